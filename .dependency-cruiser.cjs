@@ -1,0 +1,81 @@
+/**
+ * The house, from the ground up: a folder may import itself and the folders named here, nothing else.
+ * Type imports count.
+ */
+const MAY_IMPORT = {
+  errors: [],
+  wire: ['errors'],
+  config: ['errors'],
+  events: ['wire', 'errors'],
+  broker: ['config', 'events', 'wire', 'errors'],
+  rpc: ['broker/broker[.]ts$', 'config', 'events', 'wire', 'errors'],
+  notify: ['broker/broker[.]ts$', 'config', 'events', 'wire', 'errors'],
+  nest: ['rpc', 'notify', 'broker', 'config', 'events', 'wire', 'errors'],
+  testing: ['nest', 'rpc', 'notify', 'broker', 'config', 'events', 'wire', 'errors'],
+};
+
+const direction = Object.entries(MAY_IMPORT).map(([folder, others]) => ({
+  name: `direction-of-${folder}`,
+  severity: 'error',
+  from: { path: `^lib/${folder}/` },
+  to: { path: '^lib/', pathNot: [folder, ...others].map((other) => `^lib/${other}${other.endsWith('$') ? '' : '/'}`) },
+}));
+
+module.exports = {
+  forbidden: [
+    ...direction,
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'no-unknown-folder',
+      comment: 'A new folder gets a row in the table above.',
+      severity: 'error',
+      from: { path: `^lib/(?!(${Object.keys(MAY_IMPORT).join('|')})/|index[.]ts$)` },
+      to: {},
+    },
+    {
+      name: 'nobody-imports-the-barrels',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { path: ['^lib/index[.]ts$', '^lib/testing/index[.]ts$'] },
+    },
+    {
+      name: 'no-other-barrels',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: ['^lib/index[.]ts$', '^lib/testing/index[.]ts$'] },
+      to: { path: '/index[.]ts$', dependencyTypes: ['local'] },
+    },
+    {
+      name: 'wire-and-errors-run-anywhere',
+      severity: 'error',
+      from: { path: '^lib/(wire|errors)/' },
+      to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-peer', 'npm-optional'] },
+    },
+    {
+      name: 'only-rabbit-knows-amqplib',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/broker/rabbit/' },
+      to: { path: 'node_modules/(@types/)?amqplib' },
+    },
+    {
+      name: 'only-nest-knows-nest',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/(nest|testing)/' },
+      to: { path: 'node_modules/(@nestjs|rxjs|reflect-metadata)' },
+    },
+    {
+      name: 'no-undeclared-packages',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['npm-peer'] },
+    },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: 'node_modules/@types/node' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    combinedDependencies: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'node', 'default'] },
+  },
+};

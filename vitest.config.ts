@@ -1,0 +1,74 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    // The samples import the package by its name: here that is the source.
+    alias: [
+      { find: /^nestjs-oslo-messaging$/, replacement: source('lib/index.ts') },
+      { find: /^nestjs-oslo-messaging\/testing$/, replacement: source('lib/testing/index.ts') },
+    ],
+  },
+  test: {
+    silent: 'passed-only',
+    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.spec.ts'],
+          setupFiles: ['test/support/setup.ts'],
+          pool: 'threads',
+          testTimeout: 5_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'broker',
+          include: ['test/broker/**/*.spec.ts'],
+          setupFiles: ['test/support/setup.ts'],
+          globalSetup: ['test/support/rabbit-global-setup.ts'],
+          pool: 'forks',
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'interop',
+          include: ['test/interop/**/*.spec.ts', 'test/sample/**/*.spec.ts'],
+          setupFiles: ['test/support/setup.ts'],
+          globalSetup: ['test/support/rabbit-global-setup.ts'],
+          pool: 'forks',
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.spec.ts'],
+          setupFiles: ['test/support/setup.ts'],
+          globalSetup: ['test/support/rabbit-global-setup.ts', 'test/faults/setup-programs.ts'],
+          pool: 'forks',
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'package',
+          include: ['test/package/**/*.spec.ts'],
+          testTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
