@@ -1,0 +1,85 @@
+import { OsloMessagingError, type ErrorFacts } from './oslo-messaging.error.js';
+
+/** Where a message was to go. */
+export interface DeliveryFacts extends ErrorFacts {
+  exchange?: string;
+  routingKey?: string;
+  /** `host:port` of the broker, without credentials. */
+  host?: string;
+  /** How often sending was tried. */
+  attempts?: number;
+}
+
+/**
+ * The message could not be handed to the broker within the tries that `retry` allows.
+ *
+ * Mirrors `oslo_messaging.exceptions.MessageDeliveryFailure`.
+ *
+ * @publicApi
+ */
+export class MessageDeliveryFailure extends OsloMessagingError {
+  readonly host?: string;
+  readonly attempts: number;
+
+  constructor(message: string, facts: DeliveryFacts = {}) {
+    super(message, { code: 'OSLO_DELIVERY', fault: 'broker', retryable: true }, facts);
+    if (facts.host !== undefined) this.host = facts.host;
+    this.attempts = facts.attempts ?? 1;
+  }
+}
+
+/**
+ * The broker has no queue for a mandatory message and returned it.
+ *
+ * Mirrors `oslo_messaging.exceptions.MessageUndeliverable`.
+ *
+ * @publicApi
+ */
+export class MessageUndeliverable extends OsloMessagingError {
+  readonly exchange: string;
+  readonly routingKey: string;
+
+  constructor(exchange: string, routingKey: string, facts?: ErrorFacts) {
+    super(
+      `No queue is bound to exchange '${exchange}' for routing key '${routingKey}': the message was returned`,
+      { code: 'OSLO_NO_ROUTE', fault: 'broker', retryable: true },
+      facts,
+    );
+    this.exchange = exchange;
+    this.routingKey = routingKey;
+  }
+}
+
+/**
+ * A queue or exchange exists with other properties than the ones asked for (AMQP 406).
+ *
+ * @publicApi
+ */
+export class PreconditionFailed extends OsloMessagingError {
+  /** The queue or exchange. */
+  readonly resource: string;
+
+  constructor(resource: string, reason: string, facts?: ErrorFacts) {
+    super(
+      `'${resource}' exists with other properties: ${reason}`,
+      { code: 'OSLO_TOPOLOGY', fault: 'caller', retryable: false },
+      facts,
+    );
+    this.resource = resource;
+  }
+}
+
+/**
+ * Used after it was closed, or still waiting when it was closed.
+ *
+ * @publicApi
+ */
+export class ClosedError extends OsloMessagingError {
+  /** What was closed: broker, client, server, … */
+  readonly closed: string;
+
+  constructor(closed: string, facts?: ErrorFacts) {
+    super(`The ${closed} is closed`, { code: 'OSLO_CLOSED', fault: 'caller', retryable: false }, facts);
+    this.closed = closed;
+  }
+}

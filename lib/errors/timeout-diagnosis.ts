@@ -1,0 +1,65 @@
+/**
+ * What most likely kept the answer away; the definite ones first.
+ *
+ * - `disconnected`: there is no connection to the broker.
+ * - `blocked`: the broker takes no messages (memory or disk alarm), neither ours nor, as a rule, the server's.
+ * - `not-sent`: the broker has not confirmed the request.
+ * - `reply-queue-lost`: our own reply queue is not being consumed.
+ * - `no-exchange`, `no-queue`: there is nothing that leads to a server.
+ * - `no-consumers`: the queue is there, but nobody takes anything from it.
+ * - `not-answered`: the queue is consumed; the server has the request, or has it still before it.
+ * - `unknown`: the broker did not answer the look in time.
+ *
+ * @publicApi
+ */
+export type TimeoutReason =
+  | 'blocked'
+  | 'disconnected'
+  | 'no-consumers'
+  | 'no-exchange'
+  | 'no-queue'
+  | 'not-answered'
+  | 'not-sent'
+  | 'reply-queue-lost'
+  | 'unknown';
+
+/**
+ * A time in which a connection was of no use.
+ *
+ * @publicApi
+ */
+export interface LineOutage {
+  readonly kind: 'blocked' | 'disconnected';
+  readonly connection: 'consume' | 'publish';
+  /** ISO 8601. */
+  readonly from: string;
+  /** ISO 8601; null: it lasted when the call ended. */
+  readonly to: string | null;
+}
+
+/**
+ * What was seen of the call's surroundings shortly before its deadline; plain data, fit for JSON.
+ *
+ * @publicApi
+ */
+export interface TimeoutDiagnosis {
+  readonly reason: TimeoutReason;
+  /** The reason with its facts, for people; part of the error's message. */
+  readonly summary: string;
+  /** What ran out: the call's timeout, or the patience of its call monitor. */
+  readonly waitedFor: 'answer' | 'heartbeat';
+  /** Where the request went. */
+  readonly exchange: string;
+  readonly queue: string;
+  /** Whether the broker has confirmed the request. */
+  readonly confirmed: boolean;
+  /** Ready messages and consumers of the queue; absent where it was not seen. */
+  readonly messages?: number;
+  readonly consumers?: number;
+  /** Milliseconds since the server's last heartbeat, if there was one: it had the request. */
+  readonly lastHeartbeatMsAgo?: number;
+  /** When the line was down or blocked during the call, oldest first. */
+  readonly outages: readonly LineOutage[];
+  /** Set later, when the answer comes after all: milliseconds after the call had ended. */
+  answeredLateByMs?: number;
+}
