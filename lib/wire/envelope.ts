@@ -1,0 +1,84 @@
+import { MalformedMessage, UnsupportedEnvelope } from '../errors/wire.errors.js';
+import { isVersionCompatible } from './api-version.js';
+import { parseJson, type IntegerReading } from './json.js';
+import { excerptOf } from './redaction.js';
+import { shown } from './shown.js';
+
+const ENVELOPE_VERSION = '2.0';
+const VERSION_KEY = 'oslo.version';
+const MESSAGE_KEY = 'oslo.message';
+
+export interface OpenOptions {
+  /** Larger bodies are refused before they are decoded. */
+  maxBytes: number;
+  integers: IntegerReading;
+  /** The AMQP property. Without `application/json` the Python side rejects a message, and so do we. */
+  contentType?: string;
+}
+
+/** Puts a message's JSON text into the envelope: JSON text again. */
+export function sealEnvelope(message: string): string {
+  return JSON.stringify({ [VERSION_KEY]: ENVELOPE_VERSION, [MESSAGE_KEY]: message });
+}
+
+/**
+ * Reads a received body. An object without the envelope is taken as the message itself, as Python's
+ * `deserialize_msg` does.
+ *
+ * @throws MalformedMessage
+ * @throws UnsupportedEnvelope
+ */
+export function openEnvelope(body: Uint8Array, options: OpenOptions): Record<string, unknown> {
+  try {
+    return readMessage(decodeBody(body, options), options.integers);
+  } catch (error) {
+    throw withExcerpt(error, body);
+  }
+}
+
+function decodeBody(body: Uint8Array, options: OpenOptions): string {
+  if (body.byteLength > options.maxBytes) {
+    throw new MalformedMessage(`${body.byteLength} bytes are more than the limit of ${options.maxBytes}`);
+  }
+  if (!isJson(options.contentType)) {
+    throw new MalformedMessage(`the content type is ${shown(options.contentType ?? 'absent', 100)}`);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
+  } catch (error) {
+    throw new MalformedMessage('not UTF-8', { cause: error });
+  }
+}
+
+function isJson(contentType: string | undefined): boolean {
+  return contentType?.split(';', 1)[0]?.trim().toLowerCase() === 'application/json';
+}
+
+function readMessage(text: string, integers: IntegerReading): Record<string, unknown> {
+  // The outer object is read without exact integers: digits inside the enclosed text are none of its own.
+  const outer = asObject(parseJson(text, 'number'), 'the body');
+  if (!Object.hasOwn(outer, VERSION_KEY) || !Object.hasOwn(outer, MESSAGE_KEY)) {
+    return integers === 'number' ? outer : asObject(parseJson(text, integers), 'the body');
+  }
+  const version = outer[VERSION_KEY];
+  if (typeof version !== 'string' || !isVersionCompatible(version, ENVELOPE_VERSION)) {
+    throw new UnsupportedEnvelope(shown(String(version), 100));
+  }
+  const message = outer[MESSAGE_KEY];
+  if (typeof message !== 'string') throw new MalformedMessage(`${MESSAGE_KEY} is not a string`);
+  return asObject(parseJson(message, integers), MESSAGE_KEY);
+}
+
+function asObject(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new MalformedMessage(`${what} is not an object`);
+}
+
+function withExcerpt(error: unknown, body: Uint8Array): unknown {
+  const excerpt = excerptOf(body);
+  if (error instanceof UnsupportedEnvelope) return new UnsupportedEnvelope(error.version, { excerpt });
+  if (error instanceof MalformedMessage) {
+    return new MalformedMessage(error.reason, { cause: error.cause, excerpt });
+  }
+  return new MalformedMessage('not readable', { cause: error, excerpt });
+}
