@@ -1,0 +1,168 @@
+import { newUniqueId } from './message-id.js';
+
+/** An exchange as oslo.messaging declares it. */
+export interface ExchangeDeclaration {
+  readonly kind: 'exchange';
+  readonly name: string;
+  readonly type: 'fanout' | 'topic';
+  readonly durable: boolean;
+  readonly autoDelete: boolean;
+}
+
+/** A queue as oslo.messaging declares it; never exclusive. */
+export interface QueueDeclaration {
+  readonly kind: 'queue';
+  readonly name: string;
+  readonly durable: boolean;
+  readonly autoDelete: boolean;
+  readonly arguments: Readonly<Record<string, number | string>>;
+}
+
+export interface BindingDeclaration {
+  readonly kind: 'binding';
+  readonly queue: string;
+  readonly exchange: string;
+  readonly routingKey: string;
+}
+
+export type Declaration = BindingDeclaration | ExchangeDeclaration | QueueDeclaration;
+
+/** What has to exist before a message can be published or consumed, in the order of declaration. */
+export type Topology = readonly Declaration[];
+
+/** The options that decide how exchanges and queues are declared; all peers of a bus must agree on them. */
+export interface TopologyOptions {
+  readonly amqpDurableQueues: boolean;
+  readonly amqpAutoDelete: boolean;
+  readonly rabbitQuorumQueue: boolean;
+  readonly rabbitTransientQuorumQueue: boolean;
+  /** Seconds; 0: off. */
+  readonly rabbitTransientQueuesTtl: number;
+  readonly rabbitQuorumDeliveryLimit: number;
+  readonly rabbitQuorumMaxMemoryLength: number;
+  readonly rabbitQuorumMaxMemoryBytes: number;
+}
+
+/** Shared by all servers of a topic; not scoped by the exchange. */
+export function topicQueueName(topic: string): string {
+  return topic;
+}
+
+export function serverQueueName(topic: string, server: string): string {
+  return `${topic}.${server}`;
+}
+
+export function fanoutExchangeName(topic: string): string {
+  return `${topic}_fanout`;
+}
+
+/** One server's own queue for fanout casts, new at each start. */
+export function newFanoutQueueName(topic: string): string {
+  return `${topic}_fanout_${newUniqueId()}`;
+}
+
+/** One transport's own queue for replies. */
+export function newReplyQueueName(): string {
+  return `reply_${newUniqueId()}`;
+}
+
+/** What has to exist before a call, a cast or a notification is published. */
+export function controlExchangeTopology(exchange: string, options: TopologyOptions): Topology {
+  return [controlExchange(exchange, options)];
+}
+
+/** What has to exist before a fanout cast is published. */
+export function fanoutExchangeTopology(topic: string, options: TopologyOptions): Topology {
+  return [fanoutExchange(topic, options)];
+}
+
+export interface RpcServerAddress {
+  readonly exchange: string;
+  readonly topic: string;
+  readonly server: string;
+  readonly fanoutQueue: string;
+}
+
+/** What a server consumes: its topic's queue, its own, and its fanout queue. */
+export function rpcServerTopology(address: RpcServerAddress, options: TopologyOptions): Topology {
+  const { exchange, topic, server, fanoutQueue } = address;
+  return [
+    ...boundSharedQueue(exchange, topicQueueName(topic), options),
+    ...boundSharedQueue(exchange, serverQueueName(topic, server), options),
+    fanoutExchange(topic, options),
+    transientQueue(fanoutQueue, options),
+    { kind: 'binding', queue: fanoutQueue, exchange: fanoutExchangeName(topic), routingKey: topic },
+  ];
+}
+
+/** A client's queue for replies, reached through the default exchange. */
+export function replyQueueTopology(queue: string, options: TopologyOptions): Topology {
+  return [transientQueue(queue, options)];
+}
+
+export interface NotificationAddress {
+  readonly exchange: string;
+  readonly topic: string;
+  /** In any case; lower in the queue's name. */
+  readonly priority: string;
+}
+
+/** The queue of one topic and priority, declared by its publishers too, so that nothing is lost without a listener. */
+export function notificationTopology(address: NotificationAddress, options: TopologyOptions): Topology {
+  return boundSharedQueue(address.exchange, `${address.topic}.${address.priority.toLowerCase()}`, options);
+}
+
+/** A queue that peers declare too, bound under its own name. */
+function boundSharedQueue(exchange: string, queue: string, options: TopologyOptions): Topology {
+  return [
+    controlExchange(exchange, options),
+    sharedQueue(queue, options),
+    { kind: 'binding', queue, exchange, routingKey: queue },
+  ];
+}
+
+function controlExchange(name: string, options: TopologyOptions): ExchangeDeclaration {
+  return { kind: 'exchange', name, type: 'topic', durable: isDurable(options), autoDelete: options.amqpAutoDelete };
+}
+
+/** Durable or not, it goes with its last binding. */
+function fanoutExchange(topic: string, options: TopologyOptions): ExchangeDeclaration {
+  const durable = options.rabbitTransientQuorumQueue;
+  return { kind: 'exchange', name: fanoutExchangeName(topic), type: 'fanout', durable, autoDelete: true };
+}
+
+function sharedQueue(name: string, options: TopologyOptions): QueueDeclaration {
+  return {
+    kind: 'queue',
+    name,
+    durable: isDurable(options),
+    autoDelete: options.amqpAutoDelete,
+    arguments: options.rabbitQuorumQueue ? quorumArguments(options) : {},
+  };
+}
+
+/** A queue of one process, which outlives it only by its time to live. */
+function transientQueue(name: string, options: TopologyOptions): QueueDeclaration {
+  const quorum = options.rabbitTransientQuorumQueue ? quorumArguments(options) : {};
+  const ttl = options.rabbitTransientQueuesTtl;
+  return {
+    kind: 'queue',
+    name,
+    durable: options.rabbitTransientQuorumQueue,
+    autoDelete: false,
+    arguments: ttl > 0 ? { ...quorum, 'x-expires': ttl * 1000 } : quorum,
+  };
+}
+
+function quorumArguments(options: TopologyOptions): Record<string, number | string> {
+  const limits = [
+    ['x-delivery-limit', options.rabbitQuorumDeliveryLimit],
+    ['x-max-in-memory-length', options.rabbitQuorumMaxMemoryLength],
+    ['x-max-in-memory-bytes', options.rabbitQuorumMaxMemoryBytes],
+  ] as const;
+  return { 'x-queue-type': 'quorum', ...Object.fromEntries(limits.filter(([, limit]) => limit > 0)) };
+}
+
+function isDurable(options: TopologyOptions): boolean {
+  return options.amqpDurableQueues || options.rabbitQuorumQueue;
+}
