@@ -1,0 +1,111 @@
+import { MalformedMessage } from '../errors/wire.errors.js';
+import { sealEnvelope } from './envelope.js';
+import { stringifyJson } from './json.js';
+import { hasPrototypeContextKey, packContext, unpackContext, type RequestContext } from './request-context.js';
+
+/**
+ * The priorities of notifications, each with a queue of its own per topic.
+ *
+ * @publicApi
+ */
+export const NOTIFICATION_PRIORITIES = ['audit', 'debug', 'info', 'warn', 'error', 'critical', 'sample'] as const;
+
+/**
+ * One of `NOTIFICATION_PRIORITIES`.
+ *
+ * @publicApi
+ */
+export type NotificationPriority = (typeof NOTIFICATION_PRIORITIES)[number];
+
+/** `1.0`: the bare message, Python's driver `messaging`; `2.0`: in the envelope, `messagingv2`. */
+export type NotificationFormat = '1.0' | '2.0';
+
+/**
+ * A notification as a notifier sends it.
+ *
+ * @publicApi
+ */
+export interface Notification {
+  /** A uuid4 with dashes; the same on every topic and by every driver. */
+  messageId: string;
+  publisherId: string | null;
+  eventType: string;
+  priority: NotificationPriority;
+  payload: unknown;
+  /** UTC, as `timestampOf` writes it. */
+  timestamp: string;
+  context: RequestContext;
+}
+
+/** A notification as a listener received it; absent is what was absent, or null. */
+export interface ReceivedNotification {
+  messageId?: string;
+  publisherId?: string;
+  eventType?: string;
+  /** In lower case; not always one that we know. */
+  priority: string;
+  payload: unknown;
+  timestamp?: string;
+  uniqueId?: string;
+  context: RequestContext;
+  /** Why it cannot be dispatched. */
+  problem?: MalformedMessage;
+}
+
+/**
+ * The body of a notification.
+ *
+ * @throws MalformedMessage what cannot be written as JSON, or a context key `__proto__`
+ */
+export function encodeNotification(
+  notification: Notification & { uniqueId: string },
+  format: NotificationFormat,
+): string {
+  const message: Record<string, unknown> = {
+    message_id: notification.messageId,
+    publisher_id: notification.publisherId,
+    event_type: notification.eventType,
+    priority: notification.priority.toUpperCase(),
+    payload: notification.payload ?? null,
+    timestamp: notification.timestamp,
+    _unique_id: notification.uniqueId,
+  };
+  packContext(notification.context, message);
+  const text = stringifyJson(message);
+  return format === '2.0' ? sealEnvelope(text) : text;
+}
+
+/** Understands an opened notification. Never throws: what is wrong with it is its `problem`. */
+export function decodeNotification(message: Readonly<Record<string, unknown>>): ReceivedNotification {
+  const { priority, payload = null } = message;
+  const notification: ReceivedNotification = {
+    priority: typeof priority === 'string' ? priority.toLowerCase() : '',
+    payload,
+    context: unpackContext(message),
+  };
+  if (typeof message.message_id === 'string') notification.messageId = message.message_id;
+  if (typeof message.publisher_id === 'string') notification.publisherId = message.publisher_id;
+  if (typeof message.event_type === 'string') notification.eventType = message.event_type;
+  if (typeof message.timestamp === 'string') notification.timestamp = message.timestamp;
+  if (typeof message._unique_id === 'string') notification.uniqueId = message._unique_id;
+  const problem = problemOf(message);
+  if (problem !== undefined) notification.problem = new MalformedMessage(problem);
+  return notification;
+}
+
+const TEXTS = ['message_id', 'publisher_id', 'event_type', 'priority', 'timestamp', '_unique_id'];
+
+function problemOf(message: Readonly<Record<string, unknown>>): string | undefined {
+  for (const key of TEXTS) {
+    const value = message[key];
+    if (value !== undefined && value !== null && typeof value !== 'string') {
+      return `the notification's ${key} is not a string`;
+    }
+  }
+  const { payload } = message;
+  if (typeof payload === 'object' && payload !== null && Object.hasOwn(payload, '__proto__')) {
+    return "'__proto__' is not allowed as a key of the payload";
+  }
+  if (hasPrototypeContextKey(message)) return "'__proto__' is not allowed as a key of the context";
+  return undefined;
+}
