@@ -1,0 +1,156 @@
+import { basename } from 'node:path';
+
+import { checkOption, type OptionRule } from './option-rule.js';
+
+/**
+ * Options of the bus connection. Those that mirror an oslo.messaging option of
+ * `[oslo_messaging_rabbit]` keep its meaning and unit.
+ *
+ * @publicApi
+ */
+export interface RabbitOptions {
+  /** Durable control exchange, topic and notification queues. `amqp_durable_queues`. @defaultValue false */
+  amqpDurableQueues?: boolean;
+  /** Auto-delete control exchange, topic and notification queues. `amqp_auto_delete`. @defaultValue false */
+  amqpAutoDelete?: boolean;
+  /** Quorum topic and notification queues (durable by nature). `rabbit_quorum_queue`. @defaultValue false */
+  rabbitQuorumQueue?: boolean;
+  /** Quorum reply and fanout queues. `rabbit_transient_quorum_queue`. @defaultValue false */
+  rabbitTransientQuorumQueue?: boolean;
+  /** Seconds that unused reply and fanout queues live on (`x-expires`), 0 = for ever. `rabbit_transient_queues_ttl`. @defaultValue 1800 */
+  rabbitTransientQueuesTtl?: number;
+  /** Deliveries after which a quorum queue drops a message, if above 0. `rabbit_quorum_delivery_limit`. @defaultValue 0 */
+  rabbitQuorumDeliveryLimit?: number;
+  /** Most messages that a quorum queue keeps in memory, if above 0. `rabbit_quorum_max_memory_length`. @defaultValue 0 */
+  rabbitQuorumMaxMemoryLength?: number;
+  /** Most bytes that a quorum queue keeps in memory, if above 0. `rabbit_quorum_max_memory_bytes`. @defaultValue 0 */
+  rabbitQuorumMaxMemoryBytes?: number;
+  /** Unacknowledged deliveries per queue; 0: no limit; absent: our own default. `rabbit_qos_prefetch_count`. */
+  rabbitQosPrefetchCount?: number;
+  /** AMQP heartbeat in seconds, 0 = off. `heartbeat_timeout_threshold`. @defaultValue 60 */
+  heartbeatTimeoutThreshold?: number;
+  /** Seconds between the first and second reconnect attempt; set, it replaces our own backoff. `rabbit_retry_interval`. */
+  rabbitRetryInterval?: number;
+  /** Seconds added per reconnect attempt. `rabbit_retry_backoff`. */
+  rabbitRetryBackoff?: number;
+  /** Most seconds between reconnect attempts. `rabbit_interval_max`. */
+  rabbitIntervalMax?: number;
+  /** Seconds to wait before reconnecting. `kombu_reconnect_delay`. */
+  kombuReconnectDelay?: number;
+  /** Most seconds that a server goes on trying to hand over a reply. `kombu_missing_consumer_retry_timeout`. @defaultValue 60 */
+  kombuMissingConsumerRetryTimeout?: number;
+  /** Which host is tried next. `kombu_failover_strategy`. @defaultValue 'round-robin' */
+  kombuFailoverStrategy?: 'round-robin' | 'shuffle';
+  /** SASL mechanism. `rabbit_login_method`. @defaultValue 'AMQPLAIN' */
+  rabbitLoginMethod?: 'AMQPLAIN' | 'EXTERNAL' | 'PLAIN';
+  /** A stalled socket is given up when the broker answers nothing for so long. @defaultValue 5000 */
+  livenessTimeoutMs?: number;
+  /** How often consumed queues are looked at, whether the broker still knows their consumers. @defaultValue 30000 */
+  consumerCheckIntervalMs?: number;
+  /** Most messages that were published and are not confirmed yet; more reject at once. @defaultValue 10000 */
+  maxInFlightMessages?: number;
+  /** Most calls that wait for their answers on one connection; more reject at once. @defaultValue 50000 */
+  maxPendingCalls?: number;
+  /** Publish again, with the same `_unique_id`, what was not confirmed when its connection died. @defaultValue true */
+  republishUnconfirmed?: boolean;
+  /** Received bodies above are rejected unread, in bytes. @defaultValue 67108864 (64 MiB) */
+  maxMessageBytes?: number;
+  /** Larger messages are refused before they are sent, in bytes; RabbitMQ has a limit of its own. @defaultValue 67108864 (64 MiB) */
+  maxOutgoingMessageBytes?: number;
+  /** Shown by RabbitMQ's management. @defaultValue `<process>:<pid>:<uuid>` */
+  connectionName?: string;
+}
+
+/** Every option with its value; what stays optional has a meaning of its own when it is absent. */
+export type ResolvedRabbitOptions = Required<Omit<RabbitOptions, OptionalWhenResolved>> &
+  Pick<RabbitOptions, OptionalWhenResolved>;
+
+type OptionalWhenResolved =
+  | 'kombuReconnectDelay'
+  | 'rabbitIntervalMax'
+  | 'rabbitQosPrefetchCount'
+  | 'rabbitRetryBackoff'
+  | 'rabbitRetryInterval';
+
+const INTEGER: OptionRule = { type: 'integer' };
+const POSITIVE: OptionRule = { type: 'integer', min: 1 };
+const SWITCH: OptionRule = { type: 'boolean' };
+const SHORT: OptionRule = { type: 'integer', min: 0, max: 65_535 };
+/** setTimeout fires at once above 2^31−1 ms. */
+const TIMER_MS: OptionRule = { type: 'integer', min: 1, max: 2_147_483_647 };
+const TIMER_SECONDS: OptionRule = { type: 'number', min: 0, max: 2_147_483 };
+
+/** What each option may be; types as in oslo.config, ranges where AMQP or oslo have them. */
+export const RABBIT_OPTION_RULES: Readonly<Record<keyof RabbitOptions, OptionRule>> = {
+  amqpDurableQueues: SWITCH,
+  amqpAutoDelete: SWITCH,
+  rabbitQuorumQueue: SWITCH,
+  rabbitTransientQuorumQueue: SWITCH,
+  // RabbitMQ takes at most 2^32−1 ms.
+  rabbitTransientQueuesTtl: { type: 'integer', min: 0, max: 4_294_967 },
+  rabbitQuorumDeliveryLimit: INTEGER,
+  rabbitQuorumMaxMemoryLength: INTEGER,
+  rabbitQuorumMaxMemoryBytes: INTEGER,
+  rabbitQosPrefetchCount: SHORT,
+  heartbeatTimeoutThreshold: SHORT,
+  rabbitRetryInterval: { type: 'integer', min: 1, max: 2_147_483 },
+  rabbitRetryBackoff: { type: 'integer', min: 0, max: 2_147_483 },
+  rabbitIntervalMax: { type: 'integer', min: 1, max: 2_147_483 },
+  kombuReconnectDelay: { type: 'number', min: 0, max: 4.5 },
+  kombuMissingConsumerRetryTimeout: TIMER_SECONDS,
+  kombuFailoverStrategy: { type: 'choice', choices: ['round-robin', 'shuffle'] },
+  rabbitLoginMethod: { type: 'choice', choices: ['AMQPLAIN', 'EXTERNAL', 'PLAIN'] },
+  livenessTimeoutMs: TIMER_MS,
+  consumerCheckIntervalMs: TIMER_MS,
+  maxInFlightMessages: POSITIVE,
+  maxPendingCalls: POSITIVE,
+  republishUnconfirmed: SWITCH,
+  maxMessageBytes: POSITIVE,
+  maxOutgoingMessageBytes: POSITIVE,
+  connectionName: { type: 'string' },
+};
+
+/**
+ * Every option with its value: the one place of defaults and checks.
+ *
+ * @throws ConfigurationError a value of the wrong type or out of its range
+ */
+export function resolveRabbitOptions(options: RabbitOptions = {}): ResolvedRabbitOptions {
+  const resolved = { ...defaultOptions(), ...given(options) };
+  for (const name of Object.keys(RABBIT_OPTION_RULES) as (keyof RabbitOptions)[]) {
+    if (resolved[name] !== undefined) checkOption(name, resolved[name], RABBIT_OPTION_RULES[name]);
+  }
+  return resolved;
+}
+
+function defaultOptions(): ResolvedRabbitOptions {
+  return {
+    amqpDurableQueues: false,
+    amqpAutoDelete: false,
+    rabbitQuorumQueue: false,
+    rabbitTransientQuorumQueue: false,
+    rabbitTransientQueuesTtl: 1800,
+    rabbitQuorumDeliveryLimit: 0,
+    rabbitQuorumMaxMemoryLength: 0,
+    rabbitQuorumMaxMemoryBytes: 0,
+    heartbeatTimeoutThreshold: 60,
+    kombuMissingConsumerRetryTimeout: 60,
+    kombuFailoverStrategy: 'round-robin',
+    rabbitLoginMethod: 'AMQPLAIN',
+    livenessTimeoutMs: 5000,
+    consumerCheckIntervalMs: 30_000,
+    maxInFlightMessages: 10_000,
+    maxPendingCalls: 50_000,
+    republishUnconfirmed: true,
+    maxMessageBytes: 64 * 1024 * 1024,
+    // What we would not read ourselves.
+    maxOutgoingMessageBytes: 64 * 1024 * 1024,
+    connectionName: `${basename(process.argv[1] ?? 'node')}:${process.pid}:${crypto.randomUUID()}`,
+  };
+}
+
+/** An option set to undefined is an option not set; what is no option of the bus is left to others. */
+function given(options: RabbitOptions): Partial<RabbitOptions> {
+  const names = Object.keys(RABBIT_OPTION_RULES) as (keyof RabbitOptions)[];
+  return Object.fromEntries(names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
+}

@@ -1,0 +1,152 @@
+import { InvalidTransportUrl } from '../errors/configuration.errors.js';
+
+/** Where a broker listens, and who we are there. */
+export interface TransportHost {
+  readonly hostname: string;
+  readonly port: number;
+  /** Absent (with the password): RabbitMQ's `guest`. Never inherited from another host of the URL. */
+  readonly username?: string;
+  readonly password?: string;
+}
+
+/**
+ * A transport URL, taken apart: `driver://[user[:password]@]host[:port][,…]/vhost[?query]`.
+ *
+ * @publicApi
+ */
+export interface TransportUrl {
+  readonly transport: 'memory' | 'rabbit';
+  /** In the order of the URL. Empty only for `memory://`, where the one host is the bus's name. */
+  readonly hosts: readonly TransportHost[];
+  readonly virtualHost: string;
+  /** Options of the driver by their oslo names; repeated keys joined with commas. */
+  readonly query: Readonly<Record<string, string>>;
+  /** The URL for people, passwords masked. */
+  readonly masked: string;
+}
+
+/** What is used where no URL is given. */
+export const DEFAULT_TRANSPORT_URL = 'rabbit://guest:guest@127.0.0.1:5672/';
+
+const DEFAULT_PORT = 5672;
+const DEFAULT_HOST: TransportHost = { hostname: 'localhost', port: DEFAULT_PORT, username: 'guest', password: 'guest' };
+
+/** Scheme, authority, path and query, cut where Python's `urlparse` cuts; a fragment is dropped. */
+const URL_PARTS = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?(?:#.*)?$/i;
+
+/**
+ * Understands a transport URL by the rules of oslo.messaging.
+ *
+ * @throws InvalidTransportUrl
+ */
+export function parseTransportUrl(url: string): TransportUrl {
+  const refuse: Refusal = (reason) => new InvalidTransportUrl(withoutCredentials(String(url)), reason);
+  if (typeof url !== 'string') throw refuse('it is not a string');
+  const parts = URL_PARTS.exec(url.trim());
+  if (parts === null) throw refuse("it must look like 'rabbit://user:password@host:5672/vhost'");
+  const [, scheme = '', authority = '', path = '', query = ''] = parts;
+  const transport = transportOf(scheme.toLowerCase(), refuse);
+  const hosts = authority.split(',').flatMap((host) => (host === '' ? [] : [parseHost(host, refuse)]));
+  if (hosts.length === 0 && transport === 'rabbit') hosts.push(DEFAULT_HOST);
+  const parsed = { transport, hosts, virtualHost: unquote(path.slice(1)) || '/', query: parseQuery(query) };
+  return { ...parsed, masked: formatTransportUrl(maskPasswords(parsed)) };
+}
+
+/** The URL in one canonical form, credentials and virtual host encoded; the opposite of `parseTransportUrl`. */
+export function formatTransportUrl(url: Omit<TransportUrl, 'masked'>): string {
+  const hosts = url.hosts.map(url.transport === 'memory' ? ({ hostname }) => hostname : formatHost).join(',');
+  const virtualHost = encodeURIComponent(url.virtualHost).replaceAll('%2F', '/');
+  const query = new URLSearchParams(url.query).toString();
+  return `${url.transport}://${hosts}/${virtualHost}${query === '' ? '' : `?${query}`}`;
+}
+
+type Refusal = (reason: string) => InvalidTransportUrl;
+
+function transportOf(scheme: string, refuse: Refusal): TransportUrl['transport'] {
+  const [driver, variant] = scheme.split('+', 2);
+  if (variant === 'ssl' || variant === 'tls') throw refuse('TLS is switched on by options, not by the scheme');
+  switch (driver) {
+    case 'kombu':
+    case 'rabbit':
+      return 'rabbit';
+    case 'memory':
+      return 'memory';
+    case 'fake':
+      throw refuse("the driver 'fake' lives inside one Python process; 'memory://' is the bus inside this one");
+    case 'kafka':
+      throw refuse("the driver 'kafka' is not supported");
+    default:
+      throw refuse(`there is no driver '${driver}'; known are rabbit, kombu and memory`);
+  }
+}
+
+function parseHost(text: string, refuse: Refusal): TransportHost {
+  const at = text.lastIndexOf('@');
+  const address = parseAddress(text.slice(at + 1), refuse);
+  if (at === -1) return address;
+  const credentials = text.slice(0, at);
+  const colon = credentials.indexOf(':');
+  if (colon === -1) return { ...address, username: unquote(credentials) };
+  return {
+    ...address,
+    username: unquote(credentials.slice(0, colon)),
+    password: unquote(credentials.slice(colon + 1)),
+  };
+}
+
+// The reasons show no text of the URL: it is a piece of the password where that holds a raw comma or slash.
+/** More than one colon outside brackets is an IPv6 address without a port, as in oslo.utils' `parse_host_port`. */
+function parseAddress(address: string, refuse: Refusal): TransportHost {
+  const parts = /^(?:\[([^[\]]+)\]|([^[\]:]*)|([^[\]:]*:[^[\]:]*:[^[\]]*))(?::([^:]*))?$/.exec(address);
+  if (parts === null) throw refuse('a host is not understood');
+  const hostname = parts[1] ?? parts[2] ?? parts[3] ?? '';
+  return { hostname: hostname || DEFAULT_HOST.hostname, port: parsePort(parts[4], refuse) };
+}
+
+function parsePort(text: string | undefined, refuse: Refusal): number {
+  if (text === undefined) return DEFAULT_PORT;
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port < 1 || port > 65_535) throw refuse('a port is not a number from 1 to 65535');
+  return port;
+}
+
+/** Repeated keys are joined, blank values dropped, as `TransportURL.parse` does. */
+function parseQuery(text: string): Record<string, string> {
+  const values = new Map<string, string[]>();
+  for (const [key, value] of new URLSearchParams(text)) {
+    if (value === '') continue;
+    const all = values.get(key);
+    if (all) all.push(value);
+    else values.set(key, [value]);
+  }
+  return Object.fromEntries([...values].map(([key, all]) => [key, all.join(',')]));
+}
+
+/** Decodes `%XX` as Python's `unquote`: what is no escape stays, what is no UTF-8 is replaced. */
+function unquote(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
+    const bytes = escapes
+      .slice(1)
+      .split('%')
+      .map((hex) => Number.parseInt(hex, 16));
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes));
+  });
+}
+
+function formatHost({ hostname, port, username, password }: TransportHost): string {
+  const secret = password === undefined ? '' : `:${password === MASK ? MASK : encodeURIComponent(password)}`;
+  const credentials = username === undefined ? '' : `${encodeURIComponent(username)}${secret}@`;
+  return `${credentials}${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`;
+}
+
+const MASK = '***';
+
+function maskPasswords(url: Omit<TransportUrl, 'masked'>): Omit<TransportUrl, 'masked'> {
+  const hosts = url.hosts.map((host) => (host.password === undefined ? host : { ...host, password: MASK }));
+  return { ...url, hosts };
+}
+
+/** For URLs that could not be taken apart: everything up to the last @ may be a password. */
+function withoutCredentials(url: string): string {
+  return url.replace(/^([a-z0-9+.-]*:\/\/)?.*@/is, `$1${MASK}@`);
+}

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+
+import { parseTransportUrl } from '../../../lib/config/transport-url.js';
+import { rabbitOptionsFromQuery } from '../../../lib/config/url-query-options.js';
+import { ConfigurationError } from '../../../lib/errors/configuration.errors.js';
+
+it('reads options by their oslo names', () => {
+  const { query } = parseTransportUrl(
+    'rabbit://h/?rabbit_quorum_queue=yes&heartbeat_timeout_threshold=30&kombu_reconnect_delay=.5' +
+      '&kombu_failover_strategy=shuffle&rabbit_login_method=PLAIN&rabbit_quorum_delivery_limit=-1',
+  );
+  expect(rabbitOptionsFromQuery(query)).toEqual({
+    rabbitQuorumQueue: true,
+    heartbeatTimeoutThreshold: 30,
+    kombuReconnectDelay: 0.5,
+    kombuFailoverStrategy: 'shuffle',
+    rabbitLoginMethod: 'PLAIN',
+    rabbitQuorumDeliveryLimit: -1,
+  });
+});
+
+it('gives nothing for no query', () => {
+  expect(rabbitOptionsFromQuery({})).toEqual({});
+});
+
+// The words of oslo.config's Boolean type.
+it.each([
+  ['true', true],
+  ['TRUE', true],
+  ['1', true],
+  ['on', true],
+  ['yes', true],
+  ['False', false],
+  ['0', false],
+  ['off', false],
+  ['no', false],
+])('reads %s as %s', (text, value) => {
+  expect(rabbitOptionsFromQuery({ amqp_durable_queues: text })).toEqual({ amqpDurableQueues: value });
+});
+
+describe('refuses', () => {
+  it.each([
+    ['amqp_durable_queues', 'maybe'],
+    ['amqp_durable_queues', 'true,false'],
+    ['heartbeat_timeout_threshold', '1.5'],
+    ['heartbeat_timeout_threshold', 'x'],
+    ['heartbeat_timeout_threshold', '0x10'],
+    ['rabbit_retry_interval', '0'],
+    ['kombu_reconnect_delay', '5'],
+    ['kombu_reconnect_delay', 'nan'],
+    ['kombu_failover_strategy', 'random'],
+    ['no_such_option', '1'],
+    ['amqpDurableQueues', 'true'],
+    ['__proto__', '1'],
+    ['constructor', '1'],
+  ])('%s=%s', (name, text) => {
+    const query = Object.fromEntries([[name, text]]);
+    expect(() => rabbitOptionsFromQuery(query)).toThrow(ConfigurationError);
+    expect(() => rabbitOptionsFromQuery(query)).toThrow(name);
+  });
+
+  it.each([
+    ['ssl', 'true'],
+    ['ssl_ca_file', '/etc/ca.pem'],
+    ['kombu_compression', 'gzip'],
+    ['use_queue_manager', 'true'],
+    ['rabbit_stream_fanout', '1'],
+    ['rabbit_ha_queues', 'true'],
+    ['rpc_conn_pool_size', '5'],
+  ])('%s=%s as not supported', (name, text) => {
+    expect(() => rabbitOptionsFromQuery({ [name]: text })).toThrow(
+      `Option ${name} of the transport URL is not supported`,
+    );
+  });
+});
+
+it.each([
+  ['ssl', '0'],
+  ['use_queue_manager', 'false'],
+  ['heartbeat_rate', '3'],
+])('accepts %s=%s, which asks for nothing', (name, text) => {
+  expect(rabbitOptionsFromQuery({ [name]: text })).toEqual({});
+});
