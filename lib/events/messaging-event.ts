@@ -1,0 +1,176 @@
+/**
+ * How much attention an event deserves; Nest's logger levels.
+ *
+ * @publicApi
+ */
+export type EventLevel = 'debug' | 'error' | 'log' | 'warn';
+
+interface EventBase {
+  level: EventLevel;
+  /** One line for people, secrets masked. */
+  message: string;
+  error?: unknown;
+}
+
+/** A connection of a broker went from one state to another. */
+export interface ConnectionChanged extends EventBase {
+  type: 'connection-changed';
+  connection: 'consume' | 'publish';
+  from: ConnectionPhase;
+  to: ConnectionPhase;
+  /** `host:port`. */
+  host?: string;
+}
+
+export type ConnectionPhase = 'blocked' | 'closed' | 'connected' | 'connecting' | 'disconnected';
+
+/** Consumers were lost on a healthy connection (queue deleted, failover, channel error), or are back. */
+export interface ConsumersChanged extends EventBase {
+  type: 'consumers-lost' | 'consumers-restored';
+  queues: readonly string[];
+}
+
+/** Our own process was held up for more than half of the heartbeat: much longer, and the broker takes it for dead. */
+export interface EventLoopBlocked extends EventBase {
+  type: 'event-loop-blocked';
+  /** At least so long. */
+  blockedMs: number;
+  heartbeatSeconds: number;
+}
+
+/** A message was published again because its confirm was lost with its connection; a request may run twice. */
+export interface MessageRepublished extends EventBase {
+  type: 'message-republished';
+  exchange: string;
+  routingKey: string;
+}
+
+/** Sending failed; reported whether or not anybody awaits the promise. */
+export interface SendFailed extends EventBase {
+  type: 'send-failed';
+  kind: 'call' | 'cast' | 'fanout' | 'heartbeat' | 'notification' | 'reply';
+  target: string;
+  method?: string;
+}
+
+/** An acknowledgement could not be written: its channel is gone, the message will be delivered again. */
+export interface AckLost extends EventBase {
+  type: 'ack-lost';
+  queue: string;
+}
+
+/** A received message could not be understood and was rejected, or a part of it was refused. */
+export interface MessageRejected extends EventBase {
+  type: 'message-rejected';
+  queue: string;
+}
+
+/** A request was acknowledged, but not run. */
+export interface RequestDropped extends EventBase {
+  type: 'request-dropped';
+  reason: 'drained' | 'duplicate' | 'expired';
+  method?: string;
+  msgId?: string;
+  uniqueId?: string;
+}
+
+/** A handler failed; `expected` where it declared the exception, or where the caller is told anyway. */
+export interface HandlerFailed extends EventBase {
+  type: 'handler-failed';
+  method: string;
+  namespace?: string;
+  expected: boolean;
+  isCall: boolean;
+}
+
+/** An answer could not be handed over: no reply queue until the caller had given up, or not writable as JSON. */
+export interface ReplyDropped extends EventBase {
+  type: 'reply-dropped';
+  replyQueue: string;
+  msgId: string;
+}
+
+/** A reply came for a call that is not waiting (any more). */
+export interface ReplyUnmatched extends EventBase {
+  type: 'reply-unmatched';
+  /** `late`: the call had ended before; `unknown`: never one of ours; `duplicate`: answered already. */
+  reason: 'duplicate' | 'late' | 'unknown';
+  msgId: string;
+  /** The call that it belonged to, where that is known. */
+  method?: string;
+  target?: string;
+  /** Milliseconds since the call ended, for late ones. */
+  lateByMs?: number;
+}
+
+/** An error class was lost on its way to the caller; says how to keep it. */
+export interface ErrorClassLost extends EventBase {
+  type: 'error-class-lost';
+}
+
+/** A notification was acknowledged, though not every listener has done its work, or none wanted it. */
+export interface NotificationDropped extends EventBase {
+  type: 'notification-dropped';
+  /** `failed`: a listener failed or asked for a requeue, and is not allowed one. */
+  reason: 'duplicate' | 'failed' | 'unmatched';
+  queue: string;
+  eventType?: string;
+  messageId?: string;
+}
+
+/** A notification went back to its queue, because a listener failed or asked for it. */
+export interface NotificationRequeued extends EventBase {
+  type: 'notification-requeued';
+  queue: string;
+  eventType?: string;
+  messageId?: string;
+  /** How often it went back from this process. */
+  attempts: number;
+}
+
+/** A notification has been requeued often enough: it went to the `onDeadLetter` hook, or was dropped. */
+export interface NotificationDeadLettered extends EventBase {
+  type: 'notification-dead-lettered';
+  /** Whether the hook has taken it. */
+  taken: boolean;
+  queue: string;
+  eventType?: string;
+  messageId?: string;
+  attempts: number;
+}
+
+/** A server that starts in the background cannot serve; it stays as it is. */
+export interface StartFailed extends EventBase {
+  type: 'start-failed';
+}
+
+/** The server, client or listener started, is draining, or has ended. */
+export interface LifecycleChanged extends EventBase {
+  type: 'lifecycle-changed';
+  subject: 'client' | 'listener' | 'server';
+  to: 'closed' | 'draining' | 'started';
+}
+
+/**
+ * Everything that is reported, as values; `type` tells them apart.
+ *
+ * @publicApi
+ */
+export type MessagingEvent =
+  | AckLost
+  | ConnectionChanged
+  | ConsumersChanged
+  | ErrorClassLost
+  | EventLoopBlocked
+  | HandlerFailed
+  | LifecycleChanged
+  | MessageRejected
+  | MessageRepublished
+  | NotificationDeadLettered
+  | NotificationDropped
+  | NotificationRequeued
+  | ReplyDropped
+  | ReplyUnmatched
+  | RequestDropped
+  | SendFailed
+  | StartFailed;
