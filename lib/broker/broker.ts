@@ -1,0 +1,210 @@
+import type { ResolvedRabbitOptions } from '../config/rabbit-options.js';
+import type { EventChannel } from '../events/event-channel.js';
+import type { Topology } from '../wire/topology.js';
+
+/**
+ * The seam between oslo.messaging's rules and a message bus, shaped like AMQP.
+ *
+ * `rpc/` and `notify/` know a bus only through these interfaces; RabbitMQ and the embedded
+ * `memory://` bus implement them with the same behaviour.
+ *
+ * @publicApi
+ */
+export interface Broker {
+  /** The transport URL, passwords masked. */
+  readonly url: string;
+  readonly options: ResolvedRabbitOptions;
+  /** Connection changes, blocked state, cancelled consumers, lost confirms. */
+  readonly events: EventChannel;
+  readonly state: BrokerState;
+
+  /**
+   * Resolves when the bus is reachable for the first time; at once if it already was.
+   * Connecting goes on in the background in any case. `giveUpMs` bounds the waiting.
+   *
+   * @throws MessageDeliveryFailure when `giveUpMs` passes first (0: after the first failed attempt)
+   * @throws ClosedError when the broker is closed meanwhile
+   */
+  connected(giveUpMs?: number): Promise<void>;
+
+  /**
+   * Sends one message; resolves when the broker has confirmed it.
+   *
+   * While the line is down the message is kept, as long as `retry`, `giveUpMs` and the bound of
+   * messages in flight allow.
+   *
+   * @throws MessageUndeliverable a mandatory message that was returned
+   * @throws MessageDeliveryFailure tries exhausted, refused, or too many in flight
+   * @throws MessagingTimeout `giveUpMs` or `expirationMs` passed before it was confirmed
+   * @throws PreconditionFailed its topology exists with other properties
+   * @throws ClosedError
+   */
+  publish(message: OutgoingMessage): Promise<void>;
+
+  /**
+   * Declares a topology and consumes its queues, now and again after each interruption, with the
+   * same names and consumer tags. Resolves when all queues are consumed for the first time.
+   *
+   * Consumers that the bus has forgotten without a word are noticed too: every `consumerCheckIntervalMs`
+   * the queues are looked at, and those that are gone or have no consumer are consumed again.
+   *
+   * @throws PreconditionFailed an object exists with other properties
+   * @throws ClosedError
+   */
+  consume(request: ConsumeRequest): Promise<Subscription>;
+
+  /**
+   * Looks at a queue without touching it; `undefined` if there is none.
+   *
+   * @throws MessageDeliveryFailure without a connection, at once
+   * @throws ClosedError
+   */
+  inspectQueue(queue: string): Promise<QueueInspection | undefined>;
+
+  /**
+   * Looks whether there is an exchange of that name.
+   *
+   * @throws MessageDeliveryFailure without a connection, at once
+   * @throws ClosedError
+   */
+  hasExchange(exchange: string): Promise<boolean>;
+
+  /**
+   * Deletes a queue of our own; a queue that is gone already is fine.
+   *
+   * @throws MessageDeliveryFailure without a connection, at once
+   * @throws ClosedError
+   */
+  deleteQueue(queue: string): Promise<void>;
+
+  /** Ends everything: pending publishes reject with `ClosedError`, unacknowledged deliveries go back. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * `blocked`: connected, but the broker has stopped reading what is published (memory or disk alarm).
+ *
+ * @publicApi
+ */
+export type BrokerState = 'blocked' | 'closed' | 'connected' | 'connecting';
+
+/**
+ * One message to be sent, and how long that may be tried.
+ *
+ * @publicApi
+ */
+export interface OutgoingMessage {
+  /** `''` is the default exchange, which routes by queue name. */
+  exchange: string;
+  routingKey: string;
+  /** The JSON text. */
+  body: string;
+  /** Returned (`MessageUndeliverable`) when no queue takes it. */
+  mandatory?: boolean;
+  /**
+   * When no queue takes it, though one has taken such messages before: its consumer is coming back, so it
+   * is tried again for a while. Dropped as ever where no queue has been seen.
+   */
+  awaitQueue?: boolean;
+  /**
+   * Declared once per connection before the first message that names it. Compared by identity:
+   * keep and reuse the object.
+   */
+  topology?: Topology;
+  /**
+   * Milliseconds the message may live from this call on. Written as the AMQP property `expiration`
+   * (less the time that it had to wait here); not sent at all once it has passed.
+   */
+  expirationMs?: number;
+  /** Tries after the first; -1 or absent: without limit. A try is a connection attempt, a lost confirm or a nack. */
+  retry?: number;
+  /** Milliseconds from this call on after which the promise rejects and the message is given up. */
+  giveUpMs?: number;
+}
+
+/**
+ * What to consume, and whom to tell of deliveries.
+ *
+ * @publicApi
+ */
+export interface ConsumeRequest {
+  /** In the order in which it is declared. */
+  topology: Topology;
+  /** Consumed in this order, with the consumer tags `'1'`, `'2'`, … */
+  queues: readonly string[];
+  /** Unacknowledged deliveries per queue; 0: without limit (no `basic.qos` is sent). */
+  prefetch: number;
+  /** Called once per tick with what arrived in it, in order. Must not throw. */
+  onDeliveries(deliveries: readonly Delivery[]): void;
+  /**
+   * All deliveries not yet acknowledged are no longer ours: the channel they came by is gone, and the
+   * broker delivers them again (here or elsewhere) as `redelivered`.
+   */
+  onInterrupted?(): void;
+}
+
+/**
+ * The consumers of one `ConsumeRequest`, on one channel.
+ *
+ * @publicApi
+ */
+export interface Subscription {
+  readonly queues: readonly string[];
+  /** Whether every queue is being consumed right now. */
+  readonly consuming: boolean;
+  /**
+   * Writes the acknowledgements gathered so far, in one frame where possible. Without a call
+   * they are written at the end of the tick.
+   */
+  flush(): void;
+  /** Stops new deliveries; those that are here can still be acknowledged. Resolves when the broker has agreed. */
+  cancel(): Promise<void>;
+  /** Cancels, writes gathered acknowledgements, gives back what is not acknowledged. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * One message as it came, to be acknowledged or rejected once.
+ *
+ * @publicApi
+ */
+export interface Delivery {
+  /** The queue it was consumed from. */
+  readonly queue: string;
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly redelivered: boolean;
+  readonly properties: DeliveryProperties;
+  /** The bytes as they came. Parse at once and keep nothing of them: they may be a view into a larger buffer. */
+  readonly body: Uint8Array;
+  /** Milliseconds, on the clock of `performance.now()`. */
+  readonly receivedAt: number;
+  /** Gathered; see `Subscription.flush`. False: too late, the channel is gone and the message will come again. */
+  ack(): boolean;
+  /** `requeue`: back to its queue; otherwise dropped. Written at once, in order with gathered acks. False as for `ack`. */
+  reject(requeue: boolean): boolean;
+}
+
+/**
+ * The AMQP properties that a receiver goes by.
+ *
+ * @publicApi
+ */
+export interface DeliveryProperties {
+  contentType?: string;
+  contentEncoding?: string;
+  /** Milliseconds, if it had a valid one. */
+  expirationMs?: number;
+  headers: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What a passive look at a queue shows.
+ *
+ * @publicApi
+ */
+export interface QueueInspection {
+  /** Ready for delivery. */
+  messages: number;
+  consumers: number;
+}
