@@ -1,0 +1,225 @@
+import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
+import { ClosedError, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
+import { EventChannel } from '../../events/event-channel.js';
+import type { Broker, BrokerState, ConsumeRequest, OutgoingMessage, QueueInspection, Subscription } from '../broker.js';
+import { LinePhase } from './line-phase.js';
+import { LineWaiters } from './line-waiters.js';
+import type { BusClient, MemoryBus } from './memory-bus.js';
+import { MemoryLine } from './memory-line.js';
+import { MemoryPublisher } from './memory-publisher.js';
+import { MemorySubscription } from './memory-subscription.js';
+
+/** Between a lost line and the next attempt, as with RabbitMQ; doubled with each attempt that fails. */
+const reconnectDelayMs = 50;
+const longestReconnectDelayMs = 1_000;
+
+/** One client of an embedded bus; what it does over its lines is what a client of RabbitMQ does over TCP. */
+export class MemoryBroker implements Broker, BusClient {
+  readonly events = new EventChannel();
+  private readonly phase: LinePhase;
+  private readonly publishLine: MemoryLine;
+  private readonly consumeLine: MemoryLine;
+  private readonly publisher: MemoryPublisher;
+  private readonly subscriptions = new Set<MemorySubscription>();
+  private readonly waiters = new LineWaiters();
+  private everConnected = false;
+  private failures = 0;
+  private reconnect: NodeJS.Timeout | undefined;
+  /** Whether the bus reads nothing from the publishing line. */
+  private unread = false;
+
+  constructor(
+    private readonly bus: MemoryBus,
+    readonly options: ResolvedRabbitOptions,
+    readonly url = 'memory://',
+  ) {
+    const { events } = this;
+    this.phase = new LinePhase(url, events);
+    this.publishLine = new MemoryLine(() => bus.delayMs);
+    this.consumeLine = new MemoryLine(() => bus.delayMs);
+    this.publisher = new MemoryPublisher({
+      bus,
+      line: this.publishLine,
+      options,
+      events,
+      onUnread: () => this.block(),
+    });
+    bus.attach(this);
+    setImmediate(() => this.connect());
+  }
+
+  get state(): BrokerState {
+    const { current } = this.phase;
+    return current === 'disconnected' ? 'connecting' : current;
+  }
+
+  connected(giveUpMs?: number): Promise<void> {
+    if (this.state === 'closed') return Promise.reject(new ClosedError('broker'));
+    return this.everConnected ? Promise.resolve() : this.waiters.wait(giveUpMs);
+  }
+
+  publish(message: OutgoingMessage): Promise<void> {
+    return this.state === 'closed' ? Promise.reject(new ClosedError('broker')) : this.publisher.publish(message);
+  }
+
+  async consume(request: ConsumeRequest): Promise<Subscription> {
+    if (this.state === 'closed') throw new ClosedError('broker');
+    const { bus, consumeLine: line, events } = this;
+    const onClosed = (closed: MemorySubscription): void => void this.subscriptions.delete(closed);
+    const subscription = new MemorySubscription(request, { bus, line, events, onClosed });
+    this.subscriptions.add(subscription);
+    try {
+      await this.opened(subscription);
+    } catch (error) {
+      await subscription.close();
+      throw error;
+    }
+    return subscription;
+  }
+
+  async inspectQueue(queue: string): Promise<QueueInspection | undefined> {
+    this.requireLine(`look at queue '${queue}'`);
+    return this.consumeLine.ask(() => this.bus.inspectQueue(queue));
+  }
+
+  async hasExchange(exchange: string): Promise<boolean> {
+    this.requireLine(`look at exchange '${exchange}'`);
+    return this.consumeLine.ask(() => this.bus.hasExchange(exchange));
+  }
+
+  async deleteQueue(queue: string): Promise<void> {
+    this.requireLine(`delete queue '${queue}'`);
+    await this.consumeLine.ask(() => this.bus.deleteQueue(queue));
+  }
+
+  async close(): Promise<void> {
+    if (this.state === 'closed') return;
+    clearTimeout(this.reconnect);
+    this.bus.detach(this);
+    this.publisher.close();
+    this.waiters.close();
+    this.phase.enter('closed');
+    await Promise.all([...this.subscriptions].map((subscription) => subscription.close()));
+    this.cutLines();
+  }
+
+  interrupted(): void {
+    if (this.state === 'closed' || this.phase.current === 'disconnected') return;
+    this.cutLines();
+    if (this.phase.isUp) this.lineLost();
+    else this.attemptFailed(new Error('the connection was lost'));
+  }
+
+  alarmCleared(): void {
+    if (!this.unread) return;
+    this.unread = false;
+    this.publishLine.up.release();
+    setImmediate(() =>
+      this.publishLine.down.pass(() => {
+        if (this.state !== 'blocked') return;
+        this.phase.enter('connected');
+        this.publisher.resume();
+      }),
+    );
+  }
+
+  busClosed(): Promise<void> {
+    this.publisher.confirmTaken();
+    return this.close();
+  }
+
+  delayChanged(): void {
+    this.publishLine.delayChanged();
+    this.consumeLine.delayChanged();
+  }
+
+  /** The bus says so to whom it concerns: who publishes under an alarm. */
+  private block(): void {
+    this.unread = true;
+    setImmediate(() =>
+      this.publishLine.down.pass(() => {
+        if (!this.unread || this.state !== 'connected') return;
+        this.phase.enter('blocked');
+        this.publisher.pause();
+      }),
+    );
+  }
+
+  private connect(): void {
+    if (this.state !== 'connecting') return;
+    if (!this.bus.accepting) return this.attemptFailed(new Error(`connection refused by ${this.url}`));
+    // A line that is cut meanwhile has told `interrupted`.
+    this.publishLine
+      .ask(() => undefined)
+      .then(
+        () => this.lineUp(),
+        () => undefined,
+      );
+  }
+
+  private lineUp(): void {
+    if (this.phase.current !== 'connecting') return;
+    this.failures = 0;
+    this.everConnected = true;
+    this.phase.enter('connected');
+    this.publisher.resume();
+    for (const subscription of this.subscriptions) subscription.resume();
+    this.waiters.release();
+  }
+
+  private lineLost(): void {
+    this.phase.enter('disconnected');
+    this.publisher.interrupted();
+    for (const subscription of this.subscriptions) subscription.interrupted();
+    this.scheduleAttempt();
+  }
+
+  private attemptFailed(error: Error): void {
+    this.failures++;
+    this.phase.enter('disconnected', { error });
+    this.publisher.attemptFailed(error);
+    this.waiters.attemptFailed(error);
+    this.scheduleAttempt();
+  }
+
+  private scheduleAttempt(): void {
+    this.reconnect = setTimeout(
+      () => {
+        this.phase.enter('connecting');
+        this.connect();
+      },
+      Math.min(longestReconnectDelayMs, reconnectDelayMs * 2 ** this.failures),
+    );
+  }
+
+  private cutLines(): void {
+    this.unread = false;
+    this.publishLine.cut();
+    this.consumeLine.cut();
+  }
+
+  private async opened(subscription: MemorySubscription): Promise<void> {
+    // Awaiting takes a turn, in which the line may go down again.
+    for (;;) {
+      await this.online();
+      try {
+        return await this.consumeLine.ask(() => subscription.open());
+      } catch (error) {
+        if (this.phase.isUp) throw error;
+      }
+    }
+  }
+
+  /** Unlike `connected`, this also waits out an interruption. */
+  private async online(): Promise<void> {
+    while (!this.phase.isUp) {
+      if (this.state === 'closed') throw new ClosedError('broker');
+      await this.waiters.wait();
+    }
+  }
+
+  private requireLine(purpose: string): void {
+    if (this.state === 'closed') throw new ClosedError('broker');
+    if (!this.phase.isUp) throw new MessageDeliveryFailure(`No connection to ${purpose}`);
+  }
+}

@@ -1,0 +1,178 @@
+import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
+import { ClosedError, MessageDeliveryFailure, MessageUndeliverable } from '../../errors/delivery.errors.js';
+import type { EventChannel } from '../../events/event-channel.js';
+import { refusalOfSize } from '../../wire/message-size.js';
+import type { Topology } from '../../wire/topology.js';
+import type { OutgoingMessage } from '../broker.js';
+import type { MemoryBus, RoutingOutcome } from './memory-bus.js';
+import type { MemoryLine } from './memory-line.js';
+import type { MemoryMessage } from './memory-message.js';
+import { PendingPublish } from './pending-publish.js';
+
+export interface PublisherParts {
+  bus: MemoryBus;
+  line: MemoryLine;
+  options: ResolvedRabbitOptions;
+  events: EventChannel;
+  /** The bus is under an alarm, and has stopped reading what is published here. */
+  onUnread(): void;
+}
+
+/** Brings messages to the bus, and keeps them while the line is down; the bus confirms them once per tick. */
+export class MemoryPublisher {
+  private writable = false;
+  private waiting = new Set<PendingPublish>();
+  private readonly unconfirmed = new Set<PendingPublish>();
+  private taken: PendingPublish[] = [];
+  /** What was declared on this connection. */
+  private declared = new WeakSet<Topology>();
+
+  constructor(private readonly parts: PublisherParts) {}
+
+  publish(message: OutgoingMessage): Promise<void> {
+    const refusal = this.refusalOf(message);
+    if (refusal) return Promise.reject(refusal);
+    const pending = new PendingPublish(message);
+    if (this.writable) this.send(pending);
+    else this.keep(pending);
+    return pending.done;
+  }
+
+  /** The bus reads what is written: what was kept goes out in its order. */
+  resume(): void {
+    this.writable = true;
+    const kept = [...this.waiting];
+    this.waiting.clear();
+    for (const pending of kept) this.send(pending);
+  }
+
+  /** The bus has said that it reads nothing for now. */
+  pause(): void {
+    this.writable = false;
+  }
+
+  /** The line was cut: nobody knows whether the bus had what it did not confirm. */
+  interrupted(): void {
+    this.writable = false;
+    this.declared = new WeakSet();
+    this.taken = [];
+    const [unconfirmed, kept] = [[...this.unconfirmed], this.waiting];
+    this.unconfirmed.clear();
+    this.waiting = new Set();
+    for (const pending of unconfirmed) this.confirmLost(pending);
+    for (const pending of kept) this.waiting.add(pending);
+  }
+
+  /** Another attempt to connect came to nothing. */
+  attemptFailed(error: Error): void {
+    for (const pending of this.waiting) {
+      if (pending.mayTryAgain()) continue;
+      this.waiting.delete(pending);
+      pending.fail(`no connection: ${error.message}`, error);
+    }
+  }
+
+  /** Tells what the bus has taken. */
+  confirmTaken(): void {
+    const { taken } = this;
+    this.taken = [];
+    this.parts.line.down.pass(() => {
+      for (const pending of taken) if (this.unconfirmed.delete(pending)) pending.resolve();
+    });
+  }
+
+  close(): void {
+    this.writable = false;
+    const pending = [...this.unconfirmed, ...this.waiting];
+    this.unconfirmed.clear();
+    this.waiting.clear();
+    for (const one of pending) one.reject(new ClosedError('broker'));
+  }
+
+  private refusalOf(message: OutgoingMessage): Error | undefined {
+    const { maxInFlightMessages, maxOutgoingMessageBytes } = this.parts.options;
+    if (this.waiting.size + this.unconfirmed.size < maxInFlightMessages) {
+      return refusalOfSize(message.body, maxOutgoingMessageBytes);
+    }
+    const text = `${maxInFlightMessages} messages are unconfirmed already (maxInFlightMessages)`;
+    return new MessageDeliveryFailure(text, message);
+  }
+
+  private keep(pending: PendingPublish): void {
+    this.waiting.add(pending);
+    pending.startClock(() => this.waiting.delete(pending));
+  }
+
+  private confirmLost(pending: PendingPublish): void {
+    const { events, options } = this.parts;
+    if (!options.republishUnconfirmed) return pending.fail('its confirm was lost with the connection');
+    if (!pending.mayTryAgain()) return pending.fail('its confirm was lost with the connection, no tries left');
+    const { exchange, routingKey } = pending.outgoing;
+    events.emit({
+      type: 'message-republished',
+      level: 'warn',
+      message: `Publishing again, unconfirmed when the connection was lost: exchange '${exchange}', routing key '${routingKey}'`,
+      exchange,
+      routingKey,
+    });
+    this.keep(pending);
+  }
+
+  private send(pending: PendingPublish): void {
+    pending.stopClock();
+    if (pending.msLeft <= 0) return pending.timeOut();
+    const message = pending.toMessage();
+    this.unconfirmed.add(pending);
+    const isThere = this.parts.line.up.pass(() => this.arrive(pending, message));
+    if (!isThere) pending.startClock(() => this.unconfirmed.delete(pending));
+  }
+
+  /** At the bus. */
+  private arrive(pending: PendingPublish, message: MemoryMessage): void {
+    const { bus, line, onUnread } = this.parts;
+    if (bus.alarmed) {
+      line.up.refuse(() => this.arrive(pending, message));
+      return onUnread();
+    }
+    const { exchange, routingKey, mandatory } = pending.outgoing;
+    const outcome = this.tryRoute(pending, message);
+    if (outcome === 'no-exchange') this.refuse(pending, pending.failure(`NOT_FOUND - no exchange '${exchange}'`));
+    else if (outcome === 'no-queue' && mandatory) this.refuse(pending, new MessageUndeliverable(exchange, routingKey));
+    else if (outcome) this.confirm(pending);
+  }
+
+  /** Undefined: it could not be declared, and the promise says so. */
+  private tryRoute(pending: PendingPublish, message: MemoryMessage): RoutingOutcome | undefined {
+    const { topology } = pending.outgoing;
+    const { bus } = this.parts;
+    try {
+      this.declare(topology);
+      const outcome = bus.route(message);
+      if (outcome !== 'no-exchange' || !topology) return outcome;
+      // An auto-delete exchange goes with its last binding: declared once is not declared for ever.
+      this.declared.delete(topology);
+      this.declare(topology);
+      return bus.route(message);
+    } catch (error) {
+      this.refuse(pending, error instanceof Error ? error : new Error(String(error)));
+      return undefined;
+    }
+  }
+
+  private declare(topology: Topology | undefined): void {
+    if (!topology || this.declared.has(topology)) return;
+    this.parts.bus.declare(topology);
+    this.declared.add(topology);
+  }
+
+  private refuse(pending: PendingPublish, error: Error): void {
+    this.parts.line.down.pass(() => {
+      if (this.unconfirmed.delete(pending)) pending.reject(error);
+    });
+  }
+
+  private confirm(pending: PendingPublish): void {
+    this.taken.push(pending);
+    if (this.taken.length === 1) setImmediate(() => this.confirmTaken());
+  }
+}

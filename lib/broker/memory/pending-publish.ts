@@ -1,0 +1,100 @@
+import { MessageDeliveryFailure } from '../../errors/delivery.errors.js';
+import { MessagingTimeout } from '../../errors/rpc.errors.js';
+import type { OutgoingMessage } from '../broker.js';
+import { longestTimerMs } from './longest-timer.js';
+import type { MemoryMessage } from './memory-message.js';
+
+/** A message that was given to `publish` and is not confirmed yet, with the promise for it. */
+export class PendingPublish {
+  readonly done: Promise<void>;
+  private readonly body: Uint8Array;
+  private readonly startedAt = performance.now();
+  private attempts = 1;
+  private timer: NodeJS.Timeout | undefined;
+  private settle!: { resolve: () => void; reject: (error: Error) => void };
+
+  constructor(readonly outgoing: OutgoingMessage) {
+    this.body = new TextEncoder().encode(outgoing.body);
+    this.done = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
+  }
+
+  /** How long it may still wait; `Infinity` where nothing limits it. */
+  get msLeft(): number {
+    const { expirationMs = Infinity, giveUpMs = Infinity } = this.outgoing;
+    return Math.min(expirationMs, giveUpMs) - this.elapsedMs;
+  }
+
+  toMessage(): MemoryMessage {
+    const { exchange, routingKey, expirationMs } = this.outgoing;
+    return {
+      exchange,
+      routingKey,
+      body: this.body,
+      properties: {
+        contentType: 'application/json',
+        contentEncoding: 'utf-8',
+        ...(expirationMs !== undefined && { expirationMs: Math.ceil(expirationMs - this.elapsedMs) }),
+        headers: {},
+      },
+    };
+  }
+
+  /** Gives up, and says so to `onGivenUp`, when the time is over before `resolve`, `reject` or `stopClock`. */
+  startClock(onGivenUp: () => void): void {
+    this.stopClock();
+    if (this.msLeft === Infinity) return;
+    this.timer = setTimeout(
+      () => {
+        onGivenUp();
+        this.timeOut();
+      },
+      Math.min(Math.ceil(this.msLeft), longestTimerMs),
+    );
+  }
+
+  stopClock(): void {
+    clearTimeout(this.timer);
+  }
+
+  /** Counts a try that came to nothing; false when it was the last that `retry` allows. */
+  mayTryAgain(): boolean {
+    const { retry = -1 } = this.outgoing;
+    if (retry >= 0 && this.attempts > retry) return false;
+    this.attempts++;
+    return true;
+  }
+
+  resolve(): void {
+    this.stopClock();
+    this.settle.resolve();
+  }
+
+  reject(error: Error): void {
+    this.stopClock();
+    this.settle.reject(error);
+  }
+
+  failure(reason: string, cause?: Error): MessageDeliveryFailure {
+    const { exchange, routingKey } = this.outgoing;
+    const facts = { exchange, routingKey, attempts: this.attempts, cause };
+    return new MessageDeliveryFailure(`${this.description}: ${reason}`, facts);
+  }
+
+  fail(reason: string, cause?: Error): void {
+    this.reject(this.failure(reason, cause));
+  }
+
+  timeOut(): void {
+    const elapsedMs = Math.round(this.elapsedMs);
+    this.reject(new MessagingTimeout(`${this.description}: not confirmed after ${elapsedMs} ms`, { elapsedMs }));
+  }
+
+  private get elapsedMs(): number {
+    return performance.now() - this.startedAt;
+  }
+
+  private get description(): string {
+    const { exchange, routingKey } = this.outgoing;
+    return `Message to exchange '${exchange}' with routing key '${routingKey}'`;
+  }
+}

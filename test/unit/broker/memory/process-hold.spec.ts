@@ -1,0 +1,42 @@
+import { expect, it, vi } from 'vitest';
+import { MemoryBroker } from '../../../../lib/broker/memory/memory-broker.js';
+import { MemoryBus } from '../../../../lib/broker/memory/memory-bus.js';
+import { resolveRabbitOptions } from '../../../../lib/config/rabbit-options.js';
+import { queue } from '../../../behaviour/declarations.js';
+
+/** What keeps this thread's event loop alive. */
+function held(): string[] {
+  return process
+    .getActiveResourcesInfo()
+    .filter((kind) => kind === 'MessagePort')
+    .toSorted();
+}
+
+it('who consumes holds its process, until it is closed; who does not, does not', async () => {
+  const before = held();
+  const bus = new MemoryBus();
+  const broker = new MemoryBroker(bus, resolveRabbitOptions({}));
+  await broker.connected();
+  expect(held()).toEqual(before);
+  const consume = () =>
+    broker.consume({ topology: [queue('q')], queues: ['q'], prefetch: 0, onDeliveries: () => undefined });
+  const subscription = await consume();
+  expect(held()).toEqual([...before, 'MessagePort']);
+  bus.interrupt();
+  expect(held()).toEqual([...before, 'MessagePort']);
+  await subscription.close();
+  await vi.waitUntil(() => held().length === before.length);
+  await consume();
+  expect(held()).toEqual([...before, 'MessagePort']);
+  await broker.close();
+  await vi.waitUntil(() => held().length === before.length);
+});
+
+it('a consumer that was refused holds nothing', async () => {
+  const before = held();
+  const broker = new MemoryBroker(new MemoryBus(), resolveRabbitOptions({}));
+  const consuming = broker.consume({ topology: [], queues: ['none'], prefetch: 0, onDeliveries: () => undefined });
+  await expect(consuming).rejects.toThrow("no queue 'none'");
+  await vi.waitUntil(() => held().length === before.length);
+  await broker.close();
+});
