@@ -1,0 +1,141 @@
+// Installs what the tests need: RabbitMQ (its service stays off) and one Python environment per tested oslo.messaging.
+// As root or with CI=true; otherwise it says which command does it. Does nothing where everything is there.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const cache = join(root, '.cache');
+const isRoot = process.getuid?.() === 0;
+const maySetUp = isRoot || process.env.CI === 'true';
+
+const VERSIONS = ['18.3.1', '14.0.3'];
+const WITH_LATEST = process.env.OSLO_TEST_LATEST === '1';
+const POLICY = '/usr/sbin/policy-rc.d';
+
+function works(program, ...args) {
+  return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
+}
+
+function exists(program) {
+  return !spawnSync(program, ['--version'], { stdio: 'ignore' }).error;
+}
+
+function run(program, ...args) {
+  console.log(`> ${program} ${args.join(' ')}`);
+  execFileSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+}
+
+function asRoot(program, ...args) {
+  if (isRoot) run(program, ...args);
+  else run('sudo', '-n', ...(program === 'env' ? [program] : ['env', program]), ...args);
+}
+
+// ---- what is missing --------------------------------------------------------------------------
+
+function missingPackages() {
+  const hasRabbit = ['/usr/lib/rabbitmq/bin/rabbitmq-server', '/usr/sbin/rabbitmq-server'].some((path) =>
+    existsSync(path),
+  );
+  return [
+    ...(hasRabbit && exists('erl_call') ? [] : ['rabbitmq-server']),
+    ...(works('python3', '-c', 'import venv, ensurepip') ? [] : ['python3', 'python3-venv']),
+  ];
+}
+
+function environments() {
+  const pinned = VERSIONS.map((version) => {
+    const requirements = join(root, `test/interop/python/requirements-${version}.txt`);
+    return { version, requirements, args: ['-r', requirements], stamp: sha256(readFileSync(requirements)) };
+  });
+  // The newest release is looked up once a day.
+  const today = new Date().toISOString().slice(0, 10);
+  const latest = { version: 'latest', args: ['--upgrade', 'oslo.messaging'], stamp: today };
+  return WITH_LATEST ? [...pinned, latest] : pinned;
+}
+
+function sha256(bytes) {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function isReady({ version, stamp }) {
+  const directory = join(cache, 'venv', version);
+  const file = join(directory, 'stamp');
+  return existsSync(join(directory, 'bin/python')) && existsSync(file) && readFileSync(file, 'utf8') === stamp;
+}
+
+// ---- installing -------------------------------------------------------------------------------
+
+/** Debian starts a service as soon as it is installed, unless a policy forbids it. */
+function withServicesOff(install) {
+  const saved = `${POLICY}.oslo-test-saved`;
+  const write = (path, text) => {
+    mkdirSync(cache, { recursive: true });
+    const draft = join(cache, 'policy-rc.d');
+    writeFileSync(draft, text, { mode: 0o755 });
+    asRoot('install', '-m', '755', draft, path);
+    rmSync(draft);
+  };
+  const hadPolicy = existsSync(POLICY);
+  if (hadPolicy) asRoot('mv', POLICY, saved);
+  write(POLICY, '#!/bin/sh\nexit 101\n');
+  try {
+    install();
+  } finally {
+    if (hadPolicy) asRoot('mv', saved, POLICY);
+    else asRoot('rm', '-f', POLICY);
+  }
+}
+
+function installPackages(packages) {
+  if (!exists('apt-get'))
+    throw new Error(`install ${packages.join(', ')} with this system's package tool, then run this again`);
+  const apt = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'Dpkg::Use-Pty=0', '-qq'];
+  withServicesOff(() => {
+    asRoot(...apt, 'update');
+    asRoot(...apt, 'install', '--yes', '--no-install-recommends', ...packages);
+  });
+  // Off after the next boot too.
+  if (packages.includes('rabbitmq-server') && exists('systemctl')) {
+    spawnSync(isRoot ? 'systemctl' : 'sudo', [...(isRoot ? [] : ['-n', 'systemctl']), 'disable', 'rabbitmq-server'], {
+      stdio: 'ignore',
+    });
+  }
+}
+
+function installEnvironment({ version, args, stamp }) {
+  const directory = join(cache, 'venv', version);
+  if (version !== 'latest') rmSync(directory, { recursive: true, force: true });
+  run('python3', '-m', 'venv', directory);
+  run(join(directory, 'bin/pip'), 'install', '--quiet', '--disable-pip-version-check', ...args);
+  // Written last and in one step: an interrupted installation is no environment.
+  writeFileSync(join(directory, 'stamp.new'), stamp);
+  renameSync(join(directory, 'stamp.new'), join(directory, 'stamp'));
+}
+
+/** What `sudo npm run setup` makes belongs to who called sudo. */
+function giveToCaller() {
+  const { SUDO_UID, SUDO_GID } = process.env;
+  if (isRoot && SUDO_UID) run('chown', '-R', `${SUDO_UID}:${SUDO_GID}`, cache);
+}
+
+const packages = missingPackages();
+const missing = environments().filter((environment) => !isReady(environment));
+if (packages.length > 0 || missing.length > 0) {
+  const what = [...packages, ...missing.map(({ version }) => `oslo.messaging ${version}`)].join(', ');
+  if (!maySetUp) {
+    console.error(`The tests need: ${what}.\nThis installs it:\n\n    sudo npm run setup\n`);
+    process.exit(1);
+  }
+  console.log(`Setting up the tests: ${what}`);
+  try {
+    if (packages.length > 0) installPackages(packages);
+    missing.forEach(installEnvironment);
+    giveToCaller();
+  } catch (error) {
+    console.error(`Setting up the tests failed: ${error.message}`);
+    process.exit(1);
+  }
+}

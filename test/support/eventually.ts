@@ -1,0 +1,22 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Asks again until the answer is neither undefined nor false; a failing last answer is the error. */
+export async function eventually<T>(
+  ask: () => Promise<T | false | undefined> | T | false | undefined,
+  what = 'a condition',
+  withinMs = 10_000,
+): Promise<T> {
+  const giveUpAt = performance.now() + withinMs;
+  let failure: unknown;
+  do {
+    try {
+      const answer = await ask();
+      if (answer !== undefined && answer !== false) return answer;
+      failure = undefined;
+    } catch (error) {
+      failure = error;
+    }
+    await delay(20);
+  } while (performance.now() < giveUpAt);
+  throw failure ?? new Error(`${what} did not come true within ${withinMs} ms`);
+}
