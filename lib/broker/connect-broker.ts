@@ -1,0 +1,63 @@
+import { type RabbitOptions, resolveRabbitOptions } from '../config/rabbit-options.js';
+import { parseTransportUrl } from '../config/transport-url.js';
+import { rabbitOptionsFromQuery } from '../config/url-query-options.js';
+import type { Broker } from './broker.js';
+import { MemoryBroker } from './memory/memory-broker.js';
+import { namedBus } from './memory/named-bus.js';
+import { RabbitBroker } from './rabbit/rabbit-broker.js';
+
+/**
+ * How to connect, beside the options of the bus.
+ *
+ * @publicApi
+ */
+export interface ConnectBrokerOptions extends RabbitOptions {
+  /** Milliseconds to wait for the bus; 0: one attempt. @defaultValue without limit */
+  startupTimeoutMs?: number;
+}
+
+/**
+ * Makes the broker for a transport URL and returns at once; connecting goes on in the background.
+ *
+ * `rabbit://…` is RabbitMQ; `memory://` and `memory://name` are buses inside this process, one per
+ * name. Options in the URL's query, by their oslo names, rule over `options`.
+ *
+ * @throws InvalidTransportUrl
+ * @throws ConfigurationError an option is unknown or has a wrong value
+ * @publicApi
+ */
+export function createBroker(url: string, options?: RabbitOptions): Broker {
+  const transportUrl = parseTransportUrl(url);
+  const resolved = resolveRabbitOptions({ ...options, ...rabbitOptionsFromQuery(transportUrl.query) });
+  if (transportUrl.transport === 'rabbit') return new RabbitBroker(transportUrl, resolved);
+  const name = transportUrl.hosts[0]?.hostname ?? '';
+  return new MemoryBroker(namedBus(name), resolved, `memory://${name}`);
+}
+
+/**
+ * Makes the broker for a transport URL and waits until the bus is reachable. What cannot be reached is closed again.
+ *
+ * @example
+ * ```ts
+ * const broker = await connectBroker('rabbit://guest:guest@127.0.0.1:5672/', { startupTimeoutMs: 10_000 });
+ * const server = new RpcServer(broker, { topic: 'conductor', server: 'host1' }, [{ methods: { ping: () => 'pong' } }]);
+ * const client = new RpcClient(broker, { topic: 'conductor' });
+ * // …
+ * await broker.close();
+ * ```
+ *
+ * @throws InvalidTransportUrl
+ * @throws ConfigurationError an option is unknown or has a wrong value
+ * @throws MessageDeliveryFailure the bus was not reachable within `startupTimeoutMs`
+ * @publicApi
+ */
+export async function connectBroker(url: string, options?: ConnectBrokerOptions): Promise<Broker> {
+  const broker = createBroker(url, options);
+  try {
+    await broker.connected(options?.startupTimeoutMs);
+    return broker;
+  } catch (error) {
+    await broker.close();
+    throw error;
+  }
+}

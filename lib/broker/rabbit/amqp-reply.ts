@@ -1,0 +1,19 @@
+/** AMQP reply codes that decide what we do next. */
+export const ReplyCode = {
+  accessRefused: 403,
+  notFound: 404,
+  preconditionFailed: 406,
+  notAllowed: 530,
+} as const;
+
+/** The AMQP reply code of an error of amqplib; undefined when it was not the broker that refused. */
+export function replyCode(error: unknown): number | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'number' ? code : undefined;
+}
+
+/** The broker's own words, without what amqplib puts around them. */
+export function replyText(error: unknown): string {
+  const message = error instanceof Error ? error.message || error.name : String(error);
+  return /with message "(.*)"$/s.exec(message)?.[1] ?? message;
+}

@@ -1,0 +1,75 @@
+import { connect, type ChannelModel, type Options, type SocketOptions } from 'amqplib';
+import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
+import { type BrokerHost } from './host-rotation.js';
+import { saslResponse } from './sasl.js';
+
+const channelMax = 2_047;
+const frameMax = 131_072;
+const shortestConnectTimeoutMs = 1_000;
+
+/** Opens AMQP connections as this library wants them. */
+export class ConnectionOpener {
+  constructor(
+    private readonly virtualHost: string,
+    private readonly connectionName: string,
+    private readonly options: ResolvedRabbitOptions,
+  ) {}
+
+  /** One attempt, handshake included. Aborting `signal` ends it at any moment, and the socket afterwards too. */
+  async open(host: BrokerHost, abort: AbortController): Promise<ChannelModel> {
+    const timeoutMs = Math.max(this.options.livenessTimeoutMs, shortestConnectTimeoutMs);
+    const timer = setTimeout(() => abort.abort(), timeoutMs);
+    let onAbort: (() => void) | undefined;
+    const aborted = new Promise<never>((_resolve, reject) => {
+      onAbort = () => reject(new Error(`no answer within ${timeoutMs} ms`));
+      abort.signal.addEventListener('abort', onAbort, { once: true });
+    });
+    try {
+      return await Promise.race([connect(this.destination(host), this.socketOptions(host, abort.signal)), aborted]);
+    } catch (error) {
+      throw this.explained(error);
+    } finally {
+      clearTimeout(timer);
+      if (onAbort) abort.signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** amqplib keeps the broker's text to itself where a virtual host is refused. */
+  private explained(error: unknown): unknown {
+    if (!(error instanceof Error) || !error.message.startsWith('Expected ConnectionOpenOk; got <ConnectionClose')) {
+      return error;
+    }
+    const text = `virtual host '${this.virtualHost}' does not exist, or is not open to this user`;
+    return new Error(text, { cause: error });
+  }
+
+  private destination(host: BrokerHost): Options.Connect {
+    return {
+      protocol: 'amqp',
+      hostname: host.hostname,
+      port: host.port,
+      // amqplib decodes it once more.
+      vhost: encodeURIComponent(this.virtualHost),
+      channelMax,
+      frameMax,
+      heartbeat: Math.round(this.options.heartbeatTimeoutThreshold),
+    };
+  }
+
+  private socketOptions(host: BrokerHost, signal: AbortSignal): SocketOptions {
+    const options: SocketOptions & { signal: AbortSignal } = {
+      noDelay: true,
+      keepAlive: true,
+      signal,
+      credentials: saslResponse(this.options.rabbitLoginMethod, host),
+      clientProperties: {
+        product: 'nestjs-oslo-messaging',
+        // amqplib would tell its own.
+        version: undefined,
+        information: undefined,
+        connection_name: this.connectionName,
+      },
+    };
+    return options;
+  }
+}

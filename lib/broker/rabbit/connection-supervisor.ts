@@ -1,0 +1,169 @@
+import type { ChannelModel } from 'amqplib';
+import type { ConnectionPhase } from '../../events/messaging-event.js';
+import { replyText } from './amqp-reply.js';
+import type { ConnectionOpener } from './connection-opener.js';
+import type { ConnectionState } from './connection-state.js';
+import { type BrokerHost, type HostRotation, hostLabel } from './host-rotation.js';
+import { Line, type LineObserver } from './line.js';
+import type { ReconnectPolicy } from './reconnect-policy.js';
+
+/** What users of a supervised connection are told. */
+export interface LineListener {
+  lineUp?(line: Line): void;
+  lineDown?(line: Line, error: Error): void;
+  lineUnblocked?(line: Line): void;
+  attemptFailed?(failure: AttemptFailure): void;
+}
+
+export interface AttemptFailure {
+  host: string;
+  reason: string;
+  error: unknown;
+}
+
+export interface SupervisorParts {
+  opener: ConnectionOpener;
+  hosts: HostRotation;
+  policy: ReconnectPolicy;
+  state: ConnectionState;
+  livenessTimeoutMs: number;
+}
+
+/** A line that lived shorter does not start the backoff anew. */
+const stableAfterMs = 1_000;
+
+/** Keeps one connection up: connects, notices its loss, connects again; never two at a time. */
+export class ConnectionSupervisor implements LineObserver {
+  private readonly listeners = new Set<LineListener>();
+  private current: Line | undefined;
+  private started = false;
+  private ended = false;
+  private closing: Promise<void> | undefined;
+  private failures = 0;
+  private retry: NodeJS.Timeout | undefined;
+  private attempt: AbortController | undefined;
+  private lastReason: string | undefined;
+
+  constructor(private readonly parts: SupervisorParts) {}
+
+  /** The connection, while there is one. */
+  get line(): Line | undefined {
+    return this.current;
+  }
+
+  get phase(): ConnectionPhase {
+    return this.parts.state.phase;
+  }
+
+  get isStarted(): boolean {
+    return this.started;
+  }
+
+  /** Begins connecting, once. */
+  start(): void {
+    if (this.started || this.ended) return;
+    this.started = true;
+    void this.connect();
+  }
+
+  /** The broker was reached another way just now: there is nothing left to wait for. */
+  hurry(): void {
+    if (this.ended || !this.retry || this.parts.policy.isPrescribed) return;
+    clearTimeout(this.retry);
+    this.retry = undefined;
+    void this.connect();
+  }
+
+  listen(listener: LineListener): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  lineLost(line: Line, error: Error): void {
+    if (this.current !== line) return;
+    this.current = undefined;
+    const { host } = line;
+    if (performance.now() - line.upSince >= stableAfterMs) this.failures = 0;
+    if (!this.ended) {
+      const message = `The connection to ${host} was lost: ${replyText(error)}`;
+      this.parts.state.enter('disconnected', { level: 'warn', message, error, host });
+    }
+    this.tell((listener) => listener.lineDown?.(line, error));
+    this.scheduleAttempt();
+  }
+
+  lineBlocked({ host }: Line, reason: string): void {
+    const message = `The broker ${host} takes no messages for now: ${reason}`;
+    this.parts.state.enter('blocked', { level: 'warn', message, host });
+  }
+
+  lineUnblocked(line: Line): void {
+    const { host } = line;
+    this.parts.state.enter('connected', { level: 'log', message: `The broker ${host} takes messages again`, host });
+    this.tell((listener) => listener.lineUnblocked?.(line));
+  }
+
+  private async connect(): Promise<void> {
+    const { opener, hosts, state } = this.parts;
+    const host = hosts.next();
+    const label = hostLabel(host);
+    state.enter('connecting', { level: 'debug', message: `Connecting to ${label}`, host: label });
+    const attempt = (this.attempt = new AbortController());
+    try {
+      this.connected(await opener.open(host, attempt), host);
+    } catch (error) {
+      this.failed(label, error);
+    }
+  }
+
+  private connected(model: ChannelModel, host: BrokerHost): void {
+    const line = new Line(model, hostLabel(host), this.parts.livenessTimeoutMs, this);
+    if (this.ended) return line.destroy(new Error('closed while connecting'));
+    this.attempt = undefined;
+    this.lastReason = undefined;
+    this.current = line;
+    this.parts.state.enter('connected', { level: 'log', message: `Connected to ${line.host}`, host: line.host });
+    this.tell((listener) => listener.lineUp?.(line));
+  }
+
+  private failed(host: string, error: unknown): void {
+    if (this.ended) return;
+    this.attempt = undefined;
+    this.failures++;
+    const reason = replyText(error);
+    // The same reason again and again is worth one warning.
+    const level = this.lastReason === `${host} ${reason}` ? 'debug' : 'warn';
+    this.lastReason = `${host} ${reason}`;
+    const message = `Connecting to ${host} failed: ${reason}`;
+    this.parts.state.enter('disconnected', { level, message, error, host });
+    this.tell((listener) => listener.attemptFailed?.({ host, reason, error }));
+    this.scheduleAttempt();
+  }
+
+  private scheduleAttempt(): void {
+    if (this.ended || this.retry) return;
+    this.retry = setTimeout(() => {
+      this.retry = undefined;
+      void this.connect();
+    }, this.parts.policy.delayMs(this.failures));
+  }
+
+  private async end(): Promise<void> {
+    this.ended = true;
+    clearTimeout(this.retry);
+    this.attempt?.abort();
+    const line = this.current;
+    await line?.close();
+    this.parts.state.enter('closed', { level: 'log', message: 'The connection is closed' });
+    this.listeners.clear();
+  }
+
+  private tell(news: (listener: LineListener) => void): void {
+    for (const listener of this.listeners) news(listener);
+  }
+}

@@ -1,0 +1,189 @@
+import type { Channel, ConsumeMessage } from 'amqplib';
+import type { EventChannel } from '../../events/event-channel.js';
+import { AckLedger } from './ack-ledger.js';
+import { readBody } from './body-reader.js';
+import type { Line } from './line.js';
+import { type DeliveryChannel, RabbitDelivery } from './rabbit-delivery.js';
+import type { DeliverySource } from './silent-queues.js';
+
+export interface ConsumeChannelObserver {
+  onDeliveries(deliveries: readonly RabbitDelivery[]): void;
+  /** The broker has cancelled the consumer: its queue was deleted or fails over. */
+  consumerCancelled(channel: ConsumeChannel, queue: string): void;
+  /** `error`: the broker closed the channel and says why; else its connection is gone. */
+  channelLost(channel: ConsumeChannel, error: Error | undefined): void;
+}
+
+/** One channel with consumers, from its opening to its end: acks never leave it. */
+export class ConsumeChannel implements DeliveryChannel, DeliverySource {
+  private readonly ledger = new AckLedger();
+  private readonly consumers = new Map<string, string>();
+  private readonly counts = new Map<string, number>();
+  private arrived: RabbitDelivery[] = [];
+  private unsettled = 0;
+  private alive = true;
+  private leaving = false;
+  private flushing: NodeJS.Immediate | undefined;
+  private error: Error | undefined;
+
+  private constructor(
+    readonly line: Line,
+    private readonly channel: Channel,
+    private readonly observer: ConsumeChannelObserver,
+    private readonly events: EventChannel,
+    private readonly maxMessageBytes: number,
+  ) {
+    channel.on('error', (error) => (this.error ??= error));
+    channel.on('close', () => this.closed());
+  }
+
+  static async open(
+    line: Line,
+    observer: ConsumeChannelObserver,
+    events: EventChannel,
+    maxMessageBytes: number,
+  ): Promise<ConsumeChannel> {
+    return new ConsumeChannel(line, await line.model.createChannel(), observer, events, maxMessageBytes);
+  }
+
+  get isAlive(): boolean {
+    return this.alive;
+  }
+
+  get held(): number {
+    return this.unsettled;
+  }
+
+  delivered(queue: string): number {
+    return this.counts.get(queue) ?? 0;
+  }
+
+  isConsuming(queue: string): boolean {
+    return this.alive && this.consumers.has(queue);
+  }
+
+  async prefetch(count: number): Promise<void> {
+    await this.channel.prefetch(count, false);
+  }
+
+  async consume(queue: string, consumerTag: string): Promise<void> {
+    this.consumers.set(queue, consumerTag);
+    try {
+      await this.channel.consume(queue, (message) => this.received(queue, message), { consumerTag, noAck: false });
+    } catch (error) {
+      this.consumers.delete(queue);
+      throw error;
+    }
+  }
+
+  /** Gives up one consumer that the broker has forgotten; cancelling it keeps its tag free whatever the broker knows. */
+  async forget(queue: string): Promise<void> {
+    const tag = this.consumers.get(queue);
+    this.consumers.delete(queue);
+    if (tag !== undefined) await this.channel.cancel(tag);
+  }
+
+  /** Resolves when nothing is delivered any more, in whatever way. */
+  async cancel(): Promise<void> {
+    const tags = [...this.consumers.values()];
+    this.consumers.clear();
+    await Promise.allSettled(tags.map((tag) => this.channel.cancel(tag)));
+  }
+
+  /** Gives back what has no verdict; nothing is reported any more. */
+  async close(): Promise<void> {
+    if (!this.alive || this.leaving) return;
+    this.leaving = true;
+    this.flush();
+    this.arrived = [];
+    this.alive = false;
+    await this.channel.close().catch(() => undefined);
+  }
+
+  ack(delivery: RabbitDelivery): boolean {
+    if (!this.alive) return this.tooLate(delivery);
+    if (!this.ledger.ack(delivery.deliveryTag)) return true;
+    this.unsettled -= 1;
+    this.flushing ??= setImmediate(() => this.flush());
+    return true;
+  }
+
+  reject(delivery: RabbitDelivery, requeue: boolean): boolean {
+    if (!this.alive) return this.tooLate(delivery);
+    this.rejectTag(delivery.deliveryTag, requeue);
+    return true;
+  }
+
+  flush(): void {
+    clearImmediate(this.flushing);
+    this.flushing = undefined;
+    if (!this.alive) return;
+    for (const { deliveryTag, multiple } of this.ledger.take()) this.channel.ack(tagged(deliveryTag), multiple);
+  }
+
+  private rejectTag(deliveryTag: number, requeue: boolean): void {
+    this.flush();
+    if (!this.ledger.reject(deliveryTag)) return;
+    this.unsettled -= 1;
+    this.channel.reject(tagged(deliveryTag), requeue);
+  }
+
+  private received(queue: string, message: ConsumeMessage | null): void {
+    if (message === null) {
+      // Cancelled by us at the same time: that is what we want.
+      if (this.consumers.delete(queue) && this.alive) this.observer.consumerCancelled(this, queue);
+      return;
+    }
+    if (!this.alive) return;
+    this.ledger.delivered(message.fields.deliveryTag);
+    this.unsettled += 1;
+    this.counts.set(queue, this.delivered(queue) + 1);
+    const delivery = this.readable(queue, message);
+    if (!delivery) return;
+    this.arrived.push(delivery);
+    if (this.arrived.length === 1) process.nextTick(() => this.handOver());
+  }
+
+  private readable(queue: string, message: ConsumeMessage): RabbitDelivery | undefined {
+    try {
+      const body = readBody(message.content, message.properties.headers ?? {}, this.maxMessageBytes);
+      return new RabbitDelivery(queue, message, body, performance.now(), this);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.rejectTag(message.fields.deliveryTag, false);
+      const text = `A message of queue '${queue}' was rejected unread: ${reason}`;
+      this.events.emit({ type: 'message-rejected', level: 'warn', message: text, queue, error });
+      return undefined;
+    }
+  }
+
+  private handOver(): void {
+    const arrived = this.arrived;
+    this.arrived = [];
+    if (arrived.length > 0) this.observer.onDeliveries(arrived);
+  }
+
+  private closed(): void {
+    if (!this.alive) return;
+    this.alive = false;
+    clearImmediate(this.flushing);
+    this.arrived = [];
+    this.consumers.clear();
+    this.observer.channelLost(this, this.error);
+  }
+
+  private tooLate(delivery: RabbitDelivery): false {
+    if (!delivery.reportedLost) {
+      delivery.reportedLost = true;
+      const { queue } = delivery;
+      const message = `Too late for an ack: the channel is gone, a message of queue '${queue}' will come again`;
+      this.events.emit({ type: 'ack-lost', level: 'warn', message, queue });
+    }
+    return false;
+  }
+}
+
+/** amqplib wants a whole message, and reads its tag. */
+function tagged(deliveryTag: number): ConsumeMessage {
+  return { fields: { deliveryTag } } as ConsumeMessage;
+}

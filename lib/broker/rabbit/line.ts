@@ -1,0 +1,116 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import type { ChannelModel } from 'amqplib';
+import { within } from '../../events/within.js';
+import { gatherWrites } from './socket-cork.js';
+import { LivenessWatch } from './liveness-watch.js';
+import { SpareChannel } from './spare-channel.js';
+import { TopologyDeclarer } from './topology-declarer.js';
+
+/** What a line reports to its supervisor. */
+export interface LineObserver {
+  lineLost(line: Line, error: Error): void;
+  lineBlocked(line: Line, reason: string): void;
+  lineUnblocked(line: Line): void;
+}
+
+/** How long an orderly good-bye may take before the socket is cut. */
+const goodbyeMs = 1_000;
+
+/** One connection to one node of the broker, from the finished handshake to its end. */
+export class Line {
+  readonly spare: SpareChannel;
+  readonly declarer: TopologyDeclarer;
+  readonly upSince = performance.now();
+  private readonly socket: Socket;
+  private readonly watch: LivenessWatch;
+  private reason: Error | undefined;
+  private isAlive = true;
+  private isBlocked = false;
+
+  constructor(
+    readonly model: ChannelModel,
+    /** `host:port`. */
+    readonly host: string,
+    livenessTimeoutMs: number,
+    private readonly observer: LineObserver,
+  ) {
+    this.socket = socketOf(model);
+    model.on('error', (error) => (this.reason ??= error));
+    model.on('close', (error) => this.lost(error));
+    model.on('blocked', (reason) => this.blockedChanged(true, reason));
+    model.on('unblocked', () => this.blockedChanged(false, ''));
+    gatherWrites(this.socket);
+    this.spare = new SpareChannel(model);
+    this.declarer = new TopologyDeclarer(this.spare);
+    this.watch = new LivenessWatch(
+      {
+        bytesRead: () => this.socket.bytesRead,
+        probe: () => this.probe(),
+        excused: () => this.isBlocked,
+        dead: () => this.destroy(new Error(`the broker answered nothing for ${livenessTimeoutMs} ms`)),
+      },
+      livenessTimeoutMs,
+    );
+  }
+
+  get alive(): boolean {
+    return this.isAlive;
+  }
+
+  /** The broker has stopped reading what is published here. */
+  get blocked(): boolean {
+    return this.isBlocked;
+  }
+
+  /** Cuts the socket without a good-bye. */
+  destroy(reason: Error): void {
+    this.reason ??= reason;
+    // With an error: amqplib listens to nothing else that says the socket is gone.
+    this.socket.destroy(reason);
+    this.lost(reason);
+  }
+
+  /** Says good-bye, for a bounded time. Whoever used the line is told as after any loss. */
+  async close(): Promise<void> {
+    this.watch.end();
+    if (!this.isAlive) return;
+    await within(goodbyeMs, this.model.close());
+    if (this.isAlive) this.destroy(new Error('closed by us'));
+    if (!this.socket.closed) await within(goodbyeMs, once(this.socket, 'close'));
+  }
+
+  private probe(): void {
+    // Needs no permission, changes nothing: no consumer lives on this channel.
+    this.spare.run((channel) => channel.prefetch(1)).catch(() => undefined);
+  }
+
+  private lost(error: Error | undefined): void {
+    if (!this.isAlive) return;
+    this.isAlive = false;
+    this.watch.end();
+    this.letSocketEnd();
+    this.observer.lineLost(this, this.reason ?? error ?? new Error('the connection was closed'));
+  }
+
+  /** amqplib only half-closes it, which a peer that is gone never answers. */
+  private letSocketEnd(): void {
+    if (this.socket.destroyed) return;
+    this.socket.destroySoon();
+    const cut = setTimeout(() => this.socket.destroy(), goodbyeMs);
+    cut.unref();
+    this.socket.once('close', () => clearTimeout(cut));
+  }
+
+  private blockedChanged(blocked: boolean, reason: string): void {
+    if (!this.isAlive || this.isBlocked === blocked) return;
+    this.isBlocked = blocked;
+    if (blocked) this.observer.lineBlocked(this, reason);
+    else this.observer.lineUnblocked(this);
+  }
+}
+
+/** amqplib has it, but tells nobody in its types. */
+function socketOf(model: ChannelModel): Socket {
+  return (model.connection as unknown as { stream: Socket }).stream;
+}

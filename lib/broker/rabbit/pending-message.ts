@@ -1,0 +1,84 @@
+import { type DeliveryFacts, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
+import { MessagingTimeout } from '../../errors/rpc.errors.js';
+import type { OutgoingMessage } from '../broker.js';
+
+// The broker refuses larger ones, and the channel with them.
+const longestExpirationMs = 0xffffffff;
+
+/** One message on its way, from `publish` to its confirm. */
+export class PendingMessage {
+  readonly promise: Promise<void>;
+  readonly since = performance.now();
+  /** On the clock of `performance.now()`; `Infinity`: none. */
+  readonly deadline: number;
+  /** Whether its exchange was missing once and is to be declared anew. */
+  redeclared = false;
+  /** Whether it was written before, on a channel that is gone. */
+  writtenBefore = false;
+  /** How often the broker would not take it. */
+  refusals = 0;
+  /** Where it was written last. */
+  channel: object | undefined;
+  /** On the clock of `performance.now()`: until then a queue is awaited that was there before. */
+  awaitQueueUntil: number | undefined;
+  private attempts = 0;
+  private encoded: Buffer | undefined;
+  private settle!: { resolve: () => void; reject: (error: Error) => void };
+
+  constructor(readonly message: OutgoingMessage) {
+    const { giveUpMs = Infinity, expirationMs = Infinity } = message;
+    this.deadline = this.since + Math.min(giveUpMs, expirationMs);
+    this.promise = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
+  }
+
+  /** Whether the broker is to say when no queue takes it. */
+  get mandatory(): boolean {
+    return this.message.mandatory === true || this.message.awaitQueue === true;
+  }
+
+  /** The bytes that go out, the same each time. */
+  get content(): Buffer {
+    return (this.encoded ??= Buffer.from(this.message.body));
+  }
+
+  /** The AMQP property: what is left of its life, a whole one where it is written at once. */
+  expiration(writtenAtOnce: boolean): string | undefined {
+    const { expirationMs } = this.message;
+    if (expirationMs === undefined || !Number.isFinite(expirationMs)) return undefined;
+    const waited = writtenAtOnce ? 0 : performance.now() - this.since;
+    return String(Math.min(longestExpirationMs, Math.max(0, Math.ceil(expirationMs - waited))));
+  }
+
+  /** Counts a failed try; false when `retry` allows no other. */
+  mayTryAgain(): boolean {
+    this.attempts++;
+    const { retry = -1 } = this.message;
+    return retry < 0 || this.attempts <= retry;
+  }
+
+  resolve(): void {
+    this.settle.resolve();
+  }
+
+  reject(error: Error): void {
+    this.settle.reject(error);
+  }
+
+  fail(reason: string, facts: Pick<DeliveryFacts, 'cause' | 'host'> = {}): void {
+    const { exchange, routingKey } = this.message;
+    const attempts = Math.max(1, this.attempts);
+    this.reject(
+      new MessageDeliveryFailure(`${this.description}: ${reason}`, { exchange, routingKey, attempts, ...facts }),
+    );
+  }
+
+  timeOut(now: number): void {
+    const elapsedMs = Math.round(now - this.since);
+    this.reject(new MessagingTimeout(`${this.description}: not confirmed after ${elapsedMs} ms`, { elapsedMs }));
+  }
+
+  private get description(): string {
+    const { exchange, routingKey } = this.message;
+    return `Message to exchange '${exchange}' with routing key '${routingKey}'`;
+  }
+}

@@ -1,0 +1,82 @@
+import type { ConfirmChannel, Options } from 'amqplib';
+import type { Line } from './line.js';
+import type { PendingMessage } from './pending-message.js';
+import type { ReturnedMessage } from './returned-messages.js';
+
+export interface PublishChannelObserver {
+  confirmed(channel: PublishChannel, pending: PendingMessage): void;
+  nacked(channel: PublishChannel, pending: PendingMessage): void;
+  returned(channel: PublishChannel, returned: ReturnedMessage): void;
+  /** `error`: the broker closed the channel and says why; else its connection is gone. */
+  channelLost(channel: PublishChannel, error: Error | undefined): void;
+}
+
+const noHeaders = Object.freeze({});
+
+/** One confirm channel, from its opening to its end. */
+export class PublishChannel {
+  readonly openedAt = performance.now();
+  private alive = true;
+  private error: Error | undefined;
+
+  private constructor(
+    readonly line: Line,
+    private readonly channel: ConfirmChannel,
+    private readonly observer: PublishChannelObserver,
+  ) {
+    channel.on('error', (error) => (this.error ??= error));
+    // First of all: amqplib's own listener then fails each unconfirmed message by itself.
+    channel.prependListener('close', () => this.closed());
+    channel.on('return', ({ fields, content }) => {
+      if (this.alive) observer.returned(this, { exchange: fields.exchange, routingKey: fields.routingKey, content });
+    });
+  }
+
+  static async open(line: Line, observer: PublishChannelObserver): Promise<PublishChannel> {
+    return new PublishChannel(line, await line.model.createConfirmChannel(), observer);
+  }
+
+  /** Whether the broker reads what is written now. */
+  get isOpen(): boolean {
+    return this.alive && this.line.alive && !this.line.blocked;
+  }
+
+  /** @throws TypeError a name that AMQP cannot carry */
+  write(pending: PendingMessage, atOnce: boolean): void {
+    const { exchange, routingKey } = pending.message;
+    const { mandatory } = pending;
+    const options: Options.Publish = {
+      contentType: 'application/json',
+      contentEncoding: 'utf-8',
+      headers: noHeaders,
+      deliveryMode: 2,
+      priority: 0,
+      mandatory,
+    };
+    const expiration = pending.expiration(atOnce);
+    if (expiration !== undefined) options.expiration = expiration;
+    this.channel.publish(exchange, routingKey, pending.content, options, (error: unknown) => {
+      if (!this.alive) return;
+      if (error) this.observer.nacked(this, pending);
+      else this.observer.confirmed(this, pending);
+    });
+  }
+
+  /** Closes a channel that nothing is awaited from any more. */
+  retire(): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.channel.close().catch(() => undefined);
+  }
+
+  /** Leaves the channel to the end of its connection; nothing is reported any more. */
+  abandon(): void {
+    this.alive = false;
+  }
+
+  private closed(): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.observer.channelLost(this, this.error);
+  }
+}

@@ -1,0 +1,238 @@
+import { ClosedError, MessageDeliveryFailure, MessageUndeliverable } from '../../errors/delivery.errors.js';
+import { OsloMessagingError } from '../../errors/oslo-messaging.error.js';
+import type { EventChannel } from '../../events/event-channel.js';
+import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
+import type { Topology } from '../../wire/topology.js';
+import type { OutgoingMessage } from '../broker.js';
+import { replyText } from './amqp-reply.js';
+import type { AttemptFailure, ConnectionSupervisor } from './connection-supervisor.js';
+import { AwaitedQueues } from './awaited-queues.js';
+import { DeadlineClock } from './deadline-clock.js';
+import { declarePatiently } from './declare-patiently.js';
+import type { Line } from './line.js';
+import { lostConfirms } from './lost-confirms.js';
+import { NackedMessages } from './nacked-messages.js';
+import { PendingMessage } from './pending-message.js';
+import type { PublishChannel } from './publish-channel.js';
+import { type ChannelKeeperObserver, PublishChannelKeeper } from './publish-channel-keeper.js';
+import { type ReturnedMessage, ReturnedMessages } from './returned-messages.js';
+
+/** Sends messages over one confirm channel, in order, and keeps what has to wait. */
+export class Publisher implements ChannelKeeperObserver {
+  private waiting = new Set<PendingMessage>();
+  private readonly unconfirmed = new Set<PendingMessage>();
+  private readonly returns = new ReturnedMessages();
+  private readonly nackedMessages = new NackedMessages((messages) => this.publishOnNewChannel(messages));
+  private readonly awaited = new AwaitedQueues((messages) => this.publishAgain(messages), dropUntaken);
+  private readonly clock = new DeadlineClock((now) => this.giveUpOverdue(now));
+  private readonly channels: PublishChannelKeeper;
+  private declaring = false;
+  private closed = false;
+
+  constructor(
+    supervisor: ConnectionSupervisor,
+    private readonly options: Pick<ResolvedRabbitOptions, 'maxInFlightMessages' | 'republishUnconfirmed'>,
+    private readonly events: EventChannel,
+  ) {
+    this.channels = new PublishChannelKeeper(supervisor, this);
+    supervisor.listen({
+      lineUnblocked: () => this.pump(),
+      attemptFailed: (failure) => this.attemptFailed(failure),
+    });
+  }
+
+  publish(message: OutgoingMessage): Promise<void> {
+    if (this.closed) return Promise.reject(new ClosedError('broker'));
+    if (this.inFlight >= this.options.maxInFlightMessages) {
+      const text = `${this.options.maxInFlightMessages} messages are unconfirmed already (maxInFlightMessages)`;
+      return Promise.reject(new MessageDeliveryFailure(text, message));
+    }
+    const pending = new PendingMessage(message);
+    if (this.mayWriteAtOnce(message.topology)) {
+      this.write(this.channels.current!, pending, true);
+    } else {
+      this.waiting.add(pending);
+      this.pump();
+    }
+    if (pending.deadline !== Infinity) this.clock.watch(pending.deadline);
+    return pending.promise;
+  }
+
+  close(): void {
+    this.closed = true;
+    this.channels.close();
+    this.clock.stop();
+    const parked = [...this.nackedMessages.clear(), ...this.awaited.clear()];
+    const pending = [...this.unconfirmed, ...this.waiting, ...parked];
+    this.waiting.clear();
+    for (const one of pending) {
+      this.forget(one);
+      one.reject(new ClosedError('broker'));
+    }
+  }
+
+  confirmed(channel: PublishChannel, pending: PendingMessage): void {
+    if (!this.forget(pending)) return;
+    this.awaited.taken(pending);
+    pending.resolve();
+    this.retireWhenDone(channel);
+  }
+
+  nacked(channel: PublishChannel, pending: PendingMessage): void {
+    if (!this.forget(pending)) return;
+    if (pending.mayTryAgain()) this.nackedMessages.hold(pending);
+    else pending.fail('the broker could not take it (nack)', { host: channel.line.host });
+    this.retireWhenDone(channel);
+  }
+
+  returned(channel: PublishChannel, returned: ReturnedMessage): void {
+    const pending = this.returns.match(returned);
+    if (!pending || !this.forget(pending)) return;
+    const { exchange, routingKey } = returned;
+    if (pending.message.mandatory) pending.reject(new MessageUndeliverable(exchange, routingKey));
+    else if (!this.awaited.hold(pending)) dropUntaken(pending);
+    this.retireWhenDone(channel);
+  }
+
+  channelLost(channel: PublishChannel, error: Error | undefined): void {
+    if (error) channel.line.declarer.forget();
+    this.sortOutUnconfirmed(channel, error);
+    this.channels.lost(channel);
+    // Where it had been replaced before.
+    this.pump();
+  }
+
+  channelOpened(before: PublishChannel | undefined): void {
+    if (before) this.retireWhenDone(before);
+    this.pump();
+  }
+
+  private get inFlight(): number {
+    return this.waiting.size + this.unconfirmed.size + this.nackedMessages.size + this.awaited.size;
+  }
+
+  private publishAgain(messages: PendingMessage[]): void {
+    this.waiting = new Set([...messages, ...this.waiting]);
+    this.pump();
+  }
+
+  private publishOnNewChannel(messages: PendingMessage[]): void {
+    this.waiting = new Set([...messages, ...this.waiting]);
+    this.channels.renew();
+  }
+
+  private mayWriteAtOnce(topology: Topology | undefined): boolean {
+    const { current } = this.channels;
+    if (this.waiting.size > 0 || !current?.isOpen) return false;
+    return topology === undefined || current.line.declarer.isDeclared(topology);
+  }
+
+  private write(channel: PublishChannel, pending: PendingMessage, atOnce: boolean): void {
+    if (pending.writtenBefore) this.reportRepublished(pending.message);
+    pending.channel = channel;
+    this.unconfirmed.add(pending);
+    this.returns.written(pending);
+    try {
+      channel.write(pending, atOnce);
+    } catch (error) {
+      if (this.forget(pending)) pending.fail(replyText(error), { cause: error });
+    }
+  }
+
+  private forget(pending: PendingMessage): boolean {
+    this.returns.settled(pending);
+    return this.unconfirmed.delete(pending);
+  }
+
+  /** Writes what waits, up to the first message whose topology has to be declared before. */
+  private pump(): void {
+    if (this.declaring) return;
+    for (const pending of this.waiting) {
+      const { current: channel } = this.channels;
+      if (!channel?.isOpen) return;
+      const now = performance.now();
+      if (pending.deadline <= now) {
+        this.waiting.delete(pending);
+        pending.timeOut(now);
+        continue;
+      }
+      const { topology } = pending.message;
+      if (topology && !channel.line.declarer.isDeclared(topology)) {
+        void this.declareThenPump(channel, pending, topology);
+        return;
+      }
+      this.waiting.delete(pending);
+      this.write(channel, pending, false);
+    }
+  }
+
+  private async declareThenPump(channel: PublishChannel, pending: PendingMessage, topology: Topology): Promise<void> {
+    this.declaring = true;
+    try {
+      await declarePatiently(channel.line, topology);
+    } catch (error) {
+      this.declareFailed(channel.line, pending, error);
+    }
+    this.declaring = false;
+    this.pump();
+  }
+
+  private declareFailed(line: Line, pending: PendingMessage, error: unknown): void {
+    // A line that died in the middle has decided nothing.
+    if (!line.alive || !this.waiting.delete(pending)) return;
+    if (error instanceof OsloMessagingError) pending.reject(error);
+    else pending.fail(replyText(error), { cause: error, host: line.host });
+  }
+
+  /** A channel that another one has replaced stays for its confirms. */
+  private retireWhenDone(channel: PublishChannel): void {
+    if (channel === this.channels.current) return;
+    for (const pending of this.unconfirmed) if (pending.channel === channel) return;
+    channel.retire();
+  }
+
+  private sortOutUnconfirmed(channel: PublishChannel, error: Error | undefined): void {
+    const { host } = channel.line;
+    const lost = [...this.unconfirmed].filter((pending) => pending.channel === channel);
+    for (const pending of lost) this.forget(pending);
+    const { again, given } = lostConfirms(lost, error, this.options.republishUnconfirmed);
+    for (const { pending, reason } of given) pending.fail(reason, { cause: error, host });
+    this.waiting = new Set([...again, ...this.waiting]);
+  }
+
+  private attemptFailed({ host, reason, error }: AttemptFailure): void {
+    for (const pending of this.waiting) {
+      if (pending.mayTryAgain()) continue;
+      this.waiting.delete(pending);
+      pending.fail(`no connection to ${host}: ${reason}`, { cause: error, host });
+    }
+  }
+
+  private giveUpOverdue(now: number): number {
+    let next = Infinity;
+    for (const pending of [...this.unconfirmed, ...this.waiting, ...this.nackedMessages, ...this.awaited]) {
+      if (pending.deadline > now) {
+        next = Math.min(next, pending.deadline);
+      } else {
+        this.waiting.delete(pending);
+        this.nackedMessages.delete(pending);
+        this.awaited.delete(pending);
+        this.forget(pending);
+        pending.timeOut(now);
+      }
+    }
+    return next;
+  }
+
+  private reportRepublished({ exchange, routingKey }: OutgoingMessage): void {
+    const message = `Published again, its confirm was lost: exchange '${exchange}', routing key '${routingKey}'`;
+    this.events.emit({ type: 'message-republished', level: 'warn', message, exchange, routingKey });
+  }
+}
+
+/** Nobody waits for its queue any more: in time it is dropped, as a broker drops it; at its deadline its sender is told. */
+function dropUntaken(pending: PendingMessage): void {
+  const now = performance.now();
+  if (pending.deadline <= now) pending.timeOut(now);
+  else pending.resolve();
+}

@@ -1,0 +1,149 @@
+import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
+import type { TransportUrl } from '../../config/transport-url.js';
+import { ClosedError, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
+import { EventChannel } from '../../events/event-channel.js';
+import { within } from '../../events/within.js';
+import { refusalOfSize } from '../../wire/message-size.js';
+import type { Broker, BrokerState, ConsumeRequest, OutgoingMessage, QueueInspection, Subscription } from '../broker.js';
+import { replyText } from './amqp-reply.js';
+import { ConnectionOpener } from './connection-opener.js';
+import { ConnectionState } from './connection-state.js';
+import { ConnectionSupervisor } from './connection-supervisor.js';
+import { Consumer } from './consumer.js';
+import { ConsumerCheck } from './consumer-check.js';
+import { EventLoopWatch } from './event-loop-watch.js';
+import { FirstConnection } from './first-connection.js';
+import { HostRotation } from './host-rotation.js';
+import type { Line } from './line.js';
+import { Publisher } from './publisher.js';
+import { QueueInspector } from './queue-inspector.js';
+import { ReconnectPolicy } from './reconnect-policy.js';
+
+/** How long consumers may take to say good-bye before their connection is closed. */
+const goodbyeMs = 1_000;
+
+/**
+ * RabbitMQ behind the seam. Two connections: the broker stops reading one that has published while
+ * it is under an alarm, and the acks of consumers must not wait for that.
+ */
+export class RabbitBroker implements Broker {
+  readonly url: string;
+  readonly events = new EventChannel();
+  private readonly publishing: ConnectionSupervisor;
+  private readonly consuming: ConnectionSupervisor;
+  private readonly firstConnection: FirstConnection;
+  private readonly publisher: Publisher;
+  private readonly inspector = new QueueInspector();
+  private readonly consumers = new Set<Consumer>();
+  private readonly check: ConsumerCheck;
+  private readonly eventLoop: EventLoopWatch;
+  private ended = false;
+  private closing: Promise<void> | undefined;
+
+  /** Begins to connect at once; the consuming connection follows with the first consumer. */
+  constructor(
+    private readonly transportUrl: TransportUrl,
+    readonly options: ResolvedRabbitOptions,
+  ) {
+    this.url = transportUrl.masked;
+    this.publishing = this.supervisor('publish');
+    this.consuming = this.supervisor('consume');
+    this.publishing.listen({ lineUp: () => this.consuming.hurry() });
+    this.consuming.listen({ lineUp: () => this.publishing.hurry() });
+    this.firstConnection = new FirstConnection(this.publishing, this.url);
+    this.publisher = new Publisher(this.publishing, options, this.events);
+    this.check = new ConsumerCheck(this.consumers, options.consumerCheckIntervalMs);
+    this.eventLoop = new EventLoopWatch(options.heartbeatTimeoutThreshold, this.events);
+    // Listeners of this turn hear of the first attempt as well.
+    queueMicrotask(() => this.publishing.start());
+  }
+
+  get state(): BrokerState {
+    if (this.ended) return 'closed';
+    const { phase } = this.publishing;
+    if (phase === 'blocked') return 'blocked';
+    const consumingOrIdle = !this.consuming.isStarted || this.consuming.line !== undefined;
+    return phase === 'connected' && consumingOrIdle ? 'connected' : 'connecting';
+  }
+
+  connected(giveUpMs?: number): Promise<void> {
+    return this.firstConnection.wait(giveUpMs);
+  }
+
+  publish(message: OutgoingMessage): Promise<void> {
+    const refusal = refusalOfSize(message.body, this.options.maxOutgoingMessageBytes);
+    return refusal ? Promise.reject(refusal) : this.publisher.publish(message);
+  }
+
+  async consume(request: ConsumeRequest): Promise<Subscription> {
+    if (this.ended) throw new ClosedError('broker');
+    this.consuming.start();
+    const consumer = new Consumer(request, {
+      supervisor: this.consuming,
+      events: this.events,
+      inspector: this.inspector,
+      maxMessageBytes: this.options.maxMessageBytes,
+      onEnded: (ended) => this.consumers.delete(ended),
+    });
+    this.consumers.add(consumer);
+    await consumer.ready;
+    return consumer;
+  }
+
+  async inspectQueue(queue: string): Promise<QueueInspection | undefined> {
+    return this.inspector.inspect(this.anyLine(`look at queue '${queue}'`), queue);
+  }
+
+  async hasExchange(exchange: string): Promise<boolean> {
+    return this.inspector.hasExchange(this.anyLine(`look at exchange '${exchange}'`), exchange);
+  }
+
+  async deleteQueue(queue: string): Promise<void> {
+    const line = this.anyLine(`delete queue '${queue}'`);
+    try {
+      await line.spare.run((channel) => channel.deleteQueue(queue));
+    } catch (error) {
+      const facts = { host: line.host, cause: error };
+      throw new MessageDeliveryFailure(`Queue '${queue}' could not be deleted: ${replyText(error)}`, facts);
+    }
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  private async end(): Promise<void> {
+    this.ended = true;
+    this.check.end();
+    this.eventLoop.end();
+    this.firstConnection.close();
+    this.publisher.close();
+    await Promise.all([this.publishing.close(), this.endConsuming()]);
+  }
+
+  private async endConsuming(): Promise<void> {
+    const consumers = Promise.all([...this.consumers].map((consumer) => consumer.close()));
+    await within(goodbyeMs, consumers);
+    await this.consuming.close();
+  }
+
+  /** The consuming one where there is one: it is never blocked. */
+  private anyLine(purpose: string): Line {
+    if (this.ended) throw new ClosedError('broker');
+    const line = this.consuming.line ?? this.publishing.line;
+    if (!line) throw new MessageDeliveryFailure(`No connection to ${purpose}`);
+    return line;
+  }
+
+  private supervisor(connection: 'consume' | 'publish'): ConnectionSupervisor {
+    const { options, transportUrl } = this;
+    return new ConnectionSupervisor({
+      opener: new ConnectionOpener(transportUrl.virtualHost, `${options.connectionName}:${connection}`, options),
+      hosts: new HostRotation(transportUrl.hosts, options.kombuFailoverStrategy),
+      policy: new ReconnectPolicy(options),
+      state: new ConnectionState(connection, this.events),
+      livenessTimeoutMs: options.livenessTimeoutMs,
+    });
+  }
+}

@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Broker } from '../../../lib/broker/broker.js';
+import { connectBroker, createBroker } from '../../../lib/broker/connect-broker.js';
+import { RabbitBroker } from '../../../lib/broker/rabbit/rabbit-broker.js';
+import { ConfigurationError, InvalidTransportUrl } from '../../../lib/errors/configuration.errors.js';
+import { queue } from '../../behaviour/declarations.js';
+
+describe('connectBroker', () => {
+  const brokers: Broker[] = [];
+  afterEach(() => Promise.all(brokers.splice(0).map((broker) => broker.close())));
+
+  async function connect(url: string): Promise<Broker> {
+    const broker = await connectBroker(url);
+    brokers.push(broker);
+    return broker;
+  }
+
+  it('two clients of one name meet, another name is another bus', async () => {
+    const url = `memory://${randomUUID()}`;
+    const [one, two, other] = [await connect(url), await connect(url), await connect(`memory://${randomUUID()}`)];
+    await one.publish({ exchange: '', routingKey: 'q', body: '{}', topology: [queue('q')] });
+    expect(await two.inspectQueue('q')).toEqual({ messages: 1, consumers: 0 });
+    expect(await other.inspectQueue('q')).toBeUndefined();
+  });
+
+  it('no name is a bus of its own', async () => {
+    const [one, two] = [await connect('memory://'), await connect('memory:///')];
+    await one.publish({ exchange: '', routingKey: 'q', body: '{}', topology: [queue('q')] });
+    expect(await two.inspectQueue('q')).toEqual({ messages: 1, consumers: 0 });
+    await two.deleteQueue('q');
+  });
+
+  it('the bus keeps what it has when nobody is connected', async () => {
+    const url = `memory://${randomUUID()}`;
+    const one = await connect(url);
+    await one.publish({ exchange: '', routingKey: 'q', body: '{}', topology: [queue('q')] });
+    await one.close();
+    const two = await connect(url);
+    expect(await two.inspectQueue('q')).toEqual({ messages: 1, consumers: 0 });
+  });
+
+  it('options of the URL rule over those given otherwise', () => {
+    const broker = createBroker('memory://?rabbit_qos_prefetch_count=7', {
+      rabbitQosPrefetchCount: 3,
+      maxInFlightMessages: 5,
+    });
+    brokers.push(broker);
+    expect(broker.options).toMatchObject({ rabbitQosPrefetchCount: 7, maxInFlightMessages: 5 });
+  });
+
+  it('refuses what it cannot understand', async () => {
+    expect(() => createBroker('nonsense')).toThrow(InvalidTransportUrl);
+    await expect(connectBroker('nonsense')).rejects.toBeInstanceOf(InvalidTransportUrl);
+    expect(() => createBroker('memory://?no_such_option=1')).toThrow(ConfigurationError);
+  });
+
+  it('takes rabbit:// for RabbitMQ, and shows no password', async () => {
+    const broker = createBroker('rabbit://me:secret@127.0.0.1:1/');
+    broker.events.subscribe(() => undefined);
+    brokers.push(broker);
+    expect(broker).toBeInstanceOf(RabbitBroker);
+    expect(broker.url).toContain('127.0.0.1:1');
+    expect(broker.url).not.toContain('secret');
+  });
+});

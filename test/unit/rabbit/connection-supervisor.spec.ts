@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { ConnectionOpener } from '../../../lib/broker/rabbit/connection-opener.js';
+import { ConnectionState } from '../../../lib/broker/rabbit/connection-state.js';
+import { ConnectionSupervisor } from '../../../lib/broker/rabbit/connection-supervisor.js';
+import { HostRotation } from '../../../lib/broker/rabbit/host-rotation.js';
+import { ReconnectPolicy, type ReconnectOptions } from '../../../lib/broker/rabbit/reconnect-policy.js';
+import { EventChannel } from '../../../lib/events/event-channel.js';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Connects to nobody; how often it has tried. */
+function refused(options: ReconnectOptions = {}) {
+  const attempts = { count: 0 };
+  const open = async (): Promise<never> => {
+    attempts.count += 1;
+    throw new Error('connect ECONNREFUSED');
+  };
+  const events = new EventChannel();
+  events.subscribe(() => undefined);
+  const supervisor = new ConnectionSupervisor({
+    opener: { open } as unknown as ConnectionOpener,
+    hosts: new HostRotation([{ hostname: 'localhost', port: 5672 }], 'round-robin'),
+    // Always the longest wait.
+    policy: new ReconnectPolicy(options, () => 0.999),
+    state: new ConnectionState('consume', events),
+    livenessTimeoutMs: 5_000,
+  });
+  return { supervisor, attempts };
+}
+
+describe('ConnectionSupervisor, told that the broker was reached another way', () => {
+  it('does not wait any longer', async () => {
+    const { supervisor, attempts } = refused();
+    supervisor.start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(attempts.count).toBe(1);
+    supervisor.hurry();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(attempts.count).toBe(2);
+    await supervisor.close();
+  });
+
+  it('goes on waiting as the user has set it', async () => {
+    const { supervisor, attempts } = refused({ rabbitRetryInterval: 3 });
+    supervisor.start();
+    await vi.advanceTimersByTimeAsync(0);
+    supervisor.hurry();
+    await vi.advanceTimersByTimeAsync(2_999);
+    expect(attempts.count).toBe(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(attempts.count).toBe(2);
+    await supervisor.close();
+  });
+
+  it('begins nothing that has not begun, and nothing after its end', async () => {
+    const { supervisor, attempts } = refused();
+    supervisor.hurry();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(attempts.count).toBe(0);
+    supervisor.start();
+    await vi.advanceTimersByTimeAsync(0);
+    await supervisor.close();
+    supervisor.hurry();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(attempts.count).toBe(1);
+  });
+});

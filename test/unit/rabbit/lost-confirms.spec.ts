@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import type { OutgoingMessage } from '../../../lib/broker/broker.js';
+import { lostConfirms } from '../../../lib/broker/rabbit/lost-confirms.js';
+import { PendingMessage } from '../../../lib/broker/rabbit/pending-message.js';
+
+function pending(body: string, message: Partial<OutgoingMessage> = {}): PendingMessage {
+  return new PendingMessage({ exchange: 'there', routingKey: 'k', body, ...message });
+}
+
+/** As amqplib reports that the broker closed the channel. */
+function closedBy(code: number, text: string): Error {
+  return Object.assign(new Error(`Channel closed by server: ${code} (X) with message "${text}"`), { code });
+}
+
+const notFound = closedBy(404, "NOT_FOUND - no exchange 'gone' in vhost '/'");
+
+function bodies(messages: readonly PendingMessage[]): string[] {
+  return messages.map(({ message }) => message.body);
+}
+
+describe('lostConfirms', () => {
+  it('publishes all again, in order, when the connection was lost', () => {
+    const { again, given } = lostConfirms([pending('1'), pending('2')], undefined, true);
+    expect(bodies(again)).toEqual(['1', '2']);
+    expect(given).toEqual([]);
+  });
+
+  it('counts a lost confirm as a try', () => {
+    const twice = pending('twice', { retry: 1 });
+    const { again, given } = lostConfirms([pending('once', { retry: 0 }), twice], undefined, true);
+    expect(bodies(again)).toEqual(['twice']);
+    expect(given).toMatchObject([{ pending: { message: { body: 'once' } } }]);
+    expect(lostConfirms([twice], undefined, true).again).toEqual([]);
+  });
+
+  it('gives all up where publishing twice is not wanted', () => {
+    expect(lostConfirms([pending('1')], undefined, false).again).toEqual([]);
+  });
+
+  it('blames only what names the missing exchange', () => {
+    const messages = [
+      pending('1'),
+      pending('2', { exchange: 'gone' }),
+      pending('3'),
+      pending('4', { exchange: 'gone' }),
+    ];
+    const { again, given } = lostConfirms(messages, notFound, true);
+    expect(bodies(again)).toEqual(['1', '3']);
+    expect(given.map(({ reason }) => reason)).toEqual([
+      "NOT_FOUND - no exchange 'gone' in vhost '/'",
+      "NOT_FOUND - no exchange 'gone' in vhost '/'",
+    ]);
+  });
+
+  it('costs the others no try', () => {
+    const messages = [pending('1', { retry: 0 }), pending('2', { exchange: 'gone' }), pending('3', { retry: 0 })];
+    expect(bodies(lostConfirms(messages, notFound, true).again)).toEqual(['1', '3']);
+  });
+
+  it('knows that nothing behind the culprit was taken', () => {
+    const messages = [pending('1'), pending('2', { exchange: 'gone' }), pending('3')];
+    const { again } = lostConfirms(messages, notFound, false);
+    expect(bodies(again)).toEqual(['3']);
+    expect(again[0]?.writtenBefore).toBe(false);
+  });
+
+  it('declares a missing exchange once more before it gives a message up', () => {
+    const topology = [{ kind: 'exchange', name: 'gone', type: 'fanout', durable: false, autoDelete: true }] as const;
+    const message = pending('1', { exchange: 'gone', topology, retry: 0 });
+    expect(lostConfirms([message], notFound, true).again).toEqual([message]);
+    expect(lostConfirms([message], notFound, true).given).toMatchObject([{ pending: message }]);
+  });
+
+  it('finds a message that is too large by its size', () => {
+    const error = closedBy(406, 'PRECONDITION_FAILED - message size 5 is larger than configured max size 4');
+    const { again, given } = lostConfirms([pending('1234'), pending('ééx'), pending('1')], error, true);
+    expect(bodies(again)).toEqual(['1234', '1']);
+    expect(given).toMatchObject([{ pending: { message: { body: 'ééx' } } }]);
+  });
+
+  it('blames only the first for a refusal, as the next may be allowed', () => {
+    const error = closedBy(403, "ACCESS_REFUSED - access to exchange 'there' in vhost '/' refused for user 'u'");
+    const { again, given } = lostConfirms([pending('1'), pending('2')], error, true);
+    expect(bodies(again)).toEqual(['2']);
+    expect(given).toHaveLength(1);
+  });
+});
