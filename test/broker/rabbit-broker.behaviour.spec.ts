@@ -1,0 +1,12 @@
+import { createBroker } from '../../lib/broker/connect-broker.js';
+import { describeBroker } from '../behaviour/broker-behaviour.js';
+import { useVhost } from '../support/rabbit.js';
+
+const vhost = useVhost();
+
+describeBroker('RabbitBroker', {
+  createBroker: (options) => createBroker(vhost.url, options),
+  interrupt: async () => {
+    await vhost.closeAllConnections();
+  },
+});
