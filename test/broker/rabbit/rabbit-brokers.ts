@@ -1,0 +1,38 @@
+import { resolveRabbitOptions, type RabbitOptions } from '../../../lib/config/rabbit-options.js';
+import { parseTransportUrl } from '../../../lib/config/transport-url.js';
+import { RabbitBroker } from '../../../lib/broker/rabbit/rabbit-broker.js';
+import type { MessagingEvent } from '../../../lib/events/messaging-event.js';
+
+/** Some events share one shape for several types. */
+type EventOf<T, E = MessagingEvent> = E extends { type: infer U } ? (T extends U ? E : never) : never;
+
+/** A broker whose events are kept. */
+export class ObservedBroker extends RabbitBroker {
+  readonly reported: MessagingEvent[] = [];
+
+  constructor(url: string, options: RabbitOptions) {
+    super(parseTransportUrl(url), resolveRabbitOptions(options));
+    this.events.subscribe((event) => this.reported.push(event));
+  }
+
+  reports<T extends MessagingEvent['type']>(type: T): EventOf<T>[] {
+    return this.reported.filter((event) => event.type === type) as EventOf<T>[];
+  }
+}
+
+/** Brokers that are closed after each test. */
+export function useBrokers(afterEach: (hook: () => Promise<void>) => void): {
+  open(url: string, options?: RabbitOptions): ObservedBroker;
+} {
+  const opened: ObservedBroker[] = [];
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((broker) => broker.close()));
+  });
+  return {
+    open(url, options = {}) {
+      const broker = new ObservedBroker(url, options);
+      opened.push(broker);
+      return broker;
+    },
+  };
+}

@@ -1,0 +1,147 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AmqpProxy } from '../../support/amqp-proxy.js';
+import { eventually } from '../../support/eventually.js';
+import { useVhost } from '../../support/rabbit.js';
+import { collect } from './collected-deliveries.js';
+import { useBrokers } from './rabbit-brokers.js';
+import { topicTopology } from './topologies.js';
+
+const vhost = useVhost();
+const brokers = useBrokers(afterEach);
+const topology = topicTopology('tx', 'work');
+const count = 200;
+
+let proxy: AmqpProxy;
+beforeEach(async () => {
+  proxy = await AmqpProxy.start(vhost.address);
+});
+afterEach(async () => {
+  await proxy.close();
+  if (await vhost.queue('work')) await vhost.deleteQueue('work');
+});
+
+function numbered(from: number, to: number): string[] {
+  return Array.from({ length: to - from }, (_, index) => String(from + index));
+}
+
+/** Bodies in the order of their first appearance. */
+function distinct(bodies: readonly string[]): string[] {
+  return [...new Set(bodies)];
+}
+
+describe('a lost connection, messages in flight', () => {
+  const cuts = ['cut-before', 'cut-inside', 'cut-after'] as const;
+
+  it.each(cuts)('publishes again what was not confirmed: %s a message', async (fault) => {
+    const broker = brokers.open(vhost.urlVia(proxy));
+    await broker.publish({ exchange: 'tx', routingKey: 'work', body: 'first', topology });
+    proxy.clear();
+    const struck = proxy.strike({
+      from: 'client',
+      method: 'BasicPublish',
+      when: ({ body }) => `${body}` === '50',
+      fault,
+    });
+    const sent = numbered(0, count).map((body) =>
+      broker.publish({ exchange: 'tx', routingKey: 'work', body, topology }),
+    );
+    await struck;
+    await Promise.all(sent);
+
+    const received = collect();
+    await broker.consume(received.request(topology));
+    await eventually(() => distinct(received.bodies).length === count + 1);
+    expect(distinct(received.bodies)).toEqual(['first', ...numbered(0, count)]);
+    expect(broker.reports('message-republished').length).toBeGreaterThan(0);
+  });
+
+  it('keeps the order, and the bytes, of what it publishes again', async () => {
+    const broker = brokers.open(vhost.urlVia(proxy));
+    await broker.connected();
+    await broker.publish({ exchange: 'tx', routingKey: 'work', body: 'first', topology });
+    proxy.clear();
+    const struck = proxy.strike({ from: 'broker', method: 'BasicAck', fault: 'cut-before' });
+    const sent = numbered(0, 20).map((body) =>
+      broker.publish({ exchange: 'tx', routingKey: 'work', body, topology, expirationMs: 60_000 }),
+    );
+    await struck;
+    await Promise.all(sent);
+    const [before, after] = [0, 1].map((nth) => {
+      const connections = [...new Set(proxy.sent('BasicPublish').map(({ connection }) => connection))];
+      return proxy.sent('BasicPublish').filter(({ connection }) => connection === connections[nth]);
+    });
+    expect(after?.map(({ body }) => `${body}`)).toEqual(numbered(0, 20));
+    expect(after?.map(({ body }) => `${body}`).slice(0, before?.length)).toEqual(before?.map(({ body }) => `${body}`));
+    // What it has waited is taken off its life.
+    for (const { properties } of after ?? []) expect(Number(properties?.expiration)).toBeLessThan(60_000);
+    for (const { properties } of before ?? []) expect(properties?.expiration).toBe('60000');
+  });
+
+  it('does not publish again where that is not wanted', async () => {
+    const broker = brokers.open(vhost.urlVia(proxy), { republishUnconfirmed: false });
+    await broker.publish({ exchange: 'tx', routingKey: 'work', body: 'first', topology });
+    const struck = proxy.strike({ from: 'broker', method: 'BasicAck', fault: 'cut-before' });
+    const lost = broker.publish({ exchange: 'tx', routingKey: 'work', body: 'lost', topology });
+    await expect(lost).rejects.toMatchObject({ code: 'OSLO_DELIVERY', message: expect.stringContaining('confirm') });
+    await struck;
+    await broker.publish({ exchange: 'tx', routingKey: 'work', body: 'next', topology });
+    const bodies = proxy.sent('BasicPublish').map(({ body }) => `${body}`);
+    expect(bodies).toEqual(['first', 'lost', 'next']);
+  });
+
+  it('counts a lost confirm as a try', async () => {
+    const broker = brokers.open(vhost.urlVia(proxy));
+    await broker.publish({ exchange: 'tx', routingKey: 'work', body: 'first', topology });
+    void proxy.strike({ from: 'broker', method: 'BasicAck', fault: 'cut-before' });
+    const message = { exchange: 'tx', routingKey: 'work', topology };
+    const [none, one] = await Promise.allSettled([
+      broker.publish({ ...message, body: 'none', retry: 0 }),
+      broker.publish({ ...message, body: 'one', retry: 1 }),
+    ]);
+    expect(none).toMatchObject({ status: 'rejected', reason: { code: 'OSLO_DELIVERY', attempts: 1 } });
+    expect(one).toMatchObject({ status: 'fulfilled' });
+  });
+
+  it('declares the topology again on the new connection, once', async () => {
+    const broker = brokers.open(vhost.urlVia(proxy));
+    const send = (body: string) => broker.publish({ exchange: 'tx', routingKey: 'work', body, topology });
+    await send('1');
+    await send('2');
+    proxy.drop();
+    await eventually(() => broker.state === 'connecting');
+    await Promise.all([send('3'), send('4')]);
+    expect(
+      proxy.sent('ExchangeDeclare', 'QueueDeclare', 'QueueBind', 'BasicPublish').map(({ method }) => method),
+    ).toEqual([
+      ...['ExchangeDeclare', 'QueueDeclare', 'QueueBind', 'BasicPublish', 'BasicPublish'],
+      ...['ExchangeDeclare', 'QueueDeclare', 'QueueBind', 'BasicPublish', 'BasicPublish'],
+    ]);
+  });
+
+  it('is found out where nothing tells: the other end just stays silent', async () => {
+    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 600 });
+    await broker.publish({ exchange: 'tx', routingKey: 'work', body: 'first', topology });
+    const received = collect();
+    await broker.consume(received.request(topology));
+    await eventually(() => received.all[0]?.ack());
+    proxy.stall();
+    const sent = broker.publish({ exchange: 'tx', routingKey: 'work', body: 'second', topology });
+    await eventually(() => broker.reports('connection-changed').filter(({ to }) => to === 'disconnected').length >= 2);
+    proxy.resume();
+    await sent;
+    await eventually(() => received.bodies.includes('second'));
+    const reasons = broker
+      .reports('connection-changed')
+      .flatMap(({ to, message }) => (to === 'disconnected' ? message : []));
+    expect(reasons.join()).toContain('answered nothing');
+  });
+
+  it('leaves an idle connection alone that still answers', async () => {
+    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 150 });
+    await broker.connected();
+    // Three checks and their answers.
+    await eventually(() => proxy.received('BasicQosOk').length >= 3);
+    expect(proxy.accepted).toBe(1);
+    expect(broker.reports('connection-changed').map(({ to }) => to)).toEqual(['connecting', 'connected']);
+  });
+});

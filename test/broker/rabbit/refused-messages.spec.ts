@@ -1,0 +1,165 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Topology } from '../../../lib/wire/topology.js';
+import { AmqpProxy } from '../../support/amqp-proxy.js';
+import { eventually } from '../../support/eventually.js';
+import { useVhost } from '../../support/rabbit.js';
+import { collect } from './collected-deliveries.js';
+import { useBrokers } from './rabbit-brokers.js';
+import { topicTopology } from './topologies.js';
+
+const vhost = useVhost();
+const brokers = useBrokers(afterEach);
+let proxies: AmqpProxy[] = [];
+
+afterEach(async () => {
+  await Promise.all(proxies.map((proxy) => proxy.close()));
+  proxies = [];
+  for (const { name } of await vhost.listQueues()) await vhost.deleteQueue(name);
+});
+
+async function proxied() {
+  const proxy = await AmqpProxy.start(vhost.address);
+  proxies.push(proxy);
+  return { proxy, broker: brokers.open(vhost.urlVia(proxy)) };
+}
+
+/** Settled as soon as it is, for asking without waiting. */
+function watch(promise: Promise<void>): { outcome: unknown } {
+  const watched: { outcome: unknown } = { outcome: 'pending' };
+  promise.then(
+    () => (watched.outcome = 'confirmed'),
+    (error: unknown) => (watched.outcome = error),
+  );
+  return watched;
+}
+
+describe('a message that the broker does not take charge of (nack)', () => {
+  // RabbitMQ nacks what such a queue has no room for.
+  const full: Topology = [
+    {
+      kind: 'queue',
+      name: 'full',
+      durable: false,
+      autoDelete: false,
+      arguments: { 'x-max-length': 1, 'x-overflow': 'reject-publish' },
+    },
+  ];
+  const toFull = (body: string) => ({ exchange: '', routingKey: 'full', body, topology: full });
+
+  async function fill(broker: Awaited<ReturnType<typeof proxied>>['broker'], proxy: AmqpProxy) {
+    let sent = 0;
+    // How many it takes before it refuses is the broker's business.
+    const nacked = (): boolean => proxy.received('BasicNack').length > 0;
+    await eventually(async () => {
+      await broker.publish({ ...toFull(`filler ${sent++}`), retry: 0 }).catch(() => undefined);
+      return nacked();
+    });
+  }
+
+  it('is published again on another channel, until it is taken', async () => {
+    const { broker, proxy } = await proxied();
+    await fill(broker, proxy);
+    const last = watch(broker.publish(toFull('patient')));
+    const seen = () => proxy.sent('BasicPublish').filter(({ body }) => body?.toString() === 'patient');
+    await eventually(() => new Set(seen().map(({ channel }) => channel)).size > 1);
+    expect(last.outcome).toBe('pending');
+    const received = collect();
+    await broker.consume(received.request(full));
+    await eventually(() => received.all.map((delivery) => delivery.ack()).length > 0 && last.outcome === 'confirmed');
+    await eventually(() => received.bodies.filter((body) => body === 'patient').length === 1);
+  });
+
+  it('does not hold up what other queues take', async () => {
+    const { broker, proxy } = await proxied();
+    await fill(broker, proxy);
+    const topology = topicTopology('tx', 'free');
+    const refused = watch(broker.publish(toFull('refused')));
+    for (let n = 0; n < 20; n += 1) {
+      await broker.publish({ exchange: 'tx', routingKey: 'free', body: String(n), topology });
+    }
+    expect(refused.outcome).toBe('pending');
+    expect(await vhost.queue('free')).toMatchObject({ messagesReady: 20 });
+  });
+
+  it('fails when its tries are used up, and when its time is over', async () => {
+    const { broker, proxy } = await proxied();
+    await fill(broker, proxy);
+    await expect(broker.publish({ ...toFull('once'), retry: 0 })).rejects.toMatchObject({
+      code: 'OSLO_DELIVERY',
+      attempts: 1,
+    });
+    await expect(broker.publish({ ...toFull('thrice'), retry: 2 })).rejects.toMatchObject({ attempts: 3 });
+    await expect(broker.publish({ ...toFull('late'), giveUpMs: 300 })).rejects.toMatchObject({ code: 'OSLO_TIMEOUT' });
+  });
+
+  it('rejects when its broker is closed', async () => {
+    const { broker, proxy } = await proxied();
+    await fill(broker, proxy);
+    const refused = watch(broker.publish(toFull('refused')));
+    await eventually(() => proxy.received('BasicNack').length > 1);
+    await broker.close();
+    await eventually(() => refused.outcome !== 'pending');
+    expect(refused.outcome).toMatchObject({ code: 'OSLO_CLOSED' });
+  });
+});
+
+describe('a message whose queue comes back in a moment', () => {
+  const topology = topicTopology('tx', 'work');
+  const exchangeOnly = topology.slice(0, 1);
+  const request = (body: string) => ({
+    exchange: 'tx',
+    routingKey: 'work',
+    body,
+    topology: exchangeOnly,
+    awaitQueue: true,
+  });
+
+  it('is kept until then; one at a time asks for the others', async () => {
+    const { broker, proxy } = await proxied();
+    const received = collect();
+    const subscription = await broker.consume(received.request(topology));
+    await broker.publish(request('before'));
+    await subscription.close();
+    await broker.deleteQueue('work');
+    proxy.clear();
+    const sent = Array.from({ length: 50 }, (_, n) => watch(broker.publish(request(String(n)))));
+    await eventually(() => proxy.received('BasicReturn').length > 52);
+    expect(sent.filter(({ outcome }) => outcome !== 'pending')).toEqual([]);
+    expect(proxy.sent('BasicPublish').length).toBeLessThan(100);
+    await broker.consume(received.request(topology));
+    await eventually(() => sent.every(({ outcome }) => outcome === 'confirmed'));
+    await eventually(() => received.all.length === 51);
+    expect(new Set(received.bodies).size).toBe(51);
+  });
+
+  it('is dropped at once where no queue has been seen, as by Python', async () => {
+    const { broker, proxy } = await proxied();
+    await broker.publish({ ...request('nobody'), routingKey: 'never' });
+    expect(proxy.received('BasicReturn')).toHaveLength(1);
+  });
+
+  it('is there again when the consumer is, after its queue was deleted under it', async () => {
+    const { broker } = await proxied();
+    const received = collect();
+    await broker.consume(received.request(topology));
+    await broker.publish(request('before'));
+    await vhost.deleteQueue('work');
+    await broker.publish(request('after'));
+    await eventually(() => received.bodies.includes('after'));
+  });
+
+  it('fails where its sender wants to be told, at its deadline, and is dropped after a while', async () => {
+    const { broker } = await proxied();
+    const subscription = await broker.consume(collect().request(topology));
+    await broker.publish(request('before'));
+    await subscription.close();
+    await broker.deleteQueue('work');
+    await expect(broker.publish({ ...request('told'), mandatory: true })).rejects.toMatchObject({
+      code: 'OSLO_NO_ROUTE',
+    });
+    await expect(broker.publish({ ...request('timed'), expirationMs: 400 })).rejects.toMatchObject({
+      code: 'OSLO_TIMEOUT',
+    });
+    await broker.publish(request('given up after a while'));
+  });
+});
