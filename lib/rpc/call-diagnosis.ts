@@ -1,0 +1,84 @@
+import type { BrokerState } from '../broker/broker.js';
+import type { LineOutage, TimeoutDiagnosis, TimeoutReason } from '../errors/timeout-diagnosis.js';
+import type { TargetSeen } from './target-looks.js';
+
+/** What is known of a call that has timed out. */
+export interface CallEvidence {
+  readonly exchange: string;
+  readonly queue: string;
+  readonly waitedFor: TimeoutDiagnosis['waitedFor'];
+  /** Whether the broker has confirmed the request. */
+  readonly confirmed: boolean;
+  readonly lastHeartbeatMsAgo: number | undefined;
+  readonly brokerState: BrokerState;
+  readonly replyQueueAlive: boolean;
+  readonly seen: TargetSeen | undefined;
+  readonly outages: readonly LineOutage[];
+}
+
+/** As many outages are told in the error's message. */
+const OUTAGES_TOLD = 4;
+
+/** Why there was no answer, as far as it can be known. */
+export function diagnose(evidence: CallEvidence): TimeoutDiagnosis {
+  const { exchange, queue, waitedFor, confirmed, lastHeartbeatMsAgo, seen, outages } = evidence;
+  const reason = reasonOf(evidence);
+  return {
+    reason,
+    summary: [words[reason](evidence), ...heartbeatWords(evidence), ...outageWords(evidence)].join('; '),
+    waitedFor,
+    exchange,
+    queue,
+    confirmed,
+    ...seen?.queue,
+    ...(lastHeartbeatMsAgo !== undefined && { lastHeartbeatMsAgo }),
+    outages,
+  };
+}
+
+/** What is certain comes before what is likely. */
+function reasonOf({ brokerState, confirmed, replyQueueAlive, seen }: CallEvidence): TimeoutReason {
+  if (brokerState === 'connecting') return 'disconnected';
+  if (brokerState === 'blocked') return 'blocked';
+  if (!replyQueueAlive) return 'reply-queue-lost';
+  if (!confirmed) return 'not-sent';
+  if (!seen) return 'unknown';
+  if (!seen.hasExchange) return 'no-exchange';
+  if (!seen.queue) return 'no-queue';
+  return seen.queue.consumers === 0 ? 'no-consumers' : 'not-answered';
+}
+
+const words: Readonly<Record<TimeoutReason, (evidence: CallEvidence) => string>> = {
+  disconnected: () => 'there is no connection to the broker',
+  blocked: () => 'the broker takes no messages (memory or disk alarm)',
+  'reply-queue-lost': () => 'our reply queue is not being consumed',
+  'not-sent': () => 'the broker has not confirmed the request',
+  'no-exchange': ({ exchange }) => `there is no exchange '${exchange}'`,
+  'no-queue': ({ queue }) => `there is no queue '${queue}'`,
+  'no-consumers': ({ queue, seen }) => `queue '${queue}' has no consumers and ${waiting(seen)}`,
+  'not-answered': ({ queue, seen }) =>
+    `queue '${queue}' has ${count(seen?.queue?.consumers ?? 0, 'consumer')} and ${waiting(seen)}, but none has answered`,
+  unknown: ({ queue }) => `the broker did not answer a look at queue '${queue}'`,
+};
+
+function heartbeatWords({ lastHeartbeatMsAgo }: CallEvidence): string[] {
+  return lastHeartbeatMsAgo === undefined ? [] : [`the server's last heartbeat came ${lastHeartbeatMsAgo} ms ago`];
+}
+
+function outageWords({ outages }: CallEvidence): string[] {
+  const told = outages.slice(-OUTAGES_TOLD).map(({ kind, connection, from, to }) => {
+    const what = kind === 'blocked' ? 'blocked' : 'down';
+    return to === null
+      ? `the ${connection} connection is ${what} since ${from}`
+      : `the ${connection} connection was ${what} from ${from} to ${to}`;
+  });
+  return outages.length > OUTAGES_TOLD ? [`${outages.length - OUTAGES_TOLD} earlier outages`, ...told] : told;
+}
+
+function waiting(seen: TargetSeen | undefined): string {
+  return `${count(seen?.queue?.messages ?? 0, 'message')} waiting`;
+}
+
+function count(number: number, thing: string): string {
+  return `${number} ${thing}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,20 @@
+import type { RpcHandler } from './rpc-endpoint.js';
+
+type ErrorClass = abstract new (...args: never[]) => unknown;
+
+const expectations = new WeakMap<RpcHandler, readonly ErrorClass[]>();
+
+/**
+ * Declares the errors that belong to a handler's normal work: the caller gets them all the same, but
+ * they are reported at debug level only. Mirrors `oslo_messaging.expected_exceptions`.
+ *
+ * @publicApi
+ */
+export function expectedExceptions<H extends RpcHandler>(handler: H, ...classes: readonly ErrorClass[]): H {
+  expectations.set(handler, [...(expectations.get(handler) ?? []), ...classes]);
+  return handler;
+}
+
+export function isExpected(handler: RpcHandler, error: unknown): boolean {
+  return expectations.get(handler)?.some((type) => error instanceof type) ?? false;
+}

@@ -1,0 +1,88 @@
+import type { Broker } from '../broker/broker.js';
+import type { LineOutage } from '../errors/timeout-diagnosis.js';
+import type { EventChannel } from '../events/event-channel.js';
+import type { ConnectionChanged } from '../events/messaging-event.js';
+
+/** How many outages are remembered; a call that has seen more has seen enough. */
+const REMEMBERED = 16;
+/** Connecting for the first time is no outage, unless it takes longer. */
+const FIRST_CONNECTING_MS = 1000;
+
+interface RecordedOutage {
+  readonly kind: LineOutage['kind'];
+  readonly connection: LineOutage['connection'];
+  readonly from: Moment;
+  to?: Moment;
+  /** It began before anything was known. */
+  readonly isFirst: boolean;
+}
+
+/** On the clock of `performance.now()`, and on the one for people. */
+interface Moment {
+  readonly at: number;
+  readonly date: Date;
+}
+
+/** When the lines of a broker were down or blocked, from its events. */
+export class OutageLog {
+  private outages: RecordedOutage[] = [];
+  private readonly unwatch: () => void;
+
+  constructor(
+    private readonly broker: Broker,
+    events: EventChannel,
+  ) {
+    if (broker.state === 'connecting') this.begin('disconnected', 'publish', true);
+    this.unwatch = events.watch((event) => {
+      if (event.type === 'connection-changed') this.changed(event);
+    });
+  }
+
+  /** Those that overlap the time since `startedAt`, oldest first. */
+  since(startedAt: number): LineOutage[] {
+    return this.outages
+      .filter(({ to }) => to === undefined || to.at >= startedAt)
+      .map(({ kind, connection, from, to }) => {
+        return { kind, connection, from: from.date.toISOString(), to: to?.date.toISOString() ?? null };
+      });
+  }
+
+  close(): void {
+    this.unwatch();
+  }
+
+  private changed({ connection, from, to }: ConnectionChanged): void {
+    if (to === 'connected') this.end(connection);
+    if (to === 'disconnected') {
+      if (from === 'blocked') this.end(connection);
+      this.begin('disconnected', connection);
+    }
+    if (to === 'blocked') this.begin('blocked', connection);
+    // What was down from the start was recorded without knowing which line it was.
+    if (this.broker.state === 'connected') this.end();
+  }
+
+  private begin(kind: LineOutage['kind'], connection: LineOutage['connection'], isFirst = false): void {
+    // Each attempt that fails says it again.
+    if (this.outages.some((outage) => outage.connection === connection && outage.to === undefined)) return;
+    this.outages.push({ kind, connection, from: now(), isFirst });
+    if (this.outages.length > REMEMBERED) this.outages.shift();
+  }
+
+  /** Of one connection, or of all. */
+  private end(connection?: LineOutage['connection']): void {
+    const to = now();
+    for (const outage of this.outages) {
+      if (outage.to === undefined && (connection ?? outage.connection) === outage.connection) outage.to = to;
+    }
+    this.outages = this.outages.filter((outage) => !outage.isFirst || lasted(outage) >= FIRST_CONNECTING_MS);
+  }
+}
+
+function lasted({ from, to }: RecordedOutage): number {
+  return to === undefined ? Infinity : to.at - from.at;
+}
+
+function now(): Moment {
+  return { at: performance.now(), date: new Date() };
+}

@@ -1,0 +1,246 @@
+import type { Broker, Delivery, Subscription } from '../broker/broker.js';
+import { ClosedError, MessageDeliveryFailure } from '../errors/delivery.errors.js';
+import type { TimeoutDiagnosis } from '../errors/timeout-diagnosis.js';
+import { EventChannel } from '../events/event-channel.js';
+import { within } from '../events/within.js';
+import type { IntegerReading } from '../wire/json.js';
+import { openEnvelope } from '../wire/envelope.js';
+import { decodeReply, type RpcReply } from '../wire/rpc-reply.js';
+import { newReplyQueueName, replyQueueTopology } from '../wire/topology.js';
+import { shown } from '../wire/shown.js';
+import { diagnose } from './call-diagnosis.js';
+import { orAfterAttempts } from './connection-attempts.js';
+import { EndedCalls, type EndedCall } from './ended-calls.js';
+import { OutageLog } from './outage-log.js';
+import type { CallKeeper, PendingCall } from './pending-call.js';
+import { TargetLooks, type TargetLook } from './target-looks.js';
+
+/** Time for the broker to agree to a goodbye. */
+const GOODBYE_MS = 2000;
+
+/**
+ * What an inbox has counted since it was made.
+ *
+ * @publicApi
+ */
+export interface ReplyCounters {
+  replies: number;
+  heartbeats: number;
+  lateReplies: number;
+  unknownReplies: number;
+  malformedReplies: number;
+}
+
+const inboxes = new WeakMap<Broker, Map<IntegerReading, ReplyInbox>>();
+
+/**
+ * The one reply queue of a broker, shared by its clients: replies find their call by `_msg_id`.
+ *
+ * Mirrors `ReplyWaiters` with `RPCReplyListener`; unlike Python's, it wakes a call at the delivery
+ * and deletes its queue when it is closed with nothing outstanding.
+ */
+export class ReplyInbox implements CallKeeper {
+  readonly queue = newReplyQueueName();
+  /** Hears of the broker; what the inbox itself reports is news to every client on it. */
+  private readonly events: EventChannel;
+  readonly counters: ReplyCounters = {
+    replies: 0,
+    heartbeats: 0,
+    lateReplies: 0,
+    unknownReplies: 0,
+    malformedReplies: 0,
+  };
+  private readonly pending = new Map<string, PendingCall>();
+  private readonly ended = new EndedCalls();
+  private readonly looks: TargetLooks;
+  private readonly outages: OutageLog;
+  private readonly stopListening: () => void;
+  private opening: Promise<void> | undefined;
+  private subscription: Subscription | undefined;
+  private clients = 0;
+  private released = false;
+
+  private constructor(
+    private readonly broker: Broker,
+    private readonly integers: IntegerReading,
+  ) {
+    this.events = broker.events.scope();
+    this.looks = new TargetLooks(broker);
+    this.outages = new OutageLog(broker, this.events);
+    this.stopListening = this.events.watch(() => {
+      if (broker.state === 'closed') this.close('broker');
+    });
+  }
+
+  /** The inbox of a broker, made when the first client asks for it; each client releases it once. */
+  static acquire(broker: Broker, integers: IntegerReading): ReplyInbox {
+    const ofBroker = inboxes.get(broker) ?? new Map<IntegerReading, ReplyInbox>();
+    inboxes.set(broker, ofBroker);
+    const inbox = ofBroker.get(integers) ?? new ReplyInbox(broker, integers);
+    ofBroker.set(integers, inbox);
+    inbox.clients += 1;
+    return inbox;
+  }
+
+  /** Whether replies can be received without waiting for anything. */
+  get isOpen(): boolean {
+    return this.subscription !== undefined;
+  }
+
+  /** Whether replies come in right now; null: no call has needed any yet. */
+  get isConsuming(): boolean | null {
+    return this.opening === undefined ? null : (this.subscription?.consuming ?? false);
+  }
+
+  get pendingCalls(): number {
+    return this.pending.size;
+  }
+
+  /** Resolves when replies can be received; rejects after `retry` more failed connection attempts than one. */
+  open(retry: number): Promise<void> {
+    this.opening ??= this.consume();
+    return retry < 0 ? this.opening : orAfterAttempts(this.opening, this.events, retry + 1);
+  }
+
+  /** @throws MessageDeliveryFailure as many calls wait as may */
+  requireRoom(): void {
+    const { maxPendingCalls } = this.broker.options;
+    if (this.pending.size < maxPendingCalls) return;
+    throw new MessageDeliveryFailure(`${maxPendingCalls} calls wait for their answers already (maxPendingCalls)`);
+  }
+
+  expect(call: PendingCall): void {
+    this.pending.set(call.facts.msgId, call);
+  }
+
+  forget(call: PendingCall, answerMayCome: boolean): void {
+    this.pending.delete(call.facts.msgId);
+    if (!answerMayCome) return;
+    this.ended.add(call.facts, call.diagnosis);
+  }
+
+  look({ facts }: PendingCall): TargetLook {
+    return this.looks.look(facts.exchange, facts.queue);
+  }
+
+  diagnose({ facts, confirmed, waitsFor, lastHeartbeatMsAgo, look, startedAt }: PendingCall): TimeoutDiagnosis {
+    return diagnose({
+      exchange: facts.exchange,
+      queue: facts.queue,
+      waitedFor: waitsFor,
+      confirmed,
+      lastHeartbeatMsAgo,
+      brokerState: this.broker.state,
+      replyQueueAlive: this.isConsuming === true,
+      seen: look?.seen,
+      outages: this.outages.since(startedAt),
+    });
+  }
+
+  /** Ends the calls of a client. The last client to release the inbox closes it. */
+  async release(client: object): Promise<void> {
+    this.clients -= 1;
+    this.close('client', (call) => call.owner === client);
+    if (this.clients > 0) return;
+    this.released = true;
+    inboxes.get(this.broker)?.delete(this.integers);
+    this.stopListening();
+    this.outages.close();
+    await within(GOODBYE_MS, this.removeQueue());
+    this.events.detach();
+  }
+
+  /** A server that answers into a missing queue loses a worker for a minute: it is left the queue until that expires. */
+  private async removeQueue(): Promise<void> {
+    const { subscription } = this;
+    await subscription?.close();
+    if (subscription && !this.isReplyOutstanding()) await this.broker.deleteQueue(this.queue);
+  }
+
+  /** A server goes on trying to hand over a reply for a bounded time. */
+  private isReplyOutstanding(): boolean {
+    const since = performance.now() - this.broker.options.kombuMissingConsumerRetryTimeout * 1000;
+    return this.ended.hasAnySince(since);
+  }
+
+  /** Whoever was the last client may have gone while a broker that was down was waited for. */
+  private async consume(): Promise<void> {
+    try {
+      this.subscription = await this.broker.consume({
+        topology: replyQueueTopology(this.queue, this.broker.options),
+        queues: [this.queue],
+        prefetch: 0,
+        onDeliveries: (deliveries) => this.receive(deliveries),
+      });
+      if (this.released) void this.removeQueue().catch(() => undefined);
+    } catch (error) {
+      this.opening = undefined;
+      throw error;
+    }
+  }
+
+  private receive(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) {
+      const reply = this.read(delivery);
+      if (!reply) continue;
+      delivery.ack();
+      const call = this.pending.get(reply.msgId);
+      if (call) this.count(reply, call);
+      else this.reportUnmatched(reply);
+    }
+  }
+
+  private read(delivery: Delivery): RpcReply | undefined {
+    try {
+      const { maxMessageBytes } = this.broker.options;
+      const { contentType } = delivery.properties;
+      return decodeReply(
+        openEnvelope(delivery.body, { maxBytes: maxMessageBytes, integers: this.integers, contentType }),
+      );
+    } catch (error) {
+      delivery.reject(false);
+      this.counters.malformedReplies += 1;
+      const message = `Rejected a reply that cannot be understood: ${String(error)}`;
+      this.broker.events.emit({ type: 'message-rejected', level: 'warn', message, queue: this.queue, error });
+      return undefined;
+    }
+  }
+
+  private count(reply: RpcReply, call: PendingCall): void {
+    this.counters[isHeartbeat(reply) ? 'heartbeats' : 'replies'] += 1;
+    call.receive(reply);
+  }
+
+  /** Heartbeats that go on after their call are a known habit of Python servers, and no news. */
+  private reportUnmatched(reply: RpcReply): void {
+    const { msgId } = reply;
+    if (isHeartbeat(reply)) {
+      this.counters.heartbeats += 1;
+      return;
+    }
+    const call = this.ended.take(msgId);
+    if (call) return this.reportLate(call);
+    this.counters.unknownReplies += 1;
+    const message = `A reply came for a call that is not waiting: message ${shown(msgId)}`;
+    this.broker.events.emit({ type: 'reply-unmatched', reason: 'unknown', level: 'warn', message, msgId });
+  }
+
+  private reportLate({ facts, endedAt, diagnosis }: EndedCall): void {
+    const { msgId, method, target } = facts;
+    this.counters.lateReplies += 1;
+    const lateByMs = Math.round(performance.now() - endedAt);
+    if (diagnosis) diagnosis.answeredLateByMs = lateByMs;
+    const message = `The reply to ${method} of ${target} came ${lateByMs} ms after its call had ended (message ${msgId})`;
+    const late = { reason: 'late', msgId, method, target, lateByMs } as const;
+    this.broker.events.emit({ type: 'reply-unmatched', level: 'warn', message, ...late });
+  }
+
+  /** Each call gets an error of its own: they show where they were made. */
+  private close(what: string, isMeant: (call: PendingCall) => boolean = () => true): void {
+    for (const call of [...this.pending.values()]) if (isMeant(call)) call.fail(new ClosedError(what));
+  }
+}
+
+function isHeartbeat(reply: RpcReply): boolean {
+  return !reply.ending && reply.result === null && reply.failure === null;
+}

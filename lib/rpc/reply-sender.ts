@@ -1,0 +1,194 @@
+import type { Broker } from '../broker/broker.js';
+import { MessageUndeliverable } from '../errors/delivery.errors.js';
+import type { EventChannel } from '../events/event-channel.js';
+import { shown } from '../wire/shown.js';
+
+/** One answer, ready to be sent. */
+export interface OutgoingReply {
+  readonly replyQueue: string;
+  readonly msgId: string;
+  readonly method: string;
+  readonly body: string;
+  /** On the clock of `performance.now()`: when the caller has given up at the latest. */
+  readonly giveUpAt: number;
+}
+
+/** As Python's reply retry. */
+const RETRY_INTERVAL_MS = 250;
+/** As many names, for as long, as Python's cache of obsolete reply queues. */
+const REMEMBERED_DEAD_QUEUES = 200;
+const DEAD_QUEUE_LIFE_MS = 60_000;
+/** Answers that may wait for missing reply queues, in all, and the characters in them. */
+const MAX_WAITING = 10_000;
+const MAX_WAITING_LENGTH = 64 * 1024 * 1024;
+/** So many queues are probed in an interval; of more, each less often: living callers share the line with them. */
+const PROBES_PER_INTERVAL = 256;
+
+/**
+ * Hands answers over, and goes on trying while a reply queue is missing, as a client that reconnects
+ * declares it anew.
+ *
+ * Mirrors `_send_reply` of Python's incoming message, with its retry and its cache of obsolete reply
+ * queues, except that no handler slot waits, that one probe per queue and interval is sent however many
+ * answers wait for it, that it ends when the caller cannot be waiting any more, and that an answer to an
+ * obsolete queue is still tried once: a client that comes back has it under the same name.
+ */
+export class ReplySender {
+  private readonly missing = new Map<string, OutgoingReply[]>();
+  private readonly missingSince = new Map<string, number>();
+  private readonly probes = new Map<string, NodeJS.Timeout>();
+  private readonly deadUntil = new Map<string, number>();
+  private readonly whenIdle = new Set<() => void>();
+  private sending = 0;
+  private waiting = 0;
+  private waitingLength = 0;
+  private closed = false;
+
+  constructor(
+    private readonly broker: Broker,
+    private readonly events: EventChannel,
+  ) {}
+
+  /** Never throws: what cannot be handed over is reported. */
+  send(reply: OutgoingReply): void {
+    if (this.missing.has(reply.replyQueue)) this.hold(reply);
+    else void this.sendNow(reply);
+  }
+
+  /** Resolves when every answer has been handed over or given up. */
+  settled(): Promise<void> {
+    return this.isIdle ? Promise.resolve() : new Promise((resolve) => void this.whenIdle.add(resolve));
+  }
+
+  /** Gives up what still waits for a missing queue, and waits for none from now on. */
+  close(): void {
+    this.closed = true;
+    for (const timer of this.probes.values()) clearTimeout(timer);
+    for (const queue of [...this.missing.keys()]) this.dropAll(queue, 'the server stopped');
+  }
+
+  private async sendNow(reply: OutgoingReply): Promise<void> {
+    this.sending += 1;
+    const taken = await this.publish(reply);
+    this.sending -= 1;
+    if (!taken) this.hold(reply);
+    this.wakeWhenIdle();
+  }
+
+  /** False when there is no such queue; any other failure is final, and reported. */
+  private async publish(reply: OutgoingReply): Promise<boolean> {
+    const { replyQueue: routingKey, body, giveUpAt } = reply;
+    const giveUpMs = Math.max(1, Math.ceil(giveUpAt - performance.now()));
+    try {
+      await this.broker.publish({ exchange: '', routingKey, mandatory: true, body, giveUpMs });
+      this.deadUntil.delete(routingKey);
+      return true;
+    } catch (error) {
+      if (error instanceof MessageUndeliverable && !this.closed) return false;
+      this.drop(reply, shown(String(error), 1000), error);
+      return true;
+    }
+  }
+
+  private hold(reply: OutgoingReply): void {
+    if (this.isDead(reply.replyQueue)) return this.drop(reply, 'its reply queue has been missing for long');
+    if (!this.hasRoomFor(reply)) return this.drop(reply, 'too many answers wait for missing reply queues');
+    this.count([reply], 1);
+    const held = this.missing.get(reply.replyQueue);
+    const retryMs = this.broker.options.kombuMissingConsumerRetryTimeout * 1000;
+    const bounded = { ...reply, giveUpAt: Math.min(reply.giveUpAt, performance.now() + retryMs) };
+    if (held) return void held.push(bounded);
+    this.missing.set(reply.replyQueue, [bounded]);
+    this.missingSince.set(reply.replyQueue, performance.now());
+    this.probeLater(reply.replyQueue);
+  }
+
+  private hasRoomFor({ body }: OutgoingReply): boolean {
+    return this.waiting < MAX_WAITING && this.waitingLength + body.length <= MAX_WAITING_LENGTH;
+  }
+
+  private count(replies: readonly OutgoingReply[], sign: -1 | 1): void {
+    this.waiting += sign * replies.length;
+    for (const { body } of replies) this.waitingLength += sign * body.length;
+  }
+
+  private probeLater(queue: string): void {
+    const intervals = Math.ceil(this.missing.size / PROBES_PER_INTERVAL);
+    const timer = setTimeout(() => void this.probe(queue), RETRY_INTERVAL_MS * Math.max(1, intervals));
+    this.probes.set(queue, timer);
+  }
+
+  /** Tries the oldest answer whose caller can still be waiting; when it is taken, the others follow. */
+  private async probe(queue: string): Promise<void> {
+    this.dropExpired(queue);
+    const first = this.missing.get(queue)?.[0];
+    if (!first) return this.giveUpQueue(queue);
+    const taken = await this.publish(first);
+    if (!this.missing.has(queue)) return;
+    if (taken) this.release(queue);
+    else this.probeLater(queue);
+  }
+
+  private release(queue: string): void {
+    const [, ...others] = this.take(queue);
+    for (const reply of others) this.send(reply);
+  }
+
+  private take(queue: string): OutgoingReply[] {
+    const held = this.missing.get(queue) ?? [];
+    this.missing.delete(queue);
+    this.missingSince.delete(queue);
+    this.probes.delete(queue);
+    this.count(held, -1);
+    this.wakeWhenIdle();
+    return held;
+  }
+
+  private dropExpired(queue: string): void {
+    const held = this.missing.get(queue) ?? [];
+    const now = performance.now();
+    const expired = held.filter((reply) => reply.giveUpAt <= now);
+    if (expired.length === 0) return;
+    this.missing.set(
+      queue,
+      held.filter((reply) => reply.giveUpAt > now),
+    );
+    this.count(expired, -1);
+    for (const reply of expired) this.drop(reply, 'its reply queue is missing');
+  }
+
+  /** A queue that was missed for less than the whole retry time may belong to a client that is reconnecting. */
+  private giveUpQueue(queue: string): void {
+    const missedMs = performance.now() - (this.missingSince.get(queue) ?? performance.now());
+    this.take(queue);
+    if (missedMs < this.broker.options.kombuMissingConsumerRetryTimeout * 1000) return;
+    this.deadUntil.set(queue, performance.now() + DEAD_QUEUE_LIFE_MS);
+    if (this.deadUntil.size > REMEMBERED_DEAD_QUEUES) this.deadUntil.delete(this.deadUntil.keys().next().value!);
+  }
+
+  private isDead(queue: string): boolean {
+    const until = this.deadUntil.get(queue);
+    if (until === undefined || until > performance.now()) return until !== undefined;
+    this.deadUntil.delete(queue);
+    return false;
+  }
+
+  private dropAll(queue: string, reason: string): void {
+    for (const reply of this.take(queue)) this.drop(reply, reason);
+  }
+
+  private drop({ replyQueue, msgId, method }: OutgoingReply, reason: string, error?: unknown): void {
+    const message = `The answer to ${shown(method)} was not delivered to ${shown(replyQueue)}: ${reason} (message ${shown(msgId)})`;
+    this.events.emit({ type: 'reply-dropped', level: 'warn', message, replyQueue, msgId, error });
+  }
+
+  private get isIdle(): boolean {
+    return this.sending === 0 && this.waiting === 0;
+  }
+
+  private wakeWhenIdle(): void {
+    if (!this.isIdle) return;
+    for (const wake of this.whenIdle) wake();
+    this.whenIdle.clear();
+  }
+}

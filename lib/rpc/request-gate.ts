@@ -1,0 +1,170 @@
+import type { Delivery, Subscription } from '../broker/broker.js';
+import { textOf } from '../errors/text-of.js';
+import type { EventChannel } from '../events/event-channel.js';
+import type { RequestDropped } from '../events/messaging-event.js';
+import { RecentIds } from '../wire/recent-ids.js';
+import { shown } from '../wire/shown.js';
+import { RequestLine, type HeldRequest } from './request-line.js';
+import type { RequestReader } from './request-reader.js';
+import type { RequestRunner } from './request-runner.js';
+
+/** What a gate has counted since it was made. */
+export interface GateCounters {
+  /** Acknowledged and run (or refused by the dispatcher, which is an answer too). */
+  dispatched: number;
+  /** Recognised by `_unique_id` and dropped. */
+  duplicates: number;
+  /** Dropped because their caller had given up. */
+  expired: number;
+  /** Not understood. */
+  rejected: number;
+  /** Came back because an acknowledgement was lost, or a server before us died with them. */
+  redelivered: number;
+  /** Given up because a stop could not wait for them. */
+  drained: number;
+}
+
+/**
+ * Lets requests through to their handlers: first in, first out, as many at a time as there are slots.
+ *
+ * The acknowledgement is written just before the handler starts, as Python's is; but only when a slot is
+ * free, so that what waits is the broker's, and goes to others if this process dies.
+ */
+export class RequestGate {
+  readonly counters: GateCounters = {
+    dispatched: 0,
+    duplicates: 0,
+    expired: 0,
+    rejected: 0,
+    redelivered: 0,
+    drained: 0,
+  };
+  private readonly line = new RequestLine();
+  private readonly seen = new RecentIds();
+  private readonly running = new Set<HeldRequest>();
+  private passing: NodeJS.Immediate | undefined;
+  private setAside: Delivery[] = [];
+  private accepts: ((delivery: Delivery) => boolean) | undefined;
+  private whenEmpty: (() => void) | undefined;
+
+  constructor(
+    private readonly slots: number,
+    private readonly reader: RequestReader,
+    private readonly runner: RequestRunner,
+    private readonly events: EventChannel,
+    private readonly subscription: () => Subscription | undefined,
+  ) {}
+
+  /** Nothing waits and nothing runs. */
+  get isEmpty(): boolean {
+    return this.line.length === 0 && this.running.size === 0;
+  }
+
+  receive(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) {
+      if (this.accepts && !this.accepts(delivery)) this.setAside.push(delivery);
+      else this.hold(delivery);
+    }
+    this.pass();
+  }
+
+  /** What is held has gone back to the broker, and will come again. */
+  forgetHeld(): void {
+    this.line.takeAll();
+    this.setAside = [];
+    this.wakeIfEmpty();
+  }
+
+  /** From now on sets aside whatever is not accepted: what is held and what still comes. */
+  restrict(accepts: (delivery: Delivery) => boolean): void {
+    this.accepts = accepts;
+    const refused = this.line.takeAll((held) => !accepts(held.delivery));
+    this.setAside = refused.map(({ delivery }) => delivery);
+    this.wakeIfEmpty();
+  }
+
+  /** Once nothing new is delivered here; before, the broker might hand the same requests to us again. */
+  giveBack(): void {
+    for (const delivery of this.setAside) delivery.reject(true);
+    this.setAside = [];
+  }
+
+  /** Resolves when nothing waits and nothing runs. */
+  emptied(): Promise<void> {
+    return this.isEmpty ? Promise.resolve() : new Promise((resolve) => (this.whenEmpty = resolve));
+  }
+
+  /** Ends the waiting: running handlers are told by their signal, held requests are dropped and reported. */
+  abandon(reason: Error): void {
+    for (const { request } of this.running) request.abort(reason);
+    for (const held of this.line.takeAll()) {
+      if (held.delivery.ack()) this.drop(held, 'drained', 'the server stopped before it could run');
+    }
+  }
+
+  private hold(delivery: Delivery): void {
+    if (delivery.redelivered) this.counters.redelivered += 1;
+    try {
+      this.line.push(this.reader.read(delivery));
+    } catch (error) {
+      delivery.reject(false);
+      this.counters.rejected += 1;
+      const message = `Rejected a message of ${delivery.queue}: ${textOf(error)}`;
+      this.events.emit({ type: 'message-rejected', level: 'error', message, queue: delivery.queue, error });
+    }
+  }
+
+  /** Acknowledges as many as there are slots, writes that, and only then starts them. */
+  private pass(): void {
+    const taken: HeldRequest[] = [];
+    while (this.running.size < this.slots) {
+      const held = this.line.shift();
+      if (!held) break;
+      if (!this.take(held)) continue;
+      this.running.add(held);
+      taken.push(held);
+    }
+    if (taken.length > 0) this.subscription()?.flush();
+    for (const held of taken) this.start(held);
+  }
+
+  private take(held: HeldRequest): boolean {
+    const { delivery, request } = held;
+    if (!delivery.ack()) return false;
+    if (request.uniqueId !== undefined && this.seen.has(request.uniqueId)) {
+      return this.drop(held, 'duplicate', 'it was received before');
+    }
+    if ((request.remainingMs ?? 1) <= 0) return this.drop(held, 'expired', 'its caller has given up');
+    if (request.uniqueId !== undefined) this.seen.add(request.uniqueId);
+    return true;
+  }
+
+  private start(held: HeldRequest): void {
+    this.counters.dispatched += 1;
+    this.runner.run(held, () => this.finished(held));
+  }
+
+  /** Freed slots are filled once per turn of the event loop, so that their acknowledgements share a frame. */
+  private finished(held: HeldRequest): void {
+    this.running.delete(held);
+    if (this.line.length === 0) return this.wakeIfEmpty();
+    this.passing ??= setImmediate(() => {
+      this.passing = undefined;
+      this.pass();
+      this.wakeIfEmpty();
+    });
+  }
+
+  private wakeIfEmpty(): void {
+    if (this.isEmpty) this.whenEmpty?.();
+  }
+
+  private drop({ request }: HeldRequest, reason: RequestDropped['reason'], why: string): false {
+    const counter = { drained: 'drained', duplicate: 'duplicates', expired: 'expired' } as const;
+    this.counters[counter[reason]] += 1;
+    const { method, msgId, uniqueId } = request;
+    const message = `Dropped a request of ${shown(method)}: ${why} (unique id ${shown(uniqueId)})`;
+    this.events.emit({ type: 'request-dropped', level: 'warn', reason, message, method, msgId, uniqueId });
+    return false;
+  }
+}

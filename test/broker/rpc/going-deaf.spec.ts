@@ -1,0 +1,203 @@
+import amqp from 'amqplib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Subscription } from '../../../lib/broker/broker.js';
+import type { MessagingEvent } from '../../../lib/events/messaging-event.js';
+import { NotificationListener } from '../../../lib/notify/notification-listener.js';
+import { NotifierCore } from '../../../lib/notify/notifier-core.js';
+import { RpcClient } from '../../../lib/rpc/rpc-client.js';
+import { RpcServer } from '../../../lib/rpc/rpc-server.js';
+import { AmqpProxy } from '../../support/amqp-proxy.js';
+import { eventually } from '../../support/eventually.js';
+import { useVhost } from '../../support/rabbit.js';
+import { type ObservedBroker, useBrokers } from '../rabbit/rabbit-brokers.js';
+
+const vhost = useVhost();
+const brokers = useBrokers(afterEach);
+const target = { exchange: 'nova', topic: 'conductor' };
+const well = { connected: true, blocked: false, consuming: true, draining: false };
+
+/** Closed in this order, before the brokers. */
+let ends: { close(): Promise<void> }[] = [];
+let proxy: AmqpProxy;
+/** Opens the handler of `work`. */
+let finish: () => void;
+
+beforeEach(async () => {
+  proxy = await AmqpProxy.start(vhost.address);
+});
+afterEach(async () => {
+  for (const end of ends) await end.close();
+  ends = [];
+  await proxy.close();
+});
+
+function brokerViaProxy(consumerCheckIntervalMs = 50): ObservedBroker {
+  return brokers.open(vhost.urlVia(proxy), { consumerCheckIntervalMs });
+}
+
+async function serve(broker = brokers.open(vhost.url)): Promise<RpcServer> {
+  const finished = new Promise<void>((resolve) => (finish = resolve));
+  const work = (): Promise<string> => finished.then(() => 'done');
+  const echo = (args: object): object => args;
+  const server = new RpcServer(broker, { ...target, server: 'host1' }, [{ methods: { work, echo } }]);
+  ends.push(server);
+  await server.start();
+  return server;
+}
+
+function clientOn(broker: ObservedBroker): RpcClient {
+  const client = new RpcClient(broker, target, { timeout: 20 });
+  ends.unshift(client);
+  return client;
+}
+
+/** The health at each loss and return of consumers. */
+function watchHealth(broker: ObservedBroker, client: { health: object }): [MessagingEvent['type'], object][] {
+  const seen: [MessagingEvent['type'], object][] = [];
+  broker.events.subscribe(({ type }) => {
+    if (type.startsWith('consumers-')) seen.push([type, client.health]);
+  });
+  return seen;
+}
+
+/** A cancellation that our own code knows nothing of: the queue stays, and AMQP is healthy. */
+async function cancelUnsaid(broker: ObservedBroker): Promise<void> {
+  const { consumers } = broker as unknown as {
+    consumers: Set<Subscription & { channel: { channel: { cancel(tag: string): Promise<unknown> } } }>;
+  };
+  for (const { channel, queues } of consumers) {
+    for (const index of queues.keys()) await channel.channel.cancel(String(index + 1));
+  }
+}
+
+const restored = (broker: ObservedBroker): Promise<unknown> =>
+  eventually(() => broker.reports('consumers-restored').length > 0, 'consumers being restored');
+
+describe('a client whose call is waiting', () => {
+  it('has its reply queue back at once when that is deleted; the answer arrives', async () => {
+    await serve();
+    const broker = brokerViaProxy(60_000);
+    const client = clientOn(broker);
+    const calling = client.call('work');
+    await eventually(() => client.health.consuming);
+    const health = watchHealth(broker, client);
+    await vhost.deleteQueue(client.replyQueue);
+    await restored(broker);
+    expect(await vhost.queue(client.replyQueue)).toMatchObject({ consumers: 1 });
+    finish();
+    expect(await calling).toBe('done');
+    expect(health).toEqual([
+      ['consumers-lost', { ...well, consuming: false }],
+      ['consumers-restored', well],
+    ]);
+  });
+
+  it('notices a deleted reply queue though the cancellation got lost', async () => {
+    await serve();
+    const broker = brokerViaProxy(500);
+    const client = clientOn(broker);
+    const calling = client.call('work');
+    await eventually(() => client.health.consuming);
+    const health = watchHealth(broker, client);
+    const swallowed = proxy.strike({ from: 'broker', method: 'BasicCancel', fault: 'swallow' });
+    await vhost.deleteQueue(client.replyQueue);
+    await swallowed;
+    finish();
+    expect(await calling).toBe('done');
+    expect(health).toEqual([
+      ['consumers-lost', { ...well, consuming: false }],
+      ['consumers-restored', well],
+    ]);
+    expect(broker.reports('consumers-lost')).toMatchObject([{ level: 'warn', queues: [client.replyQueue] }]);
+    expect(await vhost.listConsumers()).toContainEqual(
+      expect.objectContaining({ queue: client.replyQueue, consumerTag: '1' }),
+    );
+    expect(broker.reports('connection-changed').filter(({ to }) => to === 'disconnected')).toEqual([]);
+  });
+
+  it('notices that its consumer is gone from a queue that stays; what waits in it is not lost', async () => {
+    await serve();
+    const broker = brokerViaProxy(500);
+    const client = clientOn(broker);
+    const calling = client.call('work');
+    await eventually(() => client.health.consuming);
+    await cancelUnsaid(broker);
+    finish();
+    expect(await calling).toBe('done');
+    expect(await vhost.queue(client.replyQueue)).toMatchObject({ consumers: 1, messagesReady: 0 });
+  });
+});
+
+describe('a server', () => {
+  it('notices all its queues vanish, and has the same queues, bindings and consumers as before', async () => {
+    const broker = brokerViaProxy(500);
+    const server = await serve(broker);
+    const before = { bindings: await vhost.listBindings(), consumers: await vhost.listConsumers() };
+    const swallowed = server.queues.map(() =>
+      proxy.strike({ from: 'broker', method: 'BasicCancel', fault: 'swallow' }),
+    );
+    for (const queue of server.queues) await vhost.deleteQueue(queue);
+    await Promise.all(swallowed);
+    await eventually(async () => {
+      expect(new Set(await vhost.listConsumers())).toEqual(new Set(before.consumers));
+      return true;
+    });
+    expect(new Set(await vhost.listBindings())).toEqual(new Set(before.bindings));
+    await eventually(() => server.health.consuming);
+    expect(await clientOn(brokers.open(vhost.url)).call('echo', { a: 1 })).toEqual({ a: 1 });
+  });
+
+  it('notices that its consumers are gone from queues that stay', async () => {
+    const broker = brokerViaProxy();
+    await serve(broker);
+    await cancelUnsaid(broker);
+    const calling = clientOn(brokers.open(vhost.url)).call('echo', { a: 1 });
+    expect(await calling).toEqual({ a: 1 });
+    await restored(broker);
+  });
+
+  it('binds its queues again when their exchange was deleted', async () => {
+    await serve(brokerViaProxy());
+    const before = await vhost.listBindings();
+    const connection = await amqp.connect(vhost.amqpUrl);
+    const channel = await connection.createChannel();
+    await channel.deleteExchange('nova');
+    await channel.deleteExchange('conductor_fanout');
+    await connection.close();
+    await eventually(async () => {
+      expect(new Set(await vhost.listBindings())).toEqual(new Set(before));
+      return true;
+    });
+    expect(await clientOn(brokers.open(vhost.url)).call('echo', { a: 1 })).toEqual({ a: 1 });
+  });
+});
+
+it('a notification listener notices that its consumer is gone', async () => {
+  const broker = brokerViaProxy();
+  const received: string[] = [];
+  const listener = new NotificationListener(broker, [
+    { priorities: 'info', exchange: 'nova', handler: ({ eventType }) => void received.push(String(eventType)) },
+  ]);
+  ends.push(listener);
+  await listener.start();
+  await cancelUnsaid(broker);
+  const notifier = new NotifierCore(brokers.open(vhost.url), { publisherId: 'test', exchange: 'nova' });
+  await notifier.info('compute.started', {});
+  await eventually(() => received.includes('compute.started'));
+  await restored(broker);
+  expect(listener.health).toEqual(well);
+});
+
+it('looking disturbs nobody', async () => {
+  const broker = brokerViaProxy(1);
+  await serve(broker);
+  const client = clientOn(broker);
+  const looks = (): number => proxy.sent('QueueDeclare').filter(({ fields }) => fields['passive'] === true).length;
+  for (let n = 0; n < 200 || looks() < 20; n++) expect(await client.call('echo', { n })).toEqual({ n });
+  expect(broker.reports('consumers-lost')).toEqual([]);
+  expect(proxy.received('ChannelClose', 'ConnectionClose')).toEqual([]);
+  // Connections, and so channels of them, are as few as without.
+  expect(proxy.accepted).toBe(2);
+  expect(proxy.sent('ChannelOpen').length).toBeLessThanOrEqual(5);
+  expect(proxy.sent('BasicConsume')).toHaveLength(4);
+});

@@ -1,0 +1,132 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MessageUndeliverable } from '../../../lib/errors/delivery.errors.js';
+import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
+import type { AroundHook } from '../../../lib/events/around-hook.js';
+import { RpcClient } from '../../../lib/rpc/rpc-client.js';
+import { eventually } from '../../support/eventually.js';
+import { capturesOf } from '../../golden/read-golden.js';
+import { TARGET, useRpcBus } from './support/rpc-bus.js';
+
+describe('a cast', () => {
+  const on = useRpcBus();
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): void => void unhandled.push(reason);
+
+  beforeEach(() => process.on('unhandledRejection', note));
+  afterEach(() => {
+    process.off('unhandledRejection', note);
+    if (unhandled.length > 0) throw new AggregateError(unhandled.splice(0), 'unhandled rejections');
+  });
+
+  it.each(capturesOf('rpc_cast.'))('is as in %s', async (_name, capture) => {
+    const peer = on().peer();
+    await peer.serve();
+    const { method, args, namespace, version, ...rest } = capture.oslo_message_decoded;
+    const prefixed = Object.entries(rest).filter(([key]) => key.startsWith('_context_'));
+    const context = Object.fromEntries(prefixed.map(([key, value]) => [key.slice('_context_'.length), value]));
+    const target = { ...TARGET, namespace: namespace as string | undefined, version: version as string | undefined };
+    await on()
+      .client({}, target)
+      .cast(String(method), args as Record<string, unknown>, { context });
+    const { message, expirationMs } = await peer.next();
+    expect(message).toEqual({
+      ...capture.oslo_message_decoded,
+      _unique_id: expect.stringMatching(/^[0-9a-f]{32}$/),
+    });
+    expect(Object.keys(message)).toEqual(Object.keys(capture.oslo_message_decoded));
+    expect(expirationMs).toBeUndefined();
+  });
+
+  it('that nobody awaits is reported when it fails, and never an unhandled rejection', async () => {
+    const client = on().client({ transportOptions: { atLeastOnce: true } }, { exchange: 'nova', topic: 'nobody' });
+    const circular: Record<string, unknown> = {};
+    circular['self'] = circular;
+    void client.cast('undeliverable');
+    void client.cast('unwritable', circular);
+    void client.prepare({ topic: null }).fanout('nowhere');
+    await eventually(() => on().eventsOf('send-failed').length === 3);
+    const reported = on().eventsOf('send-failed');
+    expect(reported.map(({ method, kind, level }) => [method, kind, level]).toSorted()).toEqual([
+      ['nowhere', 'fanout', 'error'],
+      ['undeliverable', 'cast', 'error'],
+      ['unwritable', 'cast', 'error'],
+    ]);
+  });
+
+  it('awaited it rejects', async () => {
+    const client = on().client({ transportOptions: { atLeastOnce: true } }, { exchange: 'nova', topic: 'nobody' });
+    await expect(client.cast('work')).rejects.toBeInstanceOf(MessageUndeliverable);
+  });
+
+  it('is kept while the line is down, and sent once', async () => {
+    const peer = on().peer();
+    await peer.serve();
+    const client = on().client();
+    await client.cast('first');
+    expect((await peer.next()).message).toMatchObject({ method: 'first' });
+    on().bus.interrupt();
+    await client.cast('second');
+    expect((await peer.next()).message).toMatchObject({ method: 'second' });
+    expect(peer.waiting).toEqual([]);
+  });
+
+  it('arguments and contexts with a key __proto__ are refused', async () => {
+    const client = on().client();
+    const hostile = JSON.parse('{"__proto__": {"admin": true}}') as Record<string, unknown>;
+    await expect(client.cast('work', hostile)).rejects.toBeInstanceOf(MalformedMessage);
+    await expect(client.call('work', hostile)).rejects.toBeInstanceOf(MalformedMessage);
+    await expect(client.cast('work', {}, { context: hostile })).rejects.toBeInstanceOf(MalformedMessage);
+  });
+
+  it('sends the default context, unless one is given', async () => {
+    const peer = on().peer();
+    await peer.serve();
+    const client = on().client({ defaultContext: () => ({ user: 'ambient' }) });
+    await client.cast('work');
+    await client.cast('work', {}, { context: { project: 'given' } });
+    expect((await peer.next()).message).toMatchObject({ _context_user: 'ambient' });
+    const { message } = await peer.next();
+    expect(message).toMatchObject({ _context_project: 'given' });
+    expect(message).not.toHaveProperty('_context_user');
+  });
+
+  it('hooks wrap it, and can add to the context', async () => {
+    const peer = on().peer();
+    await peer.serve();
+    const seen: unknown[] = [];
+    const hook: AroundHook = {
+      aroundSend: (message, next) => {
+        seen.push(message.kind);
+        message.context['traceparent'] = 't1';
+        return next();
+      },
+    };
+    const context = Object.freeze({ user: 'u' });
+    await on()
+      .client({ hooks: [hook] })
+      .cast('work', {}, { context });
+    expect((await peer.next()).message).toMatchObject({ _context_user: 'u', _context_traceparent: 't1' });
+    expect(seen).toEqual(['cast']);
+  });
+
+  it('goes to any of the topic’s servers, or to the one that is named', async () => {
+    const broker = on().broker();
+    const runs: string[] = [];
+    const serverOf = (name: string): Promise<void> =>
+      on()
+        .server([{ methods: { work: () => void runs.push(name) } }], {}, { ...TARGET, server: name })
+        .start();
+    await serverOf('host1');
+    await serverOf('host2');
+    const client = new RpcClient(broker, TARGET);
+    for (let i = 0; i < 4; i += 1) await client.cast('work');
+    await eventually(() => runs.length === 4);
+    expect(new Set(runs)).toEqual(new Set(['host1', 'host2']));
+    for (let i = 0; i < 3; i += 1) await client.prepare({ server: 'host2' }).cast('work');
+    await eventually(() => runs.length === 7);
+    expect(runs.slice(4)).toEqual(['host2', 'host2', 'host2']);
+    await client.fanout('work');
+    await eventually(() => runs.length === 9);
+    expect(runs.slice(7).toSorted()).toEqual(['host1', 'host2']);
+  });
+});

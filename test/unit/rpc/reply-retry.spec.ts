@@ -1,0 +1,115 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { RawPeer } from './support/raw-peer.js';
+import { useRpcBus } from './support/rpc-bus.js';
+
+describe('answers to a missing reply queue', () => {
+  const on = useRpcBus();
+  let peer: RawPeer;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    peer = on().peer();
+  });
+  afterEach(() => vi.useRealTimers());
+
+  const ms = (duration: number): Promise<unknown> => vi.advanceTimersByTimeAsync(duration);
+
+  it('are handed over when the queue is back, in order, without holding a slot', async () => {
+    const starting = on().serve({ echo: ({ n }: { n: number }) => n }, { executorThreadPoolSize: 1 });
+    await ms(10);
+    const server = await starting;
+    for (const n of [1, 2, 3]) void peer.call('echo', { args: { n } });
+    await ms(2000);
+    // One slot: had an answer kept it, two would still wait.
+    expect(server.counters.dispatched).toBe(3);
+    void peer.listenForReplies();
+    await ms(300);
+    expect(peer.waiting.map(({ message }) => message['result'])).toEqual([1, 2, 3]);
+    expect(on().eventsOf('reply-dropped')).toEqual([]);
+  });
+
+  it('cost no more for 600 queues than for 256', async () => {
+    const servers = on().broker();
+    const starting = on()
+      .server([{ methods: { echo: () => null } }], {}, undefined, servers)
+      .start();
+    await ms(10);
+    await starting;
+    for (let n = 0; n < 600; n += 1) void peer.call('echo', { _reply_q: `reply_of_${n}` });
+    await ms(1000);
+    const published = vi.spyOn(servers, 'publish');
+    await ms(1000);
+    // Four intervals of 250 ms a second.
+    expect(published.mock.calls.length).toBeLessThanOrEqual(4 * 256);
+    expect(published.mock.calls.length).toBeGreaterThanOrEqual(600);
+  });
+
+  it('are given up after the retry time, and then tried once', async () => {
+    const starting = on().serve({ echo: ({ n }: { n: number }) => n });
+    await ms(10);
+    await starting;
+    void peer.call('echo', { args: { n: 1 } });
+    await ms(59_000);
+    expect(on().eventsOf('reply-dropped')).toEqual([]);
+    await ms(2000);
+    expect(on().eventsOf('reply-dropped')).toMatchObject([{ replyQueue: peer.replyQueue }]);
+
+    void peer.call('echo', { args: { n: 2 } });
+    await ms(10);
+    expect(on().eventsOf('reply-dropped')).toHaveLength(2);
+    void peer.listenForReplies();
+    await ms(10);
+    void peer.call('echo', { args: { n: 3 } });
+    await ms(10);
+    expect(peer.waiting.map(({ message }) => message['result'])).toEqual([3]);
+
+    // That one arrived, so the next is waited for again.
+    void peer.broker.close();
+    const back = on().peer();
+    await ms(10);
+    void back.loseReplyQueue();
+    void back.call('echo', { args: { n: 4 } });
+    await ms(1000);
+    void back.listenForReplies();
+    await ms(300);
+    expect(back.waiting.map(({ message }) => message['result'])).toEqual([4]);
+  });
+
+  it('are not waited for longer than their caller can wait, and do not condemn its queue', async () => {
+    const starting = on().serve({ echo: ({ n }: { n: number }) => n });
+    await ms(10);
+    await starting;
+    void peer.call('echo', { args: { n: 1 } }, { expirationMs: 6000 });
+    await ms(7000);
+    expect(on().eventsOf('reply-dropped')).toHaveLength(1);
+    void peer.call('echo', { args: { n: 2 } }, { expirationMs: 6000 });
+    await ms(1000);
+    void peer.listenForReplies();
+    await ms(300);
+    expect(peer.waiting.map(({ message }) => message['result'])).toEqual([2]);
+  });
+
+  it('one caller’s missing queue does not delay another’s answer', async () => {
+    const starting = on().serve({ echo: ({ n }: { n: number }) => n });
+    await ms(10);
+    await starting;
+    void peer.listenForReplies();
+    await ms(10);
+    void peer.call('echo', { args: { n: 1 }, _reply_q: 'reply_gone' });
+    void peer.call('echo', { args: { n: 2 } });
+    await ms(10);
+    expect(peer.waiting.map(({ message }) => message['result'])).toEqual([2]);
+  });
+
+  it('an answer that ends while the line is down is sent on the next one', async () => {
+    void peer.listenForReplies();
+    const { bus } = on();
+    const work = (): string => (bus.interrupt(), 'finished offline');
+    const starting = on().serve({ work });
+    await ms(10);
+    await starting;
+    void peer.call('work');
+    await ms(1000);
+    expect(peer.waiting.map(({ message }) => message)).toMatchObject([{ result: 'finished offline', ending: true }]);
+  });
+});
