@@ -1,0 +1,118 @@
+import { hostname } from 'node:os';
+import { basename } from 'node:path';
+
+import { ConfigurationError } from '../errors/configuration.errors.js';
+import type { AroundHook } from '../events/around-hook.js';
+import type { RequestContext } from '../wire/request-context.js';
+import type { NotificationLogger } from './drivers/log.driver.js';
+import type { NotificationDriver } from './drivers/notification-driver.js';
+import { MemoryNotificationLog } from './memory-notification-log.js';
+import type { RoutingConfig } from './routing-rules.js';
+
+/**
+ * The drivers that come with this library, by oslo.messaging's names.
+ *
+ * @publicApi
+ */
+export const NOTIFICATION_DRIVERS = ['log', 'messaging', 'messagingv2', 'noop', 'routing', 'test'] as const;
+
+/**
+ * One of `NOTIFICATION_DRIVERS`.
+ *
+ * @publicApi
+ */
+export type NotificationDriverName = (typeof NOTIFICATION_DRIVERS)[number];
+
+/** Converts payloads and contexts on their way out; a `Serializer` is one. */
+export interface NotificationSerializer {
+  serializeEntity(context: RequestContext, entity: unknown): unknown;
+  serializeContext(context: RequestContext): RequestContext;
+}
+
+/**
+ * Options of `NotifierCore`. Those that mirror an option of `[oslo_messaging_notifications]` keep its meaning.
+ *
+ * @publicApi
+ */
+export interface NotifierOptions {
+  /** Who notifies. @defaultValue `<process>.<host>` */
+  publisherId?: string;
+  /** `control_exchange`. @defaultValue 'openstack' */
+  exchange?: string;
+  /** How notifications leave: by name, or a driver of one's own; none: not at all. `driver`. @defaultValue ['messagingv2'] */
+  driver?: NotificationDriver | NotificationDriverName | readonly (NotificationDriver | NotificationDriverName)[];
+  /** Each notification is sent once to each. `topics`. @defaultValue ['notifications'] */
+  topics?: readonly string[];
+  /** Tries after the first to hand a notification to the broker; -1: without limit. `retry`. @defaultValue -1 */
+  retry?: number | null;
+  /** Seconds after which a notification that is not out is given up. @defaultValue none */
+  timeout?: number | null;
+  /** Declares and binds `<topic>.<priority>`, so that nothing is lost without a listener. @defaultValue true */
+  declareQueues?: boolean;
+  /** Of the driver `routing`: its rules, or the path of a YAML file with them. `routing_config`. */
+  routingConfig?: RoutingConfig | string;
+  /** Drivers of one's own that the routing rules may name. @defaultValue {} */
+  routingDrivers?: Readonly<Record<string, NotificationDriver>>;
+  /** Where the driver `log` writes. @defaultValue the console's error stream */
+  logger?: NotificationLogger;
+  /** Where the driver `test` keeps notifications. @defaultValue a new one */
+  testLog?: MemoryNotificationLog;
+  /** Converts payloads and contexts. @defaultValue none: plain JSON data */
+  serializer?: NotificationSerializer;
+  /** Foreign code around each send. @defaultValue [] */
+  hooks?: readonly AroundHook[];
+  /** The context sent when a call names none. @defaultValue an empty one */
+  defaultContext?: () => RequestContext;
+}
+
+export type ResolvedNotifierOptions = Required<Omit<NotifierOptions, 'driver' | 'routingConfig' | 'serializer'>> &
+  Pick<NotifierOptions, 'routingConfig' | 'serializer'> & {
+    drivers: readonly (NotificationDriver | NotificationDriverName)[];
+    retry: number;
+    timeout: number | null;
+  };
+
+/** @throws ConfigurationError */
+export function resolveNotifierOptions(options: NotifierOptions): ResolvedNotifierOptions {
+  const { driver = ['messagingv2'], topics = ['notifications'] } = options;
+  return {
+    publisherId: options.publisherId ?? `${basename(process.argv[1] ?? 'node')}.${hostname()}`,
+    exchange: options.exchange ?? 'openstack',
+    drivers: Array.isArray(driver) ? driver : [driver as NotificationDriver | NotificationDriverName],
+    topics: checkTopics(topics),
+    retry: checkRetry(options.retry ?? -1),
+    timeout: checkTimeout(options.timeout ?? null),
+    declareQueues: options.declareQueues ?? true,
+    routingConfig: options.routingConfig,
+    routingDrivers: options.routingDrivers ?? {},
+    logger: options.logger ?? consoleLogger,
+    testLog: options.testLog ?? new MemoryNotificationLog(),
+    serializer: options.serializer,
+    hooks: options.hooks ?? [],
+    defaultContext: options.defaultContext ?? (() => ({})),
+  };
+}
+
+export function checkRetry(retry: number): number {
+  if (Number.isInteger(retry) && retry >= -1) return retry;
+  throw new ConfigurationError('retry must be a whole number from -1', retry);
+}
+
+export function checkTimeout(seconds: number | null): number | null {
+  if (seconds === null || (typeof seconds === 'number' && seconds >= 0)) return seconds;
+  throw new ConfigurationError('timeout must be a number of seconds, 0 or more', seconds);
+}
+
+/** @throws ConfigurationError no topics, or one without a name */
+export function checkTopics(topics: readonly string[]): readonly string[] {
+  if (Array.isArray(topics) && topics.length > 0 && topics.every((topic) => typeof topic === 'string' && topic)) {
+    return topics;
+  }
+  throw new ConfigurationError('topics must be a list of names', topics);
+}
+
+const consoleLogger: NotificationLogger = {
+  log: (message, context) => console.error(`${context} ${message}`),
+  warn: (message, context) => console.error(`${context} ${message}`),
+  error: (message, context) => console.error(`${context} ${message}`),
+};

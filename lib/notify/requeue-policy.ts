@@ -1,0 +1,18 @@
+import type { ResolvedListenerOptions } from './notification-listener-options.js';
+
+type Limits = Pick<ResolvedListenerOptions, 'requeueBackoffMaxMs' | 'requeueBackoffMs' | 'requeueLimit'>;
+
+/** How often a notification may go back to its queue, and how long it is held back when it returns. */
+export class RequeuePolicy {
+  constructor(private readonly limits: Limits) {}
+
+  /** Whether what has gone back `attempts` times may do so again. */
+  allowsAnother(attempts: number): boolean {
+    return attempts < this.limits.requeueLimit;
+  }
+
+  delayMs(attempts: number): number {
+    const { requeueBackoffMs, requeueBackoffMaxMs } = this.limits;
+    return Math.min(requeueBackoffMaxMs, requeueBackoffMs * 2 ** (attempts - 1));
+  }
+}

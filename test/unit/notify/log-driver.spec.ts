@@ -1,0 +1,54 @@
+import { describe, expect, it, vi } from 'vitest';
+
+import { NotifierCore } from '../../../lib/notify/notifier-core.js';
+import { NOTIFICATION_PRIORITIES } from '../../../lib/wire/notification.js';
+
+const record = () => vi.fn<(message: string, context: string) => void>();
+const loggerOf = () => ({ log: record(), warn: record(), error: record(), debug: record(), fatal: record() });
+
+describe('the driver log', () => {
+  it('writes by priority, under the name of the event type', async () => {
+    const logger = loggerOf();
+    const notifier = new NotifierCore(undefined, { driver: 'log', logger });
+    for (const priority of NOTIFICATION_PRIORITIES) await notifier.notify(priority, `a.${priority}`, {});
+    const names = Object.values(logger).map((method) => method.mock.calls.map((call) => call[1]));
+    expect(names).toEqual([
+      ['audit', 'info', 'sample'].map((priority) => `oslo.messaging.notification.a.${priority}`),
+      ['oslo.messaging.notification.a.warn'],
+      ['oslo.messaging.notification.a.error'],
+      ['oslo.messaging.notification.a.debug'],
+      ['oslo.messaging.notification.a.critical'],
+    ]);
+  });
+
+  it('makes do with a logger of three methods', async () => {
+    const { log, warn, error } = loggerOf();
+    const notifier = new NotifierCore(undefined, { driver: 'log', logger: { log, warn, error } });
+    await notifier.debug('a', {});
+    await notifier.critical('a', {});
+    expect([log.mock.calls.length, error.mock.calls.length]).toEqual([1, 1]);
+  });
+
+  it('writes the keys that Python writes, secrets masked however deep', async () => {
+    const logger = loggerOf();
+    const notifier = new NotifierCore(undefined, { driver: 'log', logger, publisherId: 'p' });
+    const payload = {
+      user: 'u',
+      password: 's3cret1',
+      nested: [{ admin_pass: 's3cret2', auth_token: ['s3cret3'], configdrive: { x: 's3cret4' } }],
+      url: 'rabbit://guest:s3cret5@host/',
+      text: '{"new_password": "s3cret6"}',
+      absent_password: null,
+      big: 2n ** 60n,
+    };
+    await notifier.info('a', payload, { context: { auth_token: 's3cret7', user: 'u' } });
+    const text = logger.log.mock.calls[0]![0];
+    expect(text).not.toContain('s3cret');
+    expect(JSON.parse(text)).toMatchObject({
+      publisher_id: 'p',
+      event_type: 'a',
+      priority: 'INFO',
+      payload: { user: 'u', password: '***', nested: [{ admin_pass: '***' }], absent_password: null },
+    });
+  });
+});
