@@ -1,0 +1,68 @@
+import type { ConnectBrokerOptions } from '../broker/connect-broker.js';
+import { transportIdentity } from '../config/transport-identity.js';
+import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../config/transport-url.js';
+import { DEFAULT_EXCHANGE } from '../rpc/call-settings.js';
+import type { RpcClientOptions } from '../rpc/rpc-client-options.js';
+import type { Target } from '../wire/target.js';
+import { type ForwardContext, forwardedContext } from './request-context.store.js';
+import type { StartupOptions, StartupPolicy } from './startup-policy.js';
+
+/**
+ * Options of `ClientOsloRpc`, with those of the RPC client and of the bus.
+ *
+ * @publicApi
+ */
+export interface ClientOsloRpcOptions extends RpcClientOptions, ConnectBrokerOptions, StartupOptions {
+  /** `memory://` is the embedded bus. `transport_url`. @defaultValue 'rabbit://guest:guest@127.0.0.1:5672/' */
+  transportUrl?: string;
+  /** Of patterns that name none. `control_exchange`. @defaultValue 'openstack' */
+  exchange?: string;
+  /** Of patterns that name none. @defaultValue none: every pattern names its own */
+  topic?: string;
+  /** Of patterns that name none. @defaultValue null */
+  namespace?: string | null;
+  /** Of patterns that name none. @defaultValue none, which servers take for '1.0' */
+  version?: string;
+  /** Of patterns that name none. @defaultValue none: any server of the topic */
+  server?: string;
+  /** Whether requests made in a handler carry the context of its request, where they name none. @defaultValue 'same-transport' */
+  forwardContext?: ForwardContext;
+  /** Whether events are written to Nest's log. @defaultValue true */
+  logEvents?: boolean;
+}
+
+export interface ResolvedClientOsloRpcOptions {
+  transportUrl: string;
+  target: Target;
+  logEvents: boolean;
+  callSite: boolean;
+  startup: StartupPolicy;
+  startupTimeoutMs?: number;
+  rpc: RpcClientOptions;
+  broker: ConnectBrokerOptions;
+}
+
+/** @throws InvalidTransportUrl */
+export function resolveClientOsloRpcOptions(options: ClientOsloRpcOptions): ResolvedClientOsloRpcOptions {
+  const { exchange = DEFAULT_EXCHANGE, namespace, server, topic, version } = options;
+  const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
+  const transport = transportIdentity(parseTransportUrl(transportUrl));
+  return {
+    transportUrl,
+    target: { exchange, topic, namespace, version, server },
+    logEvents: options.logEvents ?? true,
+    callSite: options.callSite ?? true,
+    startup: options.startup ?? 'wait',
+    startupTimeoutMs: options.startupTimeoutMs,
+    rpc: { ...options, defaultContext: contextSource(options, transport) },
+    broker: options,
+  };
+}
+
+/** The context of a request that names none: that of the request being handled, where it may be sent on. */
+function contextSource(
+  { forwardContext = 'same-transport', defaultContext = () => ({}) }: ClientOsloRpcOptions,
+  transport: string,
+): () => object {
+  return () => forwardedContext(forwardContext, transport) ?? defaultContext();
+}

@@ -1,0 +1,80 @@
+import { RpcParamtype } from '@nestjs/microservices/enums/rpc-paramtype.enum.js';
+import type { NotificationFilter, NotificationFilterOptions } from '../notify/notification-filter.js';
+import type { BatchOptions } from '../notify/notification-registration.js';
+import type { NotificationPriority } from '../wire/notification.js';
+
+/**
+ * Which notifications a listener takes, and how. What is said about their fields must all match.
+ *
+ * @publicApi
+ */
+export interface OnNotificationOptions extends NotificationFilterOptions {
+  /** Instead of rules for the fields; `NotificationFilter.fromOslo` has Python's meaning. */
+  filter?: NotificationFilter;
+  /** @defaultValue the module's */
+  topics?: readonly string[];
+  /** @defaultValue the module's */
+  exchange?: string;
+  /** A queue of that name with a copy of the stream of its own; without one it shares `<topic>.<priority>`. */
+  pool?: string;
+  /** Whether failing, or asking for it, puts a notification back to its queue. @defaultValue false, as in Python */
+  allowRequeue?: boolean;
+  /** Hands over lists. @defaultValue one at a time */
+  batch?: BatchOptions;
+  /** How many run at a time, per queue. More than one gives up their order. @defaultValue 1 */
+  concurrency?: number;
+  /**
+   * Reads payloads as versioned objects (`nova_object.data` …): `true` gives a `VersionedObject`, with name and
+   * version, for each, at any depth; `'data'` nothing but their data. Filters see payloads as they came.
+   *
+   * @defaultValue false
+   */
+  versioned?: boolean | 'data';
+}
+
+/** What one `@OnNotification()` said. */
+export interface OnNotificationMetadata {
+  readonly priorities: NotificationPriority | readonly NotificationPriority[];
+  readonly options: OnNotificationOptions;
+}
+
+export const ON_NOTIFICATION = Symbol('nestjs-oslo-messaging:on notification');
+/** Arguments of methods whose parameters have no decorators, in the form that Nest keeps. */
+export const PLAIN_ARGUMENTS = 'nestjs-oslo-messaging:plain arguments';
+
+const PAYLOAD_AND_CONTEXT = {
+  [`${RpcParamtype.PAYLOAD}:0`]: { index: 0, data: undefined, pipes: [] },
+  [`${RpcParamtype.CONTEXT}:1`]: { index: 1, data: undefined, pipes: [] },
+};
+
+/**
+ * Calls a method of a provider or controller with notifications of these priorities. Several on one method
+ * are several listeners.
+ *
+ * Throwing is failing: the notification is acknowledged and reported, or with `allowRequeue` put back to its
+ * queue. So is answering `NotificationResult.REQUEUE`. Pipes, guards, interceptors and filters work, global
+ * ones too: in an HTTP application they see contexts of type `rpc`.
+ *
+ * @example
+ * ```ts
+ * @OnNotification('error', { eventType: 'compute.instance.*' })
+ * onError(@Payload() payload: InstanceError, @Ctx() context: OsloNotificationContext) { … }
+ *
+ * @OnNotification(['info', 'warn'], { pool: 'audit', batch: { size: 100, timeoutMs: 500 } })
+ * onBatch(notifications: OsloNotification[]) { … }
+ * ```
+ *
+ * @publicApi
+ */
+export function OnNotification(
+  priorities: NotificationPriority | readonly NotificationPriority[],
+  options: OnNotificationOptions = {},
+): MethodDecorator {
+  return (target, key, descriptor) => {
+    const method = descriptor.value as object;
+    // Decorators of a method run from the last one to the first.
+    const following = (Reflect.getOwnMetadata(ON_NOTIFICATION, method) as OnNotificationMetadata[] | undefined) ?? [];
+    Reflect.defineMetadata(ON_NOTIFICATION, [{ priorities, options }, ...following], method);
+    Reflect.defineMetadata(PLAIN_ARGUMENTS, PAYLOAD_AND_CONTEXT, target.constructor, key);
+  };
+}

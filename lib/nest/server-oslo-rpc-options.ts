@@ -1,0 +1,62 @@
+import { hostname } from 'node:os';
+import type { ConnectBrokerOptions } from '../broker/connect-broker.js';
+import { transportIdentity } from '../config/transport-identity.js';
+import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../config/transport-url.js';
+import { DEFAULT_EXCHANGE } from '../rpc/call-settings.js';
+import type { RpcServerOptions } from '../rpc/rpc-server-options.js';
+import { OSLO_RPC } from './nest.constants.js';
+import { withNestExceptions } from './rpc-exception.mapper.js';
+import type { StartupOptions, StartupPolicy } from './startup-policy.js';
+
+/**
+ * Options of `ServerOsloRpc`, with those of the RPC server and of the bus.
+ *
+ * @publicApi
+ */
+export interface ServerOsloRpcOptions extends RpcServerOptions, ConnectBrokerOptions, StartupOptions {
+  /** `memory://` is the embedded bus. `transport_url`. @defaultValue 'rabbit://guest:guest@127.0.0.1:5672/' */
+  transportUrl?: string;
+  /** Of patterns that name none. `control_exchange`. @defaultValue 'openstack' */
+  exchange?: string;
+  /** Of patterns that name none. @defaultValue none: every pattern names its own */
+  topic?: string;
+  /** This server among those of its topics. @defaultValue os.hostname() */
+  server?: string;
+  /** Patterns with another transport id are not served; one of its own for a second bus. @defaultValue OSLO_RPC */
+  transportId?: symbol;
+  /** Whether events are written to Nest's log. @defaultValue true */
+  logEvents?: boolean;
+}
+
+export interface ResolvedServerOsloRpcOptions {
+  transportUrl: string;
+  exchange: string;
+  topic?: string;
+  server: string;
+  transportId: symbol;
+  logEvents: boolean;
+  /** The bus, for whoever asks whether another URL is the same one. */
+  transport: string;
+  startup: StartupPolicy;
+  startupTimeoutMs?: number;
+  rpc: RpcServerOptions;
+  broker: ConnectBrokerOptions;
+}
+
+/** @throws InvalidTransportUrl */
+export function resolveServerOsloRpcOptions(options: ServerOsloRpcOptions): ResolvedServerOsloRpcOptions {
+  const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
+  return {
+    transportUrl,
+    transport: transportIdentity(parseTransportUrl(transportUrl)),
+    exchange: options.exchange ?? DEFAULT_EXCHANGE,
+    topic: options.topic,
+    server: options.server ?? hostname(),
+    transportId: options.transportId ?? OSLO_RPC,
+    logEvents: options.logEvents ?? true,
+    startup: options.startup ?? 'wait',
+    startupTimeoutMs: options.startupTimeoutMs,
+    rpc: withNestExceptions(options),
+    broker: options,
+  };
+}
