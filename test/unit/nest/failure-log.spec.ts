@@ -1,0 +1,154 @@
+import { Catch, Controller, IntrinsicException, type LoggerService, UseFilters } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { MessagePattern, type MicroserviceOptions, RpcException } from '@nestjs/microservices';
+import { lastValueFrom, of, throwError } from 'rxjs';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { ExpectedExceptions } from '../../../lib/nest/expected-exceptions.decorator.js';
+import { OsloEndpoint } from '../../../lib/nest/oslo-endpoint.decorator.js';
+import { OsloMethod } from '../../../lib/nest/oslo-method.decorator.js';
+import { eventsOf, newBusUrl, newClient, newServer, rootModule } from './nest-apps.js';
+
+class HostNotFound extends Error {}
+
+@Catch(HostNotFound)
+class RecoveringFilter {
+  catch() {
+    return of('recovered');
+  }
+}
+
+@OsloEndpoint()
+class FailingEndpoint {
+  @OsloMethod()
+  plain() {
+    throw new HostNotFound('no host1');
+  }
+
+  @OsloMethod()
+  text() {
+    return throwError(() => 'said so');
+  }
+
+  @OsloMethod()
+  rpc_exception() {
+    throw new RpcException('said so');
+  }
+
+  @OsloMethod()
+  intrinsic() {
+    throw new IntrinsicException('nobody minds');
+  }
+
+  @OsloMethod()
+  @ExpectedExceptions(HostNotFound, RangeError)
+  expected() {
+    throw new HostNotFound('no host1');
+  }
+
+  @ExpectedExceptions(HostNotFound)
+  @OsloMethod()
+  expected_stream() {
+    return throwError(() => new HostNotFound('no host1'));
+  }
+
+  @OsloMethod()
+  @ExpectedExceptions(HostNotFound)
+  unexpected() {
+    throw new TypeError('no string');
+  }
+
+  @OsloMethod()
+  @ExpectedExceptions(HostNotFound)
+  @UseFilters(RecoveringFilter)
+  filtered() {
+    throw new HostNotFound('no host1');
+  }
+}
+
+/** A server with a log, and what was written there for one call. */
+async function logOf(method: string, controller = FailingEndpoint as new () => object) {
+  const write = () => vi.fn<(message: unknown, ...rest: unknown[]) => void>();
+  const logger = { debug: write(), error: write(), log: write(), warn: write() } satisfies LoggerService;
+  const transportUrl = newBusUrl();
+  const server = newServer({ transportUrl, logEvents: true });
+  const events = eventsOf(server);
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(rootModule([controller]), {
+    strategy: server,
+    logger,
+  });
+  onTestFinished(() => app.close());
+  await app.listen();
+  const outcome: unknown = await lastValueFrom(newClient({ transportUrl }).send(method, {})).catch((error) => error);
+  const failures = events.filter(({ type }) => type === 'handler-failed');
+  const linesAbout = (level: keyof typeof logger): number => {
+    return logger[level].mock.calls.filter(([line]) => /host1|said so|minds|string|failed/.test(String(line))).length;
+  };
+  return {
+    outcome,
+    failures,
+    lines: { error: linesAbout('error'), warn: linesAbout('warn'), debug: linesAbout('debug') },
+  };
+}
+
+it('an error is one error in the log, Nest’s, and an event', async () => {
+  const { failures, lines, outcome } = await logOf('plain');
+  expect(lines).toEqual({ error: 1, warn: 0, debug: 1 });
+  expect(failures).toMatchObject([{ level: 'error', expected: false, error: { message: 'no host1' } }]);
+  expect(outcome).toMatchObject({ excType: 'HostNotFound' });
+});
+
+it('text that is thrown is one error in the log, too, and all that callers get', async () => {
+  const { lines, outcome } = await logOf('text');
+  expect(lines).toEqual({ error: 1, warn: 0, debug: 1 });
+  expect(outcome).toMatchObject({ excType: 'Exception', module: 'builtins', args: ['said so'] });
+});
+
+it('an RpcException, of which Nest writes nothing, is one error in the log', async () => {
+  expect((await logOf('rpc_exception')).lines).toEqual({ error: 1, warn: 0, debug: 0 });
+});
+
+it('an intrinsic exception stays out of the log, as Nest has it', async () => {
+  expect((await logOf('intrinsic')).lines).toEqual({ error: 0, warn: 0, debug: 1 });
+});
+
+it.each([['expected'], ['expected_stream']])('%s errors are for debugging only, and reach callers', async (method) => {
+  const { failures, lines, outcome } = await logOf(method);
+  expect(lines).toEqual({ error: 0, warn: 0, debug: 1 });
+  expect(failures).toMatchObject([{ level: 'debug', expected: true, error: { message: 'no host1' } }]);
+  expect(outcome).toMatchObject({ excType: 'HostNotFound', remoteMessage: 'no host1' });
+});
+
+it('other errors of such a handler are errors', async () => {
+  expect((await logOf('unexpected')).lines).toEqual({ error: 1, warn: 0, debug: 1 });
+});
+
+it('a filter of the handler sees expected errors, too', async () => {
+  const { lines, outcome } = await logOf('filtered');
+  expect(outcome).toBe('recovered');
+  expect(lines).toEqual({ error: 0, warn: 0, debug: 0 });
+});
+
+it.each([
+  ['no_such_method', 'NoSuchMethod', { error: 0, warn: 1, debug: 0 }],
+  ['no_such_method_ignore_errors', 'NoSuchMethod', { error: 0, warn: 0, debug: 1 }],
+])('%s is its caller’s mistake', async (method, name, expected) => {
+  const { failures, lines, outcome } = await logOf(method);
+  expect(outcome).toMatchObject({ name });
+  expect(lines).toEqual(expected);
+  expect(failures).toHaveLength(1);
+});
+
+it('an answer that JSON cannot hold is the handler’s mistake', async () => {
+  @Controller()
+  class CircularController {
+    @MessagePattern('circular')
+    circular() {
+      const answer: { self?: object } = {};
+      answer.self = answer;
+      return answer;
+    }
+  }
+  const { failures, lines } = await logOf('circular', CircularController);
+  expect(lines).toMatchObject({ error: 1, warn: 0 });
+  expect(failures).toMatchObject([{ level: 'error', error: { name: 'MalformedMessage' } }]);
+});
