@@ -1,0 +1,3 @@
+import { describeFaults } from './bench/bounded-form.js';
+
+describeFaults('broker');
