@@ -1,0 +1,40 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import ts from 'typescript';
+import { expect, it } from 'vitest';
+
+const SNIPPETS = resolve('.cache/docs');
+
+/** Each snippet of a page as a file of its own, under the name that its first line may give it. */
+function writeSnippets(page: string): string[] {
+  const snippets = readFileSync(join('docs', page), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms);
+  return [...snippets].map(([, code], index) => {
+    const name = /^\/\/ (\S+\.ts)\n/.exec(code!)?.[1] ?? `${page.replace('.md', '')}-${index + 1}.ts`;
+    const file = join(SNIPPETS, name);
+    writeFileSync(file, `${code}\nexport {};\n`);
+    return file;
+  });
+}
+
+it('every snippet of the docs compiles as it stands', () => {
+  rmSync(SNIPPETS, { recursive: true, force: true });
+  mkdirSync(SNIPPETS, { recursive: true });
+  const files = readdirSync('docs')
+    .filter((name) => name.endsWith('.md'))
+    .flatMap(writeSnippets);
+  const config = ts.getParsedCommandLineOfConfigFile(
+    'tsconfig.json',
+    {},
+    {
+      ...ts.sys,
+      onUnRecoverableConfigFileDiagnostic: () => undefined,
+    },
+  )!;
+  const program = ts.createProgram(files, { ...config.options, noEmit: true });
+  const problems = files.flatMap((file) => ts.getPreEmitDiagnostics(program, program.getSourceFile(file)));
+  const texts = problems.map(
+    ({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`,
+  );
+  expect(texts).toEqual([]);
+  expect(files.length).toBeGreaterThanOrEqual(11);
+});

@@ -1,0 +1,99 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+interface Manifest {
+  name: string;
+  exports: Record<string, unknown>;
+  dependencies: Record<string, string>;
+  peerDependencies: Record<string, string>;
+  peerDependenciesMeta: Record<string, { optional?: boolean }>;
+}
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
+const entries = Object.keys(manifest.exports)
+  .filter((entry) => !entry.endsWith('.json'))
+  .map((entry) => manifest.name + entry.slice(1));
+
+/** A project that has installed the tarball and what it declares to need, nothing else. */
+describe('the packed package', () => {
+  let project: string;
+  let tarball: string;
+  let files: string[];
+
+  beforeAll(() => {
+    if (!existsSync('dist/index.js')) throw new Error('not built: run `npm run build`');
+    project = mkdtempSync(join(tmpdir(), 'oslo-package-'));
+    const packed = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', project], process.cwd());
+    const [{ filename, files: listed }] = JSON.parse(packed) as [{ filename: string; files: { path: string }[] }];
+    tarball = join(project, filename);
+    files = listed.map(({ path }) => path);
+    const installed = join(project, 'node_modules', manifest.name);
+    mkdirSync(installed, { recursive: true });
+    run('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1']);
+    const peers = Object.keys(manifest.peerDependencies);
+    const required = peers.filter((name) => !manifest.peerDependenciesMeta[name]?.optional);
+    const needed = [...Object.keys(manifest.dependencies), ...required];
+    for (const name of [...needed, '@types/node']) link(name);
+    writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
+  });
+  afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+  const run = (program: string, args: string[], cwd = project): string =>
+    execFileSync(program, args, { cwd, encoding: 'utf8' });
+  const exportsBy = (statement: string): string[] =>
+    JSON.parse(
+      run(process.execPath, ['--input-type=module', '-e', `${statement} console.log(JSON.stringify(names));`]),
+    ) as string[];
+
+  function link(name: string): void {
+    const to = join(project, 'node_modules', name);
+    mkdirSync(dirname(to), { recursive: true });
+    symlinkSync(resolve('node_modules', name), to);
+  }
+
+  it('holds what is built and no more', () => {
+    const others = files.filter((file) => !file.startsWith('dist/'));
+    expect(others.toSorted()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
+    expect(files.filter((file) => /^dist\/.*(?<!\.js|\.js\.map|\.d\.ts)$/.test(file))).toEqual([]);
+  });
+
+  it('has nothing that publint objects to', async () => {
+    const buffer = readFileSync(tarball);
+    const bytes = buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength);
+    const { messages, pkg } = await publint({ pack: { tarball: bytes } });
+    expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
+  });
+
+  it.each(entries)('loads %s by import and by require, with the same exports', (entry) => {
+    const imported = exportsBy(`const names = Object.keys(await import('${entry}')).sort();`);
+    const required = exportsBy(
+      `import { createRequire } from 'node:module';
+       const names = Object.keys(createRequire(process.cwd() + '/x.js')('${entry}')).filter((name) => name !== '__esModule').sort();`,
+    );
+    expect(required).toEqual(imported);
+  });
+
+  it('exports the pair that Nest is given', () => {
+    const imported = exportsBy(`const names = Object.keys(await import('${manifest.name}'));`);
+    expect(imported).toEqual(expect.arrayContaining(['ClientOsloRpc', 'OsloRpcModule', 'ServerOsloRpc']));
+  });
+
+  it('exports what tests need, apart', () => {
+    const imported = exportsBy(`const names = Object.keys(await import('${manifest.name}/testing')).sort();`);
+    expect(imported).toEqual(['MemoryTestBus', 'createMemoryBus', 'createOsloTestClient', 'expectNotification']);
+  });
+
+  it('has types that a strict module and a strict script compile against', () => {
+    const imports = entries.map((entry, index) => `import * as entry${index} from '${entry}';`);
+    const uses = `export const all = [${entries.map((_, index) => `entry${index}`).join()}];`;
+    const files = ['module.mts', 'script.cts'];
+    for (const file of files) writeFileSync(join(project, file), [...imports, uses].join('\n'));
+    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+    expect(run(process.execPath, [resolve('node_modules/typescript/bin/tsc'), ...options, ...files])).toBe('');
+  });
+});
