@@ -1,0 +1,57 @@
+// Everything that must hold, on a fresh clone too: set up, check, build, test. Goes on after a failure, to tell them all.
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { install, root, run } from './install.mjs';
+
+const cache = join(root, '.cache');
+const vitestReport = join(cache, 'vitest.json');
+const summary = join(cache, 'test-summary.json');
+const CHECKS = ['format:check', 'lint', 'types', 'imports', 'build'];
+
+const total = { passed: 0, failed: 0 };
+const failures = [];
+
+function count(name, passed, failed = 1) {
+  total.passed += passed;
+  total.failed += failed;
+  if (failed > 0) failures.push(name);
+}
+
+function check(script) {
+  console.log(`\n> ${script}`);
+  const succeeded = run('npm', ['run', '--silent', script]);
+  count(script, succeeded ? 1 : 0, succeeded ? 0 : 1);
+}
+
+function runVitest() {
+  console.log('\n> vitest');
+  const succeeded = run('node_modules/.bin/vitest', [
+    'run',
+    // The fault bench has a command of its own, `npm run test:faults`: it wants the machine for itself.
+    '--project=!faults',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${vitestReport}`,
+  ]);
+  if (!existsSync(vitestReport)) return count('vitest', 0);
+  const { numTotalTests, numPassedTests, testResults } = JSON.parse(readFileSync(vitestReport, 'utf8'));
+  // A file that does not load has no tests to fail, and a skipped test is no passed one.
+  const unloaded = testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
+  );
+  const failed = numTotalTests - numPassedTests + unloaded.length;
+  count('vitest', numPassedTests, succeeded ? failed : Math.max(failed, 1));
+}
+
+mkdirSync(cache, { recursive: true });
+rmSync(summary, { force: true });
+rmSync(vitestReport, { force: true });
+install();
+if (!run(process.execPath, ['scripts/setup.mjs'])) process.exit(1);
+CHECKS.forEach(check);
+runVitest();
+
+writeFileSync(summary, JSON.stringify(total));
+if (failures.length > 0) console.log(`\nFailed: ${failures.join(', ')}`);
+console.log(`\n${total.passed} passed, ${total.failed} failed`);
+process.exit(total.failed > 0 ? 1 : 0);
