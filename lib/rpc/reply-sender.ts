@@ -69,24 +69,22 @@ export class ReplySender {
 
   private async sendNow(reply: OutgoingReply): Promise<void> {
     this.sending += 1;
-    const taken = await this.publish(reply);
+    const failure = await this.publish(reply);
     this.sending -= 1;
-    if (!taken) this.hold(reply);
+    if (failure instanceof MessageUndeliverable && !this.closed) this.hold(reply);
+    else if (failure) this.dropFailed(reply, failure);
     this.wakeWhenIdle();
   }
 
-  /** False when there is no such queue; any other failure is final, and reported. */
-  private async publish(reply: OutgoingReply): Promise<boolean> {
-    const { replyQueue: routingKey, body, giveUpAt } = reply;
+  /** What kept it from being taken: `MessageUndeliverable` when there is no such queue; anything else is final. */
+  private async publish({ replyQueue: routingKey, body, giveUpAt }: OutgoingReply): Promise<Error | undefined> {
     const giveUpMs = Math.max(1, Math.ceil(giveUpAt - performance.now()));
     try {
       await this.broker.publish({ exchange: '', routingKey, mandatory: true, body, giveUpMs });
       this.deadUntil.delete(routingKey);
-      return true;
+      return undefined;
     } catch (error) {
-      if (error instanceof MessageUndeliverable && !this.closed) return false;
-      this.drop(reply, shown(String(error), 1000), error);
-      return true;
+      return error as Error;
     }
   }
 
@@ -123,13 +121,15 @@ export class ReplySender {
     this.dropExpired(queue);
     const first = this.missing.get(queue)?.[0];
     if (!first) return this.giveUpQueue(queue);
-    const taken = await this.publish(first);
+    const failure = await this.publish(first);
+    // Given up meanwhile, and reported then.
     if (!this.missing.has(queue)) return;
-    if (taken) this.release(queue);
-    else this.probeLater(queue);
+    if (failure instanceof MessageUndeliverable) return this.probeLater(queue);
+    if (failure) this.dropFailed(first, failure);
+    this.sendOthers(queue);
   }
 
-  private release(queue: string): void {
+  private sendOthers(queue: string): void {
     const [, ...others] = this.take(queue);
     for (const reply of others) this.send(reply);
   }
@@ -175,6 +175,10 @@ export class ReplySender {
 
   private dropAll(queue: string, reason: string): void {
     for (const reply of this.take(queue)) this.drop(reply, reason);
+  }
+
+  private dropFailed(reply: OutgoingReply, failure: Error): void {
+    this.drop(reply, shown(String(failure), 1000), failure);
   }
 
   private drop({ replyQueue, msgId, method }: OutgoingReply, reason: string, error?: unknown): void {

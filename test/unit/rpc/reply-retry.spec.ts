@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RawPeer } from './support/raw-peer.js';
-import { useRpcBus } from './support/rpc-bus.js';
+import { Gate, useRpcBus } from './support/rpc-bus.js';
 
 describe('answers to a missing reply queue', () => {
   const on = useRpcBus();
@@ -87,6 +87,33 @@ describe('answers to a missing reply queue', () => {
     void peer.listenForReplies();
     await ms(300);
     expect(peer.waiting.map(({ message }) => message['result'])).toEqual([2]);
+  });
+
+  it('are reported once each when the server stops while one is being tried', async () => {
+    const servers = on().broker();
+    const server = on().server([{ methods: { echo: () => null } }], {}, undefined, servers);
+    const starting = server.start();
+    await ms(10);
+    await starting;
+    for (let n = 0; n < 3; n += 1) void peer.call('echo');
+    await ms(100);
+    // From now on the broker's answers are held back: the next probe is under way when the server stops.
+    const publish = servers.publish.bind(servers);
+    const probed = new Gate();
+    const answered = new Gate();
+    vi.spyOn(servers, 'publish').mockImplementation(async (message) => {
+      probed.open();
+      await answered.opened;
+      return publish(message);
+    });
+    const closing = server.close();
+    await ms(4_990);
+    await probed.opened;
+    await ms(20);
+    answered.open();
+    await ms(3_000);
+    await closing;
+    expect(on().eventsOf('reply-dropped')).toHaveLength(3);
   });
 
   it('one caller’s missing queue does not delay another’s answer', async () => {
