@@ -167,10 +167,10 @@ it('a queue that is deleted and there again at once is consumed', async () => {
   for (let round = 1; round <= 5; round += 1) {
     // As when a sibling is quicker: the queue is back before our channel hears that it has gone.
     await vhost.admin.evaluate(`begin
-      Name = rabbit_misc:r(<<"${vhost.name}">>, queue, <<"work">>),
-      {ok, Q} = rabbit_amqqueue:lookup(Name),
-      rabbit_amqqueue:delete(Q, false, false, <<"test">>),
-      rabbit_amqqueue:declare(Name, false, false, [], none, <<"test">>),
+      Work = rabbit_misc:r(<<"${vhost.name}">>, queue, <<"work">>),
+      {ok, Q} = rabbit_amqqueue:lookup(Work),
+      {ok, _} = rabbit_amqqueue:delete(Q, false, false, <<"test">>),
+      {new, _} = rabbit_amqqueue:declare(Work, false, false, [], none, <<"test">>),
       true end`);
     await broker.publish({ exchange: '', routingKey: 'work', body: String(round) });
     await eventually(() => received.bodies.includes(String(round)), `delivery ${round}`, 5_000);
