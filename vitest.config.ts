@@ -53,6 +53,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'faults',
+          // What recovers how fast is measured: alone, when everything else is done.
+          sequence: { groupOrder: 1 },
+          maxWorkers: 1,
           include: ['test/faults/**/*.spec.ts'],
           setupFiles: ['test/support/setup.ts'],
           globalSetup: ['test/support/rabbit-global-setup.ts', 'test/faults/setup-programs.ts'],

@@ -89,5 +89,5 @@ try {
     client.kill();
     server.kill();
   }
-  await rabbit?.stop();
+  await rabbit?.dispose();
 }

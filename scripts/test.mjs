@@ -27,8 +27,6 @@ function runVitest() {
   console.log('\n> vitest');
   const succeeded = run('node_modules/.bin/vitest', [
     'run',
-    // The fault bench has a command of its own, `npm run test:faults`: it wants the machine for itself.
-    '--project=!faults',
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${vitestReport}`,

@@ -28,7 +28,7 @@ export const nest: Variant = {
   },
 
   async connect(transportUrl) {
-    const client = new ClientOsloRpc({ transportUrl, ...target });
+    const client = new ClientOsloRpc({ transportUrl, ...target, logEvents: false });
     await client.connect();
     return { echo: (payload) => firstValueFrom(client.send('echo', payload)) };
   },

@@ -27,9 +27,9 @@ export function describeFaults(kind: SceneKind): void {
     });
 
     let before: Record<string, number> | undefined;
-    it.each(faults)(
-      '$name',
-      async (fault) => {
+    it.each(faults.map((fault) => [fault.name, fault] as const))(
+      '%s',
+      async (_name, fault) => {
         for (let round = 0; round < fault.bounded; round += 1) {
           const result = await new Round(scene, fault).run();
           results.push(result);
