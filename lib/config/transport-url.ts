@@ -143,10 +143,16 @@ const MASK = '***';
 
 function maskPasswords(url: Omit<TransportUrl, 'masked'>): Omit<TransportUrl, 'masked'> {
   const hosts = url.hosts.map((host) => (host.password === undefined ? host : { ...host, password: MASK }));
+  // A raw slash in a password ends the hosts: what looks like a virtual host may be its rest, and the port its beginning.
+  const [first] = hosts;
+  if (first && url.virtualHost.includes('@'))
+    return { ...url, hosts: [{ hostname: MASK, port: DEFAULT_PORT }], virtualHost: MASK };
   return { ...url, hosts };
 }
 
 /** For URLs that could not be taken apart: everything up to the last @ may be a password. */
 function withoutCredentials(url: string): string {
-  return url.replace(/^([a-z0-9+.-]*:\/\/)?.*@/is, `$1${MASK}@`);
+  const masked = url.replace(/^([a-z0-9+.-]*:\/\/)?.*@/is, `$1${MASK}@`);
+  // Without a host, what stands in the place of its port is one.
+  return masked.replace(/^((?:[a-z0-9+.-]*:\/\/)?[^@:/,[\]]+:)(?!\/\/|\d*(?:[/,?#]|$))[^/,?#]*/i, `$1${MASK}`);
 }

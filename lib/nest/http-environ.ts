@@ -42,7 +42,9 @@ function headerEnviron(headers: IncomingHttpHeaders): Texts {
 
 function shareable(headers: IncomingHttpHeaders | OutgoingHttpHeaders): [name: string, value: string][] {
   return Object.entries(headers).flatMap(([name, value]): [string, string][] =>
-    value === undefined || isPrivate(name) ? [] : [[name, Array.isArray(value) ? value.join(', ') : String(value)]],
+    value === undefined || isPrivate(name)
+      ? []
+      : [[name, maskSecrets(Array.isArray(value) ? value.join(', ') : String(value))]],
   );
 }
 

@@ -4,15 +4,27 @@ const EXCERPT_LENGTH = 256;
 /** Secrets are masked in more than is shown, so that one that the excerpt cuts is recognised whole. */
 const EXCERPT_WINDOW = 4096;
 
+/** As JSON may write an @. */
+const ESCAPED_AT = /\\u0040/gi;
 /** At the start only: a password may hold one. */
 const SCHEME = /^[a-z0-9+.-]*:\/\//i;
-const URL_IN_TEXT = /\b([a-z][a-z0-9+.-]{0,40}:\/\/)([^\s"\\<>]*)/gi;
+/**
+ * What follows a scheme in a text. JSON writes characters of a password as escapes, at any level of encoding; a quote
+ * ends the URL where it ends a string.
+ */
+const REST_OF_URL = String.raw`(?:[^\s"\\]|\\(?!")|\\?"(?![\s,:;.}\])\\]|$))*`;
+const SCHEME_IN_TEXT = String.raw`[a-z][a-z0-9+.-]{0,40}:(?:\\*\/){2}`;
+const URL_IN_TEXT = new RegExp(String.raw`\b(${SCHEME_IN_TEXT})(${REST_OF_URL})`, 'gi');
+const URL_AT_END = new RegExp(String.raw`${SCHEME_IN_TEXT}${REST_OF_URL}$`, 'i');
 const SECRET_WORD = String.raw`(?:auth_?token|token|passw(?:or)?d|passphrase|admin_?pass|new_?pass|pswd|secret|credential|api_?key|private_?key)[\w.-]{0,64}`;
 const SECRET_NAME = String.raw`[\w.-]{0,64}?${SECRET_WORD}`;
 const NAME_OF_SECRET = new RegExp(SECRET_NAME, 'i');
 /** A quoted key, at any level of escaping, up to its value; its beginning may have been cut off. */
 const QUOTED_SECRET = new RegExp(String.raw`${SECRET_WORD}(\\*)["']\s{0,8}:\s{0,8}`, 'gi');
-const ASSIGNED_SECRET = new RegExp(String.raw`\b(${SECRET_NAME}=)[^\s&,;"'\\]+`, 'gi');
+const ASSIGNED_SECRET = new RegExp(
+  String.raw`\b(${SECRET_NAME}\s{0,8}=\s{0,8})(?:"[^"]*"?|'[^']*'?|[^\s&,;"'\\]+)`,
+  'gi',
+);
 /** Control characters, line separators and bidirectional overrides: they forge or break lines of a log. */
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
@@ -26,7 +38,7 @@ export function maskUrl(url: string): string {
 /** A text with the passwords of URLs, tokens and values of password-like keys masked, also inside quoted JSON. */
 export function maskSecrets(text: string): string {
   return maskQuoted(text)
-    .replace(URL_IN_TEXT, (_, scheme: string, rest: string) => scheme + maskAuthority(rest))
+    .replace(URL_IN_TEXT, (_, scheme: string, rest: string) => scheme + maskAuthority(rest.replace(ESCAPED_AT, '@')))
     .replace(ASSIGNED_SECRET, `$1${MASK}`);
 }
 
@@ -40,7 +52,7 @@ export function excerptOf(body: Uint8Array): string {
   const isCut = body.byteLength > EXCERPT_WINDOW;
   const text = new TextDecoder().decode(body.subarray(0, EXCERPT_WINDOW));
   // A URL that the window cuts before its @ would not be recognised.
-  const whole = isCut ? text.replace(/[a-z][a-z0-9+.-]{0,40}:\/\/[^\s"\\<>]*$/i, '') : text;
+  const whole = isCut ? text.replace(URL_AT_END, '') : text;
   return printable(maskSecrets(whole).slice(0, EXCERPT_LENGTH));
 }
 
@@ -94,7 +106,9 @@ function maskQuoted(text: string): string {
 
 /** Where the value ends that starts there; a value that is cut, or no plain one, goes on to the end. */
 function endOfValue(text: string, start: number, escapes: string): number {
-  const rest = /^(?:(?:null|None|true|false)\b|(\\*)(["'])|[^\s,}\]\\"']*)/.exec(text.slice(start, start + 64));
+  const rest = /^(?:(?:null|None|true|false)\b|[bru]{0,2}(\\*)(["'])|[^\s,}\]\\"']*)/.exec(
+    text.slice(start, start + 64),
+  );
   if (rest?.[2] !== undefined) {
     const [opening, own = '', quote] = rest;
     const end = endOfString(text, start + opening.length, own, quote);

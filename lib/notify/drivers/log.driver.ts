@@ -18,7 +18,8 @@ export interface NotificationLogger {
 const MASK = '***';
 
 /** Beside the usual names of secrets, those that only oslo.utils' `mask_dict_password` knows. */
-const OTHER_SECRETS = /config_?drive|encrypted_?key|fernet_?key|ssl_?key|auth_?key|client_?key|admin_?key|cookie/i;
+const OTHER_SECRETS =
+  /config_?drive|cookie|crypto_?kek|cluster_?fsid|hash_?suffix|(?:admin|auth|client|encrypted|encryption|fernet|heartbeat|mds|mon|rndc|rgw|ssh|ssl)_?key/i;
 
 /** Python has no logger's method for `audit` and `sample`, and loses them; here they are ordinary records. */
 const LEVELS: Readonly<Record<NotificationPriority, 'debug' | 'error' | 'fatal' | 'log' | 'warn'>> = {

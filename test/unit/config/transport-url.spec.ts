@@ -118,6 +118,16 @@ it('masks every password', () => {
   expect(masked).toBe('rabbit://u1:***@h1:1,u2:***@[::1]:5672/v?rabbit_quorum_queue=1');
 });
 
+it('shows no password where the host was forgotten', () => {
+  expect(() => parseTransportUrl('rabbit://guest:hunter2')).toThrow(
+    expect.objectContaining({ message: expect.not.stringContaining('hunter2') }),
+  );
+});
+
+it('shows no password that begins like a port and has a raw slash', () => {
+  expect(parseTransportUrl('rabbit://nova:12/hunter2@host/').masked).not.toContain('hunter2');
+});
+
 it('names the embedded bus by its host', () => {
   expect(parseTransportUrl('memory://').hosts).toEqual([]);
   expect(parseTransportUrl('memory://one').hosts[0]?.hostname).toBe('one');

@@ -67,7 +67,7 @@ it('tells of a request and of its response, without what authenticates', async (
   const secret = ['x-auth-token', 'x-service-token', 'authorization', 'cookie', 'x-api-key'];
   const headers = Object.fromEntries(secret.map((name) => [name, 'hush']));
   const response = await fetch(`${url}/servers/a%20b?all=1&token=hush`, {
-    headers: { ...headers, 'x-custom': 'kept', 'content-type': 'application/json' },
+    headers: { ...headers, referer: `${url}/?token=hush`, 'x-custom': 'kept', 'content-type': 'application/json' },
   });
   expect(await response.json()).toEqual({ id: 'a b' });
   await vi.waitFor(() => expect(log.notifications).toHaveLength(2));

@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 
 import { NotifierCore } from '../../../lib/notify/notifier-core.js';
 import { NOTIFICATION_PRIORITIES } from '../../../lib/wire/notification.js';
+import { readGolden } from '../../golden/read-golden.js';
 
 const record = () => vi.fn<(message: string, context: string) => void>();
 const loggerOf = () => ({ log: record(), warn: record(), error: record(), debug: record(), fatal: record() });
@@ -50,5 +51,14 @@ describe('the driver log', () => {
       priority: 'INFO',
       payload: { user: 'u', password: '***', nested: [{ admin_pass: '***' }], absent_password: null },
     });
+  });
+
+  it('masks every key that oslo.utils masks', async () => {
+    const { sanitize_keys: keys } = readGolden('oslo_sanitize_keys.json') as { sanitize_keys: string[] };
+    const logger = loggerOf();
+    const notifier = new NotifierCore(undefined, { driver: 'log', logger });
+    await notifier.info('a', Object.fromEntries(keys.map((key) => [key, 's3cret'])));
+    const { payload } = JSON.parse(logger.log.mock.calls[0]![0]) as { payload: Record<string, string> };
+    expect(Object.entries(payload).filter(([, shown]) => shown !== '***')).toEqual([]);
   });
 });

@@ -44,6 +44,31 @@ describe('the passwords of a URL', () => {
   });
 });
 
+describe('a password with odd characters in a URL', () => {
+  // As Python's json module writes it: everything beyond ASCII is an escape.
+  const asPython = (value: unknown): string =>
+    JSON.stringify(value).replace(/[^ -~]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+  it.each(
+    ['pä S3cr3t', 'päS3cr3t', 'pa"S3cr3t', 'pa<S3cr3t>x', 'pa\\S3cr3t', "pa'S3cr3t", 'S3cr3t"x\\'].filter(
+      (p) => !p.includes(' '),
+    ),
+  )('is masked in a text, in JSON and in JSON in JSON: %s', (password) => {
+    const text = `cannot connect to rabbit://nova:${password}@host/ now`;
+    for (const shown of [text, asPython({ text }), asPython({ inner: asPython({ text }) })]) {
+      expect(maskSecrets(shown)).not.toContain('S3cr3t');
+      expect(excerptOf(new TextEncoder().encode(shown))).not.toContain('S3cr3t');
+    }
+  });
+
+  it.each([String.raw`{"u":"rabbit:\/\/nova:S3cr3t@host\/"}`, String.raw`{"u":"rabbit://nova:S3cr3t\u0040host/"}`])(
+    'is masked where JSON escapes more than it must: %s',
+    (text) => {
+      expect(maskSecrets(text)).not.toContain('S3cr3t');
+    },
+  );
+});
+
 describe('secrets in JSON', () => {
   const secret = 'gAAAA "quoted" \\ token';
   const message = {
@@ -70,7 +95,10 @@ describe('secrets in JSON', () => {
     ['{"auth_token":{"id":"x"},"a":1}', '{"auth_token":***'],
     ['{"auth_token": "cut', '{"auth_token": ***'],
     ["{'password': 'x', 'a': 1}", "{'password': ***, 'a': 1}"],
+    ["{'password': u'x', 'token': b'x'}", "{'password': ***, 'token': ***}"],
     ['password=x&a=1', 'password=***&a=1'],
+    ['password="x y" a=1', 'password=*** a=1'],
+    ["password = 'x y', a", 'password = ***, a'],
     ['{"compass":"north"}', '{"compass":"north"}'],
   ])('%s', (text, masked) => {
     expect(maskSecrets(text)).toBe(masked);
@@ -87,6 +115,9 @@ describe('secrets in JSON', () => {
       '\\'.repeat(200_000),
       '"token'.repeat(50_000),
       'a'.repeat(200_000),
+      `x://${'\\'.repeat(200_000)}`,
+      `x://${'\\"'.repeat(100_000)}`,
+      'x://"a'.repeat(40_000),
     ];
     for (const text of hostile) expect(maskSecrets(text).length).toBeLessThanOrEqual(text.length + 3);
   });
