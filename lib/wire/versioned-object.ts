@@ -75,15 +75,18 @@ export class VersionedObject<Data = Record<string, unknown>> implements Versione
 }
 
 /**
- * A received value with a `VersionedObject` wherever one is, at any depth.
+ * A received value, unwrapped or not, with a `VersionedObject` wherever one is, at any depth.
  *
  * @publicApi
  */
 export function unwrapVersioned(value: unknown): unknown {
   return rewrite(value, (object) => {
+    const data = {};
+    if (object instanceof VersionedObject) {
+      return { made: new VersionedObject(object, data), from: object.data as object, into: data };
+    }
     const head = headOf(object);
     if (!head) return undefined;
-    const data = {};
     return { made: new VersionedObject(head, data), from: dataOf(object, head.prefix), into: data };
   });
 }

@@ -30,6 +30,21 @@ const payload = {
 };
 
 describe('VersionedObject', () => {
+  it('is the same when it is unwrapped already', () => {
+    const sent = {
+      host: {
+        'nova_object.name': 'Host',
+        'nova_object.namespace': 'nova',
+        'nova_object.version': '1.0',
+        'nova_object.data': { inner: null },
+      },
+    };
+    const once = unwrapVersioned(sent);
+    expect(unwrapVersioned(once)).toEqual(once);
+    expect(JSON.stringify(unwrapVersioned(once))).toBe(JSON.stringify(sent));
+    expect(VersionedObject.read(unwrapVersioned(sent.host)).name).toBe('Host');
+  });
+
   it('keeps name, namespace and version, also of what is inside', () => {
     const read = VersionedObject.read<{ flavor: VersionedObject; ip_addresses: VersionedObject[] }>(payload);
     expect(read).toMatchObject({
