@@ -21,7 +21,7 @@ export interface NotificationModuleOptions extends CoreOptions, RabbitOptions, O
   /** Whether notifications carry the context of what is being handled, where they name none. @defaultValue 'same-transport' */
   forwardContext?: ForwardContext;
   /** Converts contexts and payloads, both ways. @defaultValue none: plain JSON data */
-  serializer?: Serializer;
+  serializer?: Serializer<object>;
   /** Longest time that a shutdown waits for notifications that are not out yet. @defaultValue 5000 */
   flushTimeoutMs?: number;
   /** Whether events are written to Nest's log. @defaultValue true */

@@ -17,7 +17,7 @@ export interface OutgoingNotification {
   readonly priority: NotificationPriority;
   readonly eventType: string;
   readonly payload: unknown;
-  readonly context: RequestContext | undefined;
+  readonly context: object | undefined;
   readonly publisherId: string;
   readonly retry: number;
   /** Seconds. */
@@ -78,7 +78,6 @@ export class NotificationOutbox {
   private notificationOf({ priority, eventType, payload, publisherId, ...rest }: OutgoingNotification): Notification {
     const { serializer, defaultContext } = this.options;
     const context = rest.context ?? defaultContext();
-    const safe = redactedContext(context);
     return {
       messageId: newMessageId(),
       publisherId,
@@ -86,7 +85,8 @@ export class NotificationOutbox {
       priority,
       payload: serializer ? serializer.serializeEntity(context, payload) : payload,
       timestamp: timestampOf(new Date()),
-      context: serializer ? serializer.serializeContext(safe) : safe,
+      // Reduced last: a context may be an instance of the user's own class until then.
+      context: redactedContext(serializer ? serializer.serializeContext(context) : (context as RequestContext)),
     };
   }
 

@@ -4,6 +4,7 @@ import type { Delivery } from '../broker/broker.js';
 import { MalformedMessage } from '../errors/wire.errors.js';
 import { openEnvelope } from '../wire/envelope.js';
 import { decodeNotification } from '../wire/notification.js';
+import type { RequestContext } from '../wire/request-context.js';
 import type { HeldNotification } from './held-notification.js';
 import type { ResolvedListenerOptions } from './notification-listener-options.js';
 
@@ -29,7 +30,7 @@ export class NotificationReader {
     const ownId = received.uniqueId ?? received.messageId;
     if (serializer) {
       try {
-        received.context = serializer.deserializeContext(received.context);
+        received.context = serializer.deserializeContext(received.context) as RequestContext;
         received.payload = serializer.deserializeEntity(received.context, received.payload);
       } catch (error) {
         throw new MalformedMessage('the serializer refused it', { cause: error });

@@ -25,8 +25,8 @@ export type NotificationDriverName = (typeof NOTIFICATION_DRIVERS)[number];
 
 /** Converts payloads and contexts on their way out; a `Serializer` is one. */
 export interface NotificationSerializer {
-  serializeEntity(context: RequestContext, entity: unknown): unknown;
-  serializeContext(context: RequestContext): RequestContext;
+  serializeEntity(context: object, entity: unknown): unknown;
+  serializeContext(context: object): RequestContext;
 }
 
 /**

@@ -1,5 +1,4 @@
 import type { NotificationPriority } from '../wire/notification.js';
-import type { RequestContext } from '../wire/request-context.js';
 import type { NotificationOutbox } from './notification-outbox.js';
 import { checkRetry, checkTimeout } from './notifier-options.js';
 
@@ -9,8 +8,8 @@ import { checkRetry, checkTimeout } from './notifier-options.js';
  * @publicApi
  */
 export interface NotifyOptions {
-  /** Reduced to what may be told everybody: no token, no keys that oslo.context does not send. */
-  context?: RequestContext;
+  /** As the serializer takes it, or plain data. Reduced to what may be told everybody: no token, no keys that oslo.context does not send. */
+  context?: object;
   /** Seconds. */
   timeout?: number | null;
 }

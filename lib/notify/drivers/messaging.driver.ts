@@ -60,13 +60,15 @@ export class MessagingDriver implements NotificationDriver {
     const body = encodeNotification(notification, this.format);
     const topology = this.topologyOf(topic, notification);
     const message = { exchange, routingKey, body, mandatory, ...limits };
+    const startedAt = performance.now();
     try {
       await this.broker.publish({ ...message, topology });
     } catch (error) {
       if (!(error instanceof MessageUndeliverable)) throw error;
       // Somebody deleted the queue, or it went with its last consumer: declared anew, once.
       if (this.topologies.get(routingKey) === topology) this.topologies.delete(routingKey);
-      await this.broker.publish({ ...message, topology: this.topologyOf(topic, notification) });
+      const giveUpMs = limits.giveUpMs && Math.max(0, limits.giveUpMs - (performance.now() - startedAt));
+      await this.broker.publish({ ...message, giveUpMs, topology: this.topologyOf(topic, notification) });
     }
   }
 

@@ -2,12 +2,14 @@ import { Controller, Get, Inject, Injectable, type Type } from '@nestjs/common';
 import { ClientsModule, Ctx, MessagePattern } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { concat, defer, delay, firstValueFrom, lastValueFrom, mergeMap, of, tap, toArray } from 'rxjs';
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { connectBroker } from '../../../lib/broker/connect-broker.js';
 import type { AroundHook } from '../../../lib/events/around-hook.js';
 import { ClientOsloRpc } from '../../../lib/nest/client-oslo-rpc.js';
 import type { ClientOsloRpcOptions } from '../../../lib/nest/client-oslo-rpc-options.js';
 import { InjectOsloClient } from '../../../lib/nest/inject-oslo-client.decorator.js';
+import { OsloNotificationContext } from '../../../lib/nest/notification.context.js';
+import { OnNotification } from '../../../lib/nest/on-notification.decorator.js';
 import { OsloClient } from '../../../lib/nest/oslo-client.js';
 import { OsloRpcContext } from '../../../lib/nest/oslo-rpc.context.js';
 import { OsloRpcModule } from '../../../lib/nest/oslo-rpc.module.js';
@@ -18,6 +20,7 @@ import { RpcServer } from '../../../lib/rpc/rpc-server.js';
 import type { Serializer } from '../../../lib/rpc/serializer.js';
 import type { RequestContext } from '../../../lib/wire/request-context.js';
 import { moduleOf, newBusUrl, newClient, serve } from './nest-apps.js';
+import { startNotifying } from './notification-apps.js';
 
 let received: IncomingRequest[];
 const contexts = (): RequestContext[] => received.map(({ requestContext }) => requestContext);
@@ -268,6 +271,26 @@ describe('a context class of the service’s own', () => {
       { user_id: 'u1', is_admin: false },
       { user_id: 'u1', is_admin: true },
     ]);
+  });
+
+  it('goes along with notifications, reduced, and comes back to listeners', async () => {
+    @Injectable()
+    class Listener {
+      static heard: unknown[] = [];
+
+      @OnNotification('info')
+      on(@Ctx() { requestContext }: OsloNotificationContext) {
+        Listener.heard.push(requestContext);
+      }
+    }
+    const own = {
+      ...serializer,
+      serializeContext: (context: NovaContext) => ({ user: context.userId, secret: 's3cret' }),
+    };
+    const back = { ...own, deserializeContext: ({ user }: { user?: unknown }) => new NovaContext(String(user)) };
+    const { notifier } = await startNotifying({ serializer: back }, { providers: [Listener] });
+    await notifier.info('a', {}, { context: new NovaContext('u1') });
+    await vi.waitFor(() => expect(Listener.heard).toEqual([new NovaContext('u1')]));
   });
 
   it('is written as it is sent before a hook sees it', async () => {

@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import type { HookedMessage } from '../../../lib/events/around-hook.js';
 import { ConfigurationError } from '../../../lib/errors/configuration.errors.js';
-import { ClosedError, MessageDeliveryFailure } from '../../../lib/errors/delivery.errors.js';
+import { ClosedError, MessageDeliveryFailure, MessageUndeliverable } from '../../../lib/errors/delivery.errors.js';
 import { MessagingTimeout } from '../../../lib/errors/rpc.errors.js';
 import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
 import { notifierNeedsBroker } from '../../../lib/notify/driver-set.js';
@@ -83,17 +83,20 @@ describe('what is sent', () => {
     expect((await eventually(() => drunk[0])).message.payload).toEqual({ state: 'building' });
   });
 
-  it('passes the serializer: the payload with the whole context, then the reduced context', async () => {
+  it('passes the serializer, the payload with the whole context; what is sent of that is reduced', async () => {
     const drunk = await bus.drink('notifications', 'info');
     const serializer = {
       serializeEntity: (context: object, entity: unknown) => ({ entity, keys: Object.keys(context) }),
-      serializeContext: (context: object) => ({ ...context, request_id: 'serialized' }),
+      serializeContext: (context: object) => ({ ...context, request_id: 'serialized', auth_token: 's3cret', own: 1 }),
     };
     await notifierOf({ serializer }).info('a', 1, { context: { user: 'u', tenant: 't' } });
-    expect((await eventually(() => drunk[0])).message).toMatchObject({
+    const { message } = await eventually(() => drunk[0]);
+    expect(message).toMatchObject({
       payload: { entity: 1, keys: ['user', 'tenant'] },
       _context_request_id: 'serialized',
+      _context_auth_token: null,
     });
+    expect(message).not.toHaveProperty('_context_own');
   });
 
   it('lets a hook add to the context', async () => {
@@ -127,6 +130,22 @@ describe('queues', () => {
     bus.bus.deleteQueue('notifications.error');
     await Promise.all([notifier.error('b', {}), notifier.error('c', {})]);
     expect(bus.waiting('notifications.error')).toBe(2);
+  });
+
+  it('that were deleted have no more time to be declared anew than is left', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const broker = bus.open();
+    const given: (number | undefined)[] = [];
+    vi.spyOn(broker, 'publish').mockImplementation(async ({ giveUpMs, exchange, routingKey }) => {
+      given.push(giveUpMs);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      if (given.length === 1) throw new MessageUndeliverable(exchange, routingKey);
+    });
+    const sent = new NotifierCore(broker, { timeout: 1 }).info('a', {});
+    await vi.advanceTimersByTimeAsync(600);
+    await sent;
+    expect(given).toEqual([1000, 700]);
   });
 });
 
