@@ -30,7 +30,11 @@ export class NotificationExplorer {
    */
   explore(): FoundListener[] {
     const wrappers = [...this.discovery.getProviders(), ...this.discovery.getControllers()];
-    return wrappers.filter((wrapper) => isOriginal(wrapper)).flatMap((wrapper) => this.listenersOf(wrapper));
+    const known = new Set<unknown>();
+    return wrappers
+      .filter((wrapper) => isOriginal(wrapper))
+      .filter(({ instance }) => !known.has(instance) && known.add(instance))
+      .flatMap((wrapper) => this.listenersOf(wrapper));
   }
 
   private listenersOf(wrapper: InstanceWrapper): FoundListener[] {

@@ -1,4 +1,5 @@
 import { RpcParamtype } from '@nestjs/microservices/enums/rpc-paramtype.enum.js';
+import { ConfigurationError } from '../errors/configuration.errors.js';
 import type { NotificationFilter, NotificationFilterOptions } from '../notify/notification-filter.js';
 import type { BatchOptions } from '../notify/notification-registration.js';
 import type { NotificationPriority } from '../wire/notification.js';
@@ -71,6 +72,8 @@ export function OnNotification(
   options: OnNotificationOptions = {},
 ): MethodDecorator {
   return (target, key, descriptor) => {
+    // Nest looks for methods among names only.
+    if (typeof key !== 'string') throw new ConfigurationError(`${String(key)} is a symbol: it cannot listen`, key);
     const method = descriptor.value as object;
     // Decorators of a method run from the last one to the first.
     const following = (Reflect.getOwnMetadata(ON_NOTIFICATION, method) as OnNotificationMetadata[] | undefined) ?? [];

@@ -27,13 +27,14 @@ const OPTIONS = Symbol('options of an oslo method');
  * @OsloMethod({ name: 'get_host', version: '1.2' }) getHost(@Payload('host') host: string) { … }
  * ```
  *
- * @throws ConfigurationError a symbol as the method's name, and no other name
+ * @throws ConfigurationError a symbol as the method's name
  * @publicApi
  */
 export function OsloMethod(options: OsloMethodOptions = {}): MethodDecorator {
   return (target, key, descriptor) => {
+    // Nest looks for handlers among names only.
+    if (typeof key !== 'string') throw new ConfigurationError(`${String(key)} is a symbol: it cannot be served`, key);
     const name = options.name ?? key;
-    if (typeof name !== 'string') throw new ConfigurationError(`${String(name)} needs a name on the wire`, name);
     const { version } = options;
     const method = descriptor.value as object;
     Reflect.defineMetadata(OPTIONS, { name, version }, method);

@@ -197,11 +197,24 @@ describe('which listeners run', () => {
         heard(this instanceof Listener);
       }
     }
-    const providers = [Listener, { provide: 'ALIAS', useExisting: Listener }, { provide: 'VALUE', useValue: 7 }];
+    const factory = { provide: 'FACTORY', inject: [Listener], useFactory: (listener: Listener) => listener };
+    const alias = { provide: 'ALIAS', useExisting: Listener };
+    const providers = [Listener, alias, factory, { provide: 'VALUE', useValue: 7 }];
     const { notifier, listeners } = await startNotifying({}, { providers });
     await notifier.info('e', {});
     await vi.waitFor(() => expect(listeners.counters.acknowledged).toBe(1));
     expect(takeHeard()).toEqual([[true]]);
+  });
+
+  it('is refused to a method that Nest would not find', () => {
+    const define = (): unknown => {
+      class Hidden {
+        @OnNotification('info')
+        [Symbol('hidden')]() {}
+      }
+      return Hidden;
+    };
+    expect(define).toThrow('is a symbol');
   });
 
   it('includes what a subclass inherits, and class providers under other tokens', async () => {

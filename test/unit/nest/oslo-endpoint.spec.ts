@@ -264,7 +264,7 @@ describe('beside Nest’s own decorators', () => {
     expect(await call(await serve(rootModule([MixedEndpoint])), 'plain')).toBe('plain');
   });
 
-  it('a symbol needs another name', () => {
+  it('a symbol cannot be served', () => {
     expect(() => {
       class SymbolEndpoint {
         @OsloMethod()
@@ -273,6 +273,6 @@ describe('beside Nest’s own decorators', () => {
         }
       }
       return SymbolEndpoint;
-    }).toThrow('needs a name on the wire');
+    }).toThrow('is a symbol');
   });
 });
