@@ -13,6 +13,12 @@ export function checkOption(name: string, value: unknown, rule: OptionRule): voi
   }
 }
 
+/** @throws ConfigurationError for what is no time to wait; `Infinity` is: without limit */
+export function checkWaitingTime(name: string, ms: number): number {
+  if (typeof ms === 'number' && ms >= 0) return ms;
+  throw new ConfigurationError(`${name} must be a number of milliseconds, 0 or more`, ms);
+}
+
 /** Reads an option's text by the rules of oslo.config; undefined where it is no value of that type. */
 export function readOption(text: string, rule: OptionRule): boolean | number | string | undefined {
   const value = text.trim();

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { checkWaitingTime } from '../config/option-rule.js';
 import type { RabbitOptions } from '../config/rabbit-options.js';
 import { transportIdentity } from '../config/transport-identity.js';
 import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../config/transport-url.js';
@@ -23,7 +24,7 @@ export interface ResolvedNotificationOptions {
   broker: RabbitOptions;
 }
 
-/** @throws InvalidTransportUrl */
+/** @throws InvalidTransportUrl, ConfigurationError */
 export function resolveNotificationOptions(options: NotificationModuleOptions): ResolvedNotificationOptions {
   const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
   const transport = transportIdentity(parseTransportUrl(transportUrl));
@@ -32,7 +33,7 @@ export function resolveNotificationOptions(options: NotificationModuleOptions): 
     transport,
     startup: options.startup,
     startupTimeoutMs: options.startupTimeoutMs,
-    flushTimeoutMs: options.flushTimeoutMs ?? 5000,
+    flushTimeoutMs: checkWaitingTime('flushTimeoutMs', options.flushTimeoutMs ?? 5000),
     logEvents: options.logEvents ?? true,
     notifier: {
       ...options,

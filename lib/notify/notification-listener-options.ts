@@ -1,3 +1,4 @@
+import { checkWaitingTime } from '../config/option-rule.js';
 import { ConfigurationError } from '../errors/configuration.errors.js';
 import type { AroundHook } from '../events/around-hook.js';
 import type { IntegerReading } from '../wire/json.js';
@@ -8,8 +9,8 @@ import { checkTopics } from './notifier-options.js';
 
 /** Converts contexts and payloads on their way in; a `Serializer` is one. */
 export interface NotificationDeserializer {
-  deserializeContext(context: RequestContext): RequestContext;
-  deserializeEntity(context: RequestContext, entity: unknown): unknown;
+  deserializeContext(context: RequestContext): object;
+  deserializeEntity(context: object, entity: unknown): unknown;
 }
 
 /**
@@ -72,7 +73,7 @@ export function resolveListenerOptions(options: NotificationListenerOptions): Re
     requeueBackoffMs: backoffMs,
     requeueBackoffMaxMs: checkCount('requeueBackoffMaxMs', options.requeueBackoffMaxMs ?? 30_000),
     onDeadLetter,
-    shutdownTimeoutMs: options.shutdownTimeoutMs ?? 30_000,
+    shutdownTimeoutMs: checkWaitingTime('shutdownTimeoutMs', options.shutdownTimeoutMs ?? 30_000),
     integers: options.integers ?? 'exact',
     serializer: options.serializer,
     hooks: options.hooks ?? [],

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors/configuration.errors.js';
+import { longestTimerMs } from '../events/longest-timer.js';
 import { NOTIFICATION_PRIORITIES, type NotificationPriority } from '../wire/notification.js';
 import type { IncomingNotification } from './incoming-notification.js';
 import { NotificationFilter, type NotificationFilterOptions } from './notification-filter.js';
@@ -122,6 +123,6 @@ function checkPriorities(given: NotificationRegistration['priorities']): readonl
 }
 
 export function checkCount(name: string, count: number): number {
-  if (Number.isInteger(count) && count >= 1 && count <= 0x7fffffff) return count;
+  if (Number.isInteger(count) && count >= 1 && count <= longestTimerMs) return count;
   throw new ConfigurationError(`${name} must be a whole number from 1`, count);
 }

@@ -1,4 +1,5 @@
 import type { Broker } from '../broker/broker.js';
+import { longestTimerMs } from '../events/longest-timer.js';
 import { newUniqueId } from '../wire/message-id.js';
 import { encodeReply } from '../wire/rpc-reply.js';
 import type { IncomingRequest } from './incoming-request.js';
@@ -26,7 +27,7 @@ export function startHeartbeat(broker: Broker, request: IncomingRequest): () => 
     await broker.publish(message).catch(() => undefined);
     sending = false;
   };
-  const timer = setInterval(() => void beat(), Math.min(intervalMs, 0x7fffffff));
+  const timer = setInterval(() => void beat(), Math.min(intervalMs, longestTimerMs));
   timer.unref();
   return () => clearInterval(timer);
 }

@@ -1,4 +1,5 @@
 import type { Delivery } from '../broker/broker.js';
+import { longestTimerMs } from '../events/longest-timer.js';
 import type { RequestContext } from '../wire/request-context.js';
 import type { ReceivedRequest } from '../wire/rpc-request.js';
 import type { Target } from '../wire/target.js';
@@ -112,7 +113,7 @@ export class IncomingRequest {
     const remaining = this.remainingMs;
     if (remaining === undefined || abortion.signal.aborted) return abortion;
     const expire = (): void => this.abort(new Error('The caller has given up waiting'));
-    this.deadlineTimer = setTimeout(expire, Math.max(0, Math.min(remaining, 0x7fffffff)));
+    this.deadlineTimer = setTimeout(expire, Math.max(0, Math.min(remaining, longestTimerMs)));
     this.deadlineTimer.unref();
     return abortion;
   }

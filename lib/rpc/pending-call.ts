@@ -1,6 +1,7 @@
 import { ClosedError, MessageDeliveryFailure } from '../errors/delivery.errors.js';
 import { MessagingTimeout } from '../errors/rpc.errors.js';
 import type { TimeoutDiagnosis } from '../errors/timeout-diagnosis.js';
+import { longestTimerMs } from '../events/longest-timer.js';
 import type { RpcReply } from '../wire/rpc-reply.js';
 import type { TargetLook } from './target-looks.js';
 
@@ -36,9 +37,6 @@ export interface CallOutcome {
   answered(result: unknown, failure: string | null): void;
   failed(error: unknown): void;
 }
-
-/** Longest delay that setTimeout keeps. */
-const LONGEST_TIMER = 0x7fffffff;
 
 /** Before its deadline a call looks at its target: so long, or a tenth of a shorter patience. */
 const LONGEST_LEAD_MS = 1000;
@@ -152,7 +150,7 @@ export class PendingCall {
   private arm(): void {
     const next = this.look ? this.dueAt : this.dueAt - this.leadMs;
     const delay = Math.max(0, Math.ceil(next - performance.now()));
-    this.timer = setTimeout(() => this.check(), Math.min(delay, LONGEST_TIMER));
+    this.timer = setTimeout(() => this.check(), Math.min(delay, longestTimerMs));
   }
 
   /** A heartbeat does not touch the timer: how much time is left is looked at when it fires. */

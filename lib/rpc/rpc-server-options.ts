@@ -1,3 +1,4 @@
+import { checkWaitingTime } from '../config/option-rule.js';
 import { ConfigurationError } from '../errors/configuration.errors.js';
 import type { AroundHook } from '../events/around-hook.js';
 import type { IntegerReading } from '../wire/json.js';
@@ -41,7 +42,7 @@ export function resolveRpcServerOptions(options: RpcServerOptions): ResolvedRpcS
     rpcPingEnabled: options.rpcPingEnabled ?? false,
     accessPolicy: options.accessPolicy ?? defaultAccessPolicy,
     serializer: options.serializer,
-    shutdownTimeoutMs: options.shutdownTimeoutMs ?? 30_000,
+    shutdownTimeoutMs: checkWaitingTime('shutdownTimeoutMs', options.shutdownTimeoutMs ?? 30_000),
     integers: options.integers ?? 'exact',
     hooks: options.hooks ?? [],
     pythonExceptions: options.pythonExceptions ?? [],

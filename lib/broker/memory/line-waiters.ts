@@ -1,5 +1,5 @@
 import { ClosedError, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
-import { longestTimerMs } from './longest-timer.js';
+import { longestTimerMs } from '../../events/longest-timer.js';
 
 interface Waiter {
   /** Whether one failed attempt is enough to give up. */

@@ -2,7 +2,7 @@ import type { QueueDeclaration } from '../../wire/topology.js';
 import type { QueueInspection } from '../broker.js';
 import type { MemoryMessage, QueuedMessage } from './memory-message.js';
 import { MessageLine } from './message-line.js';
-import { longestTimerMs } from './longest-timer.js';
+import { longestTimerMs } from '../../events/longest-timer.js';
 
 /** What a queue knows of a consumer. */
 export interface QueueConsumer {

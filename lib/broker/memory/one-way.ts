@@ -1,4 +1,4 @@
-import { longestTimerMs } from './longest-timer.js';
+import { longestTimerMs } from '../../events/longest-timer.js';
 
 interface UnderWay {
   arrive(): void;

@@ -1,7 +1,7 @@
 import { MessageDeliveryFailure } from '../../errors/delivery.errors.js';
 import { MessagingTimeout } from '../../errors/rpc.errors.js';
 import type { OutgoingMessage } from '../broker.js';
-import { longestTimerMs } from './longest-timer.js';
+import { longestTimerMs } from '../../events/longest-timer.js';
 import type { MemoryMessage } from './memory-message.js';
 
 /** A message that was given to `publish` and is not confirmed yet, with the promise for it. */

@@ -1,4 +1,5 @@
-const longestTimerMs = 0x7fffffff;
+import { longestTimerMs } from '../../events/longest-timer.js';
+
 const granularityMs = 5;
 
 /** One timer for many deadlines: set for the earliest, however many there are. */

@@ -1,7 +1,6 @@
 import { ClosedError, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
+import { longestTimerMs } from '../../events/longest-timer.js';
 import type { AttemptFailure, ConnectionSupervisor } from './connection-supervisor.js';
-
-const longestTimerMs = 0x7fffffff;
 
 interface Waiter {
   /** Whether one failed attempt is enough to give up. */
