@@ -1,6 +1,7 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type AmqpMethod, AmqpReader, type AmqpUnit } from './amqp-frames.js';
 import { eventually } from './eventually.js';
+import { freePort } from './free-port.js';
 
 /**
  * What happens to a message: it is forwarded by half and the line is cut; the line is cut instead of
@@ -41,6 +42,7 @@ export class AmqpProxy {
 
   static async start(target: { host: string; port: number }): Promise<AmqpProxy> {
     const proxy = new AmqpProxy(target);
+    proxy.listeningPort = await freePort();
     await proxy.accept();
     return proxy;
   }

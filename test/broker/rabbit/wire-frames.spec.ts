@@ -109,7 +109,7 @@ describe('what goes over the wire', () => {
 
   it('writes whole numbers among queue arguments as Python does', async () => {
     const broker = brokers.open(vhost.urlVia(proxy));
-    const args = { 'x-expires': 1_000, 'x-max-priority': 5, 'x-max-length': 200 };
+    const args = { 'x-expires': 30_000, 'x-max-priority': 5, 'x-max-length': 200 };
     const topology: Declaration[] = [
       { kind: 'queue', name: 'small', durable: false, autoDelete: false, arguments: args },
     ];
