@@ -94,9 +94,12 @@ export class RequestGate {
     return this.isEmpty ? Promise.resolve() : new Promise((resolve) => (this.whenEmpty = resolve));
   }
 
-  /** Ends the waiting: running handlers are told by their signal, held requests are dropped and reported. */
+  /** Ends the waiting: running handlers are told by their signal, and with held requests reported as dropped. */
   abandon(reason: Error): void {
-    for (const { request } of this.running) request.abort(reason);
+    for (const held of this.running) {
+      held.request.abort(reason);
+      this.drop(held, 'drained', 'it still ran when the server could not wait any longer');
+    }
     for (const held of this.line.takeAll()) {
       if (held.delivery.ack()) this.drop(held, 'drained', 'the server stopped before it could run');
     }

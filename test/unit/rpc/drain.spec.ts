@@ -73,7 +73,7 @@ describe('draining a server', () => {
     expect(server.counters.redelivered).toBe(0);
   });
 
-  it('is bounded: signals fire, unstarted fanouts are dropped and reported', async () => {
+  it('is bounded: signals fire, what runs and unstarted fanouts are dropped and reported', async () => {
     vi.useFakeTimers();
     const peer = on().peer();
     const signals: AbortSignal[] = [];
@@ -85,7 +85,7 @@ describe('draining a server', () => {
     const starting = on().serve({ work }, { executorThreadPoolSize: 1, shutdownTimeoutMs: 3000 });
     await vi.advanceTimersByTimeAsync(10);
     const server = await starting;
-    void peer.cast('work');
+    void peer.cast('work', { _unique_id: 'ran' });
     void peer.cast('work', { _unique_id: 'fan' }, FANOUT);
     await vi.advanceTimersByTimeAsync(10);
 
@@ -96,12 +96,36 @@ describe('draining a server', () => {
     await vi.advanceTimersByTimeAsync(200);
     expect({ ended, aborted: signals[0]!.aborted }).toEqual({ ended: true, aborted: true });
     expect(signals[0]!.reason).toBeInstanceOf(ClosedError);
-    expect(on().eventsOf('request-dropped')).toMatchObject([{ reason: 'drained', uniqueId: 'fan' }]);
-    expect(server.counters.drained).toBe(1);
+    expect(on().eventsOf('request-dropped')).toMatchObject([
+      { reason: 'drained', uniqueId: 'ran' },
+      { reason: 'drained', uniqueId: 'fan' },
+    ]);
+    expect(server.counters.drained).toBe(2);
     never.open();
     await vi.advanceTimersByTimeAsync(10);
     await on().close();
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('waits as long as it takes, where shutdownTimeoutMs is Infinity', async () => {
+    vi.useFakeTimers();
+    const work = new Gate();
+    const starting = on().serve({ work: () => work.opened }, { shutdownTimeoutMs: Infinity });
+    await vi.advanceTimersByTimeAsync(10);
+    const server = await starting;
+    void on().peer().cast('work');
+    await vi.advanceTimersByTimeAsync(10);
+    let ended = false;
+    void server.drain().then(() => (ended = true));
+    await vi.advanceTimersByTimeAsync(100_000);
+    expect(ended).toBe(false);
+    work.open();
+    await vi.advanceTimersByTimeAsync(10);
+    expect(ended).toBe(true);
+  });
+
+  it('is not bounded by what is no number', async () => {
+    await expect(on().serve({}, { shutdownTimeoutMs: NaN })).rejects.toThrow('shutdownTimeoutMs must be a number');
   });
 
   it('waits for an answer whose queue is missing for a moment', async () => {
