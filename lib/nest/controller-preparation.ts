@@ -1,14 +1,15 @@
 import { EXCEPTION_FILTERS_METADATA, INTERCEPTORS_METADATA } from '@nestjs/common/internal';
 import { MetadataScanner } from '@nestjs/core';
 import { PATTERN_EXTRAS_METADATA, PATTERN_METADATA } from '@nestjs/microservices/constants.js';
-import { ErrorKeeperFilter } from './error-keeper.filter.js';
+import { ErrorWitnessFilter, ExpectedErrorFilter } from './error-keeper.filter.js';
 import { ErrorKeeperInterceptor } from './error-keeper.interceptor.js';
 import { nameHandler } from './handler-names.js';
 
 type ControllerClass = { readonly name: string; readonly prototype: object };
 
 const keeper = new ErrorKeeperInterceptor();
-const lastFilter = new ErrorKeeperFilter();
+const witness = new ErrorWitnessFilter();
+const lastFilter = new ExpectedErrorFilter();
 const scanner = new MetadataScanner();
 
 /**
@@ -22,21 +23,29 @@ export function prepareController(controller: unknown): void {
   if (handlers.length === 0) return;
   for (const { name, extras } of handlers) if (extras) nameHandler(extras, `${controller.name}.${name}`);
   putFirst(controller, INTERCEPTORS_METADATA, keeper);
-  // Nest asks the filters of a class in reverse.
+  // Nest asks filters in reverse, those of the method before those of the class.
+  for (const { method } of handlers) putLast(method, EXCEPTION_FILTERS_METADATA, witness);
   putFirst(controller, EXCEPTION_FILTERS_METADATA, lastFilter);
 }
 
-function putFirst(controller: ControllerClass, metadataKey: string, enhancer: object): void {
-  const enhancers: unknown[] = Reflect.getMetadata(metadataKey, controller) ?? [];
-  if (enhancers.includes(enhancer)) return;
-  Reflect.defineMetadata(metadataKey, [enhancer, ...enhancers], controller);
+function putFirst(target: object, metadataKey: string, enhancer: object): void {
+  put(target, metadataKey, enhancer, (enhancers) => [enhancer, ...enhancers]);
 }
 
-function messageHandlersOf({ prototype }: ControllerClass): { name: string; extras?: object }[] {
+function putLast(target: object, metadataKey: string, enhancer: object): void {
+  put(target, metadataKey, enhancer, (enhancers) => [...enhancers, enhancer]);
+}
+
+function put(target: object, metadataKey: string, enhancer: object, together: (all: unknown[]) => unknown[]): void {
+  const enhancers: unknown[] = Reflect.getMetadata(metadataKey, target) ?? [];
+  if (!enhancers.includes(enhancer)) Reflect.defineMetadata(metadataKey, together(enhancers), target);
+}
+
+function messageHandlersOf({ prototype }: ControllerClass): { name: string; method: object; extras?: object }[] {
   return scanner.getAllMethodNames(prototype).flatMap((name) => {
     const method = (prototype as Record<string, object>)[name]!;
     if (!Reflect.hasMetadata(PATTERN_METADATA, method)) return [];
-    return [{ name, extras: Reflect.getMetadata(PATTERN_EXTRAS_METADATA, method) as object | undefined }];
+    return [{ name, method, extras: Reflect.getMetadata(PATTERN_EXTRAS_METADATA, method) as object | undefined }];
   });
 }
 

@@ -246,6 +246,26 @@ describe('a user’s own filter', () => {
     const { client } = await serve(rootModule([failing(UseFilters(DelegatingFilter))]));
     expect(await outcomeOf(client, 'range')).toBe('builtins.ValueError: host1');
   });
+
+  it.each<[string, (Endpoint: Type) => void]>([
+    [
+      'its method',
+      ({ prototype }) =>
+        void UseFilters(DelegatingFilter)(prototype, 'range', Object.getOwnPropertyDescriptor(prototype, 'range')!),
+    ],
+    ['its controller', (Endpoint) => UseFilters(DelegatingFilter)(Endpoint)],
+  ])('at %s loses no class of a guard by ending with Nest’s own', async (_name, decorate) => {
+    @Controller()
+    class GuardedController {
+      @OsloMethod()
+      @UseGuards({ canActivate: refuseWith(new HostNotFound('guarded')) })
+      range() {}
+    }
+    decorate(GuardedController);
+    const { client, events } = await serve(rootModule([GuardedController]));
+    expect(await outcomeOf(client, 'range')).toBe('nestjs.HostNotFound: guarded');
+    expect(events.filter(({ type }) => type === 'error-class-lost')).toEqual([]);
+  });
 });
 
 it('plain controllers without the module lose classes to Nest’s default filter', async () => {

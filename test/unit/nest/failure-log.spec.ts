@@ -1,7 +1,7 @@
 import { Catch, Controller, IntrinsicException, type LoggerService, UseFilters } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MessagePattern, type MicroserviceOptions, RpcException } from '@nestjs/microservices';
-import { lastValueFrom, of, throwError } from 'rxjs';
+import { lastValueFrom, of, Subject, throwError } from 'rxjs';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { ExpectedExceptions } from '../../../lib/nest/expected-exceptions.decorator.js';
 import { OsloEndpoint } from '../../../lib/nest/oslo-endpoint.decorator.js';
@@ -16,6 +16,9 @@ class RecoveringFilter {
     return of('recovered');
   }
 }
+
+/** Fails in the name of no request, as what a socket or another request drives does. */
+const elsewhere = new Subject<never>();
 
 @OsloEndpoint()
 class FailingEndpoint {
@@ -49,6 +52,12 @@ class FailingEndpoint {
   @OsloMethod()
   expected_stream() {
     return throwError(() => new HostNotFound('no host1'));
+  }
+
+  @OsloMethod()
+  @ExpectedExceptions(HostNotFound)
+  expected_from_elsewhere() {
+    return elsewhere;
   }
 
   @OsloMethod()
@@ -151,4 +160,10 @@ it('an answer that JSON cannot hold is the handler’s mistake', async () => {
   const { failures, lines } = await logOf('circular', CircularController);
   expect(lines).toMatchObject({ error: 1, warn: 0 });
   expect(failures).toMatchObject([{ level: 'error', error: { name: 'MalformedMessage' } }]);
+});
+
+it('an expected error of a stream that fails outside of the request is no error in the log', async () => {
+  setTimeout(() => elsewhere.error(new HostNotFound('no host1')), 100);
+  const { lines } = await logOf('expected_from_elsewhere');
+  expect(lines).toEqual({ error: 0, warn: 0, debug: 1 });
 });
