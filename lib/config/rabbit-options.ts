@@ -116,7 +116,7 @@ export const RABBIT_OPTION_RULES: Readonly<Record<keyof RabbitOptions, OptionRul
  * @throws ConfigurationError a value of the wrong type or out of its range
  */
 export function resolveRabbitOptions(options: RabbitOptions = {}): ResolvedRabbitOptions {
-  const resolved = { ...defaultOptions(), ...given(options) };
+  const resolved = { ...defaultOptions(), ...rabbitOptionsOf(options) };
   for (const name of Object.keys(RABBIT_OPTION_RULES) as (keyof RabbitOptions)[]) {
     if (resolved[name] !== undefined) checkOption(name, resolved[name], RABBIT_OPTION_RULES[name]);
   }
@@ -149,8 +149,8 @@ function defaultOptions(): ResolvedRabbitOptions {
   };
 }
 
-/** An option set to undefined is an option not set; what is no option of the bus is left to others. */
-function given(options: RabbitOptions): Partial<RabbitOptions> {
+/** Those that are set: undefined is not set, and what is no option of the bus is left to others. */
+export function rabbitOptionsOf(options: RabbitOptions): RabbitOptions {
   const names = Object.keys(RABBIT_OPTION_RULES) as (keyof RabbitOptions)[];
   return Object.fromEntries(names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
 }

@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { Logger } from '@nestjs/common';
 import { type BaseRpcContext, type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import type { Broker } from '../broker/broker.js';
+import { type RabbitOptions, rabbitOptionsOf } from '../config/rabbit-options.js';
 import { ClosedError } from '../errors/delivery.errors.js';
 import { textOf } from '../errors/text-of.js';
 import { EventChannel } from '../events/event-channel.js';
@@ -128,9 +129,9 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
    *
    * @internal
    */
-  get address(): { transportUrl: string; exchange: string; topic?: string } {
-    const { exchange, topic, transportUrl } = this.options;
-    return { transportUrl, exchange, topic };
+  get address(): RabbitOptions & { transportUrl: string; exchange: string; topic?: string } {
+    const { broker, exchange, topic, transportUrl } = this.options;
+    return { ...rabbitOptionsOf(broker), transportUrl, exchange, topic };
   }
 
   /**

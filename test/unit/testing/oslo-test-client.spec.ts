@@ -125,3 +125,16 @@ describe('a test client', () => {
     await app.close();
   });
 });
+
+it('reaches a server whose exchange and queues are durable', async () => {
+  const strategy = new ServerOsloRpc({
+    transportUrl: newBus(),
+    topic: 'conductor',
+    amqpDurableQueues: true,
+    logEvents: false,
+  });
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(AppModule, { strategy, logger: false });
+  onTestFinished(() => app.close());
+  await app.listen();
+  expect(await (await createOsloTestClient(app)).call('ping')).toBe('pong');
+});
