@@ -1,4 +1,9 @@
+import { InvalidTarget } from '../errors/configuration.errors.js';
 import { newUniqueId } from './message-id.js';
+import { shown } from './shown.js';
+
+/** AMQP writes the length of a name in one byte. */
+const LONGEST_NAME_BYTES = 255;
 
 /** An exchange as oslo.messaging declares it. */
 export interface ExchangeDeclaration {
@@ -41,6 +46,30 @@ export interface TopologyOptions {
   readonly rabbitQuorumDeliveryLimit: number;
   readonly rabbitQuorumMaxMemoryLength: number;
   readonly rabbitQuorumMaxMemoryBytes: number;
+}
+
+/**
+ * A name that cannot be written must not reach amqplib: it throws after the channel has begun to wait for the
+ * answer, and whatever comes next on that channel waits for ever.
+ *
+ * @throws InvalidTarget
+ */
+export function requireNames(declaration: Declaration): void {
+  if (declaration.kind !== 'binding') return requireName(declaration.kind, declaration.name);
+  requireName('queue', declaration.queue);
+  requireName('exchange', declaration.exchange);
+  requireName('routing key', declaration.routingKey);
+}
+
+function requireName(what: string, name: unknown): void {
+  if (typeof name !== 'string') throw new InvalidTarget(`The name of a ${what} must be a string, not ${typeof name}`);
+  // No character has more than three bytes per unit of a string.
+  if (name.length * 3 <= LONGEST_NAME_BYTES) return;
+  const { byteLength } = new TextEncoder().encode(name);
+  if (byteLength <= LONGEST_NAME_BYTES) return;
+  throw new InvalidTarget(
+    `The name of the ${what} '${shown(name, 60)}…' has ${byteLength} bytes; AMQP allows ${LONGEST_NAME_BYTES}`,
+  );
 }
 
 /** Shared by all servers of a topic; not scoped by the exchange. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { InvalidTarget } from '../../lib/errors/configuration.errors.js';
 import { PreconditionFailed } from '../../lib/errors/delivery.errors.js';
 import type { Declaration } from '../../lib/wire/topology.js';
 import { consume, declare, fill, unique, type Clients } from './clients.js';
@@ -48,6 +49,27 @@ export function describeTopology(clients: Clients): void {
       await peer.publish({ exchange: bus, routingKey: existing, body: '1' });
       await peer.publish({ exchange: bus, routingKey: fresh, body: '2' });
       expect((await log.takeTexts(2)).sort()).toEqual(['1', '2']);
+    });
+
+    it.each([
+      ['an exchange', (long: string) => [exchange(long)]],
+      ['a queue', (long: string) => [queue(long)]],
+    ])('a name of %s that AMQP cannot write is refused, and stops nobody else', async (_what, topology) => {
+      const broker = await clients.connect();
+      const name = unique('q');
+      const publish = broker.publish({
+        exchange: '',
+        routingKey: name,
+        body: '1',
+        topology: topology('é'.repeat(128)),
+      });
+      await expect(publish).rejects.toBeInstanceOf(InvalidTarget);
+      const consuming = consume(broker, [name], { topology: [queue(name), ...topology('x'.repeat(256))] });
+      await expect(consuming).rejects.toBeInstanceOf(InvalidTarget);
+      const { log } = await consume(broker, [name], { topology: [queue(name), ...topology('x'.repeat(255))] });
+      await fill(broker, name, 'still works');
+      expect(await log.takeTexts(1)).toEqual(['still works']);
+      await broker.deleteQueue('x'.repeat(255));
     });
 
     it('declaring the same again changes nothing', async () => {

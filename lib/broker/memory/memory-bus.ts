@@ -1,10 +1,11 @@
 import { MessageDeliveryFailure, PreconditionFailed } from '../../errors/delivery.errors.js';
-import type {
-  BindingDeclaration,
-  Declaration,
-  ExchangeDeclaration,
-  QueueDeclaration,
-  Topology,
+import {
+  requireNames,
+  type BindingDeclaration,
+  type Declaration,
+  type ExchangeDeclaration,
+  type QueueDeclaration,
+  type Topology,
 } from '../../wire/topology.js';
 import type { QueueInspection } from '../broker.js';
 import { exchangeMismatch, queueMismatch } from './declaration-mismatch.js';
@@ -151,6 +152,7 @@ export class MemoryBus {
   }
 
   private declareOne(declaration: Declaration): void {
+    requireNames(declaration);
     switch (declaration.kind) {
       case 'exchange':
         return this.declareExchange(declaration);

@@ -1,4 +1,5 @@
 import type { Channel, ChannelModel } from 'amqplib';
+import { replyCode } from './amqp-reply.js';
 
 /**
  * A channel for what the broker may refuse: a refusal closes the channel it came by, and here that
@@ -11,9 +12,21 @@ export class SpareChannel {
   constructor(private readonly model: ChannelModel) {}
 
   run<T>(operation: (channel: Channel) => Promise<T>): Promise<T> {
-    const result = this.last.then(async () => operation(await this.opened()));
+    const result = this.last.then(() => this.attempt(operation));
     this.last = result.catch(() => undefined);
     return result;
+  }
+
+  private async attempt<T>(operation: (channel: Channel) => Promise<T>): Promise<T> {
+    const opened = this.opened();
+    const channel = await opened;
+    try {
+      return await operation(channel);
+    } catch (error) {
+      // What amqplib could not write (a name that is too long) leaves the channel waiting for an answer, for ever.
+      if (replyCode(error) === undefined) this.forget(opened);
+      throw error;
+    }
   }
 
   private opened(): Promise<Channel> {

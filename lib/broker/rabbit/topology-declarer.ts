@@ -1,6 +1,6 @@
 import type { Channel } from 'amqplib';
 import { MessageDeliveryFailure, PreconditionFailed } from '../../errors/delivery.errors.js';
-import type { Declaration, QueueDeclaration, Topology } from '../../wire/topology.js';
+import { requireNames, type Declaration, type QueueDeclaration, type Topology } from '../../wire/topology.js';
 import { ReplyCode, replyCode, replyText } from './amqp-reply.js';
 import type { SpareChannel } from './spare-channel.js';
 
@@ -26,6 +26,7 @@ export class TopologyDeclarer {
    *
    * @throws PreconditionFailed something exists with other properties
    * @throws MessageDeliveryFailure not allowed to declare it
+   * @throws InvalidTarget a name that AMQP cannot write
    */
   async declare(topology: Topology): Promise<void> {
     for (const declaration of topology) await this.declareOne(declaration, topology);
@@ -33,6 +34,7 @@ export class TopologyDeclarer {
   }
 
   private async declareOne(declaration: Declaration, topology: Topology): Promise<void> {
+    requireNames(declaration);
     const wanted = this.adapted(declaration, topology);
     try {
       await this.channel.run((channel) => write(channel, wanted));
