@@ -66,7 +66,8 @@ export function keywordArguments(data: unknown): RpcArguments {
   if (data === undefined || data === null || data === '') return {};
   if (isKeywords(data)) return data;
   const kind = Array.isArray(data) ? 'an array' : typeof data === 'object' ? data.constructor.name : typeof data;
-  throw new MalformedMessage(`oslo.messaging takes keyword arguments: an object like { name: value }, not ${kind}`);
+  const reason = `oslo.messaging takes keyword arguments: an object like { name: value }, not ${kind}`;
+  throw new MalformedMessage(reason, { fault: 'caller' });
 }
 
 function isKeywords(data: unknown): data is RpcArguments {

@@ -18,7 +18,8 @@ export class JsonWriter {
     const value = unboxed(replacedByToJson(given, key));
     if (typeof value === 'bigint') return value.toString();
     if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-    if (this.ancestors.has(value)) throw new MalformedMessage(`the value is circular at key '${key}'`);
+    if (this.ancestors.has(value))
+      throw new MalformedMessage(`the value is circular at key '${key}'`, { fault: 'caller' });
     this.ancestors.add(value);
     const text = Array.isArray(value) ? this.arrayText(value) : this.objectText(value as Record<string, unknown>);
     this.ancestors.delete(value);

@@ -37,6 +37,6 @@ export function hasPrototypeContextKey(message: Readonly<Record<string, unknown>
  * @throws MalformedMessage
  */
 export function refusePrototypeKey(items: Readonly<Record<string, unknown>>, what: string): void {
-  if (Object.hasOwn(items, '__proto__'))
-    throw new MalformedMessage(`'__proto__' is not allowed as a key of the ${what}`);
+  if (!Object.hasOwn(items, '__proto__')) return;
+  throw new MalformedMessage(`'__proto__' is not allowed as a key of the ${what}`, { fault: 'caller' });
 }
