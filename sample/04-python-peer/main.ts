@@ -35,7 +35,10 @@ const inventoryProgram = process.env.INVENTORY ?? new URL('inventory.py', import
 const python = spawn(process.env.PYTHON ?? 'python3', [inventoryProgram, transportUrl], {
   stdio: ['pipe', 'pipe', 'inherit'],
 });
-await once(python.stdout, 'data');
+const ended = once(python, 'exit').then(() => {
+  throw new Error('Python ended before it served; PYTHON must name an interpreter that has oslo.messaging');
+});
+await Promise.race([once(python.stdout, 'data'), ended]);
 
 // What calls Python.
 const inventory = new ClientOsloRpc({ transportUrl, topic: 'inventory', timeout: 10 });
