@@ -50,7 +50,10 @@ function shareable(headers: IncomingHttpHeaders | OutgoingHttpHeaders): [name: s
 
 /** Python leaves out X-Auth-Token alone. */
 function isPrivate(header: string): boolean {
-  return /auth|cookie|signature/i.test(header) || isSecretName(header.replaceAll('-', '_'));
+  return (
+    /assertion|auth|client-cert|cookie|hmac|jwt|session|signature/i.test(header) ||
+    isSecretName(header.replaceAll('-', '_'))
+  );
 }
 
 function splitOnce(text: string, separator: string): [string, string] {

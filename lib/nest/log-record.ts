@@ -1,5 +1,4 @@
 import { threadId } from 'node:worker_threads';
-import { inspect } from 'node:util';
 import type { LogLevel } from '@nestjs/common';
 import { maskSecrets } from '../wire/redaction.js';
 import type { NotificationPriority } from '../wire/notification.js';
@@ -68,12 +67,25 @@ function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (value instanceof Error) return value.message;
   if (typeof value === 'function') return isClass(value) ? value.name : textOf((value as () => unknown)());
+  // Quoted keys are what secrets are recognised by: never written in another form.
   try {
-    // Quoted keys are what secrets are recognised by.
-    return JSON.stringify(value) ?? String(value);
+    return JSON.stringify(value, writable()) ?? String(value);
   } catch {
-    return inspect(value, { breakLength: Infinity });
+    return Object.prototype.toString.call(value);
   }
+}
+
+/** A bigint or a circle is no reason to lose the rest. */
+function writable(): (key: string, value: unknown) => unknown {
+  const ancestors: unknown[] = [];
+  return function (this: unknown, _key, value) {
+    if (typeof value === 'bigint') return String(value);
+    if (typeof value !== 'object' || value === null) return value;
+    while (ancestors.length > 0 && ancestors.at(-1) !== this) ancestors.pop();
+    if (ancestors.includes(value)) return '[Circular]';
+    ancestors.push(value);
+    return value;
+  };
 }
 
 /** Nest's loggers take a function that makes the message when it is needed. */
