@@ -1,3 +1,4 @@
+import { ENTRY_PROVIDER_WATERMARK } from '@nestjs/common/internal';
 import { RpcParamtype } from '@nestjs/microservices/enums/rpc-paramtype.enum.js';
 import { ConfigurationError } from '../errors/configuration.errors.js';
 import type { NotificationFilter, NotificationFilterOptions } from '../notify/notification-filter.js';
@@ -78,6 +79,8 @@ export function OnNotification(
     // Decorators of a method run from the last one to the first.
     const following = (Reflect.getOwnMetadata(ON_NOTIFICATION, method) as OnNotificationMetadata[] | undefined) ?? [];
     Reflect.defineMetadata(ON_NOTIFICATION, [{ priorities, options }, ...following], method);
+    // As for controllers, Nest then makes global enhancers that are request-scoped anew for each call.
+    Reflect.defineMetadata(ENTRY_PROVIDER_WATERMARK, true, target.constructor);
     Reflect.defineMetadata(PLAIN_ARGUMENTS, PAYLOAD_AND_CONTEXT, target.constructor, key);
   };
 }

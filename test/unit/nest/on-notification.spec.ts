@@ -15,7 +15,7 @@ import {
   UseInterceptors,
   UsePipes,
 } from '@nestjs/common';
-import { ContextIdFactory, type ContextIdStrategy, ModuleRef, REQUEST } from '@nestjs/core';
+import { APP_GUARD, ContextIdFactory, type ContextIdStrategy, ModuleRef, REQUEST } from '@nestjs/core';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { EMPTY, map, of, throwError } from 'rxjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -33,6 +33,33 @@ function takeHeard(): unknown[][] {
   heard.mockClear();
   return calls;
 }
+
+it('has global request-scoped guards made anew for each notification, on providers too', async () => {
+  const guarded: unknown[] = [];
+  @Injectable({ scope: Scope.REQUEST })
+  class Guard implements CanActivate {
+    constructor(@Inject(REQUEST) private readonly request: OsloNotificationContext) {}
+
+    canActivate() {
+      guarded.push(this.request.eventType);
+      return this.request.eventType !== 'refused';
+    }
+  }
+  @Injectable()
+  class Listener {
+    @OnNotification('info')
+    on() {
+      heard();
+    }
+  }
+  const providers = [Listener, { provide: APP_GUARD, useClass: Guard, scope: Scope.REQUEST }];
+  const { notifier, listeners } = await startNotifying({}, { providers });
+  await notifier.info('refused', {});
+  await notifier.info('let in', {});
+  await vi.waitFor(() => expect(listeners.counters.acknowledged).toBe(2));
+  expect(guarded).toEqual(['refused', 'let in']);
+  expect(takeHeard()).toHaveLength(1);
+});
 
 describe('what a listener is given', () => {
   @Injectable()
