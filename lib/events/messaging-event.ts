@@ -128,6 +128,17 @@ export interface NotificationRequeued extends EventBase {
   attempts: number;
 }
 
+/** The listeners of a queue are slower than what comes: it grows at the broker meanwhile; or they have caught up. */
+export interface ListenersBehind extends EventBase {
+  type: 'listeners-behind';
+  queue: string;
+  behind: boolean;
+  /** Notifications that wait in this process. */
+  held: number;
+  /** For whom they wait. */
+  listeners: readonly string[];
+}
+
 /** A notification has been requeued often enough: it went to the `onDeadLetter` hook, or was dropped. */
 export interface NotificationDeadLettered extends EventBase {
   type: 'notification-dead-lettered';
@@ -164,6 +175,7 @@ export type MessagingEvent =
   | EventLoopBlocked
   | HandlerFailed
   | LifecycleChanged
+  | ListenersBehind
   | MessageRejected
   | MessageRepublished
   | NotificationDeadLettered

@@ -34,7 +34,13 @@ export class ListenerLane {
 
   /** One turn, or those of a batch. Never throws. */
   push(turns: readonly ListenerTurn[]): void {
-    this.waiting.push(turns);
+    const last = this.waiting.at(-1) ?? [];
+    // Batches that ran out of time while the listener was busy are handed over as one.
+    if (last.length > 0 && last.length + turns.length <= (this.entry.batch?.size ?? 1)) {
+      this.waiting[this.waiting.length - 1] = [...last, ...turns];
+    } else {
+      this.waiting.push(turns);
+    }
     this.fill();
   }
 
@@ -105,7 +111,8 @@ export class ListenerLane {
 
   private report(turns: readonly ListenerTurn[], error: unknown): void {
     const { eventType, messageId } = turns[0]!.notification;
-    const what = turns.length === 1 ? `${eventType} (message ${messageId})` : `a batch of ${turns.length}`;
+    const one = `${shown(eventType)} (message ${shown(messageId)})`;
+    const what = turns.length === 1 ? one : `a batch of ${turns.length}`;
     const message = `${this.entry.name} failed at ${what}: ${shown(textOf(error), 1000)}`;
     const method = this.entry.name;
     this.parts.events.emit({

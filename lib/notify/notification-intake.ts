@@ -1,5 +1,6 @@
 import type { Delivery } from '../broker/broker.js';
 import { RecentIds } from '../wire/recent-ids.js';
+import { BacklogWatch } from './backlog-watch.js';
 import { EntryMatcher } from './entry-matcher.js';
 import type { HeldNotification } from './held-notification.js';
 import type { NotificationCounters } from './listener-counters.js';
@@ -34,19 +35,27 @@ export class NotificationIntake {
   private readonly inFlight = new Map<string, HeldNotification>();
   /** Came while their original is in flight. */
   private readonly copies = new Map<string, HeldNotification[]>();
+  /** Held back, the one that waits longest first. */
   private readonly backoffs = new Map<HeldNotification, NodeJS.Timeout>();
   private readonly seen = new RecentIds();
   private readonly memory = new RedeliveryMemory();
   private readonly strangers = new Set<string>();
   private readonly whenEmpty = new Set<() => void>();
+  private readonly mostHeldBack: number;
+  private readonly backlog: BacklogWatch;
   private draining = false;
 
   constructor(
-    plan: QueuePlan,
+    private readonly plan: QueuePlan,
     private readonly turns: TurnTaker,
     private readonly parts: IntakeParts,
+    /** As many are held here at most, whatever the broker has. */
+    prefetch: number,
   ) {
     this.matcher = new EntryMatcher(plan);
+    // At most half: what is held back must not take the place of all others.
+    this.mostHeldBack = Math.floor(prefetch / 2);
+    this.backlog = new BacklogWatch(prefetch, (behind) => this.reportBehind(behind));
   }
 
   /** Notifications whose listeners have not all ended. */
@@ -72,6 +81,7 @@ export class NotificationIntake {
   /** From now on gives back what has not begun, and what still comes. */
   restrict(): void {
     this.draining = true;
+    this.backlog.end();
     for (const held of [...this.copies.values()].flat()) held.delivery.reject(true);
     this.copies.clear();
     this.turns.takeBack(({ started }) => !started);
@@ -108,17 +118,24 @@ export class NotificationIntake {
     held.attempts = record?.attempts ?? 0;
     held.todo = takers.filter((entry) => !held.finished.has(entry));
     this.inFlight.set(id, held);
+    this.backlog.holds(this.inFlight.size);
     if (held.attempts > 0 && held.todo.length > 0) this.runLater(held);
     else this.run(held);
   }
 
   /** Held back, unacknowledged, so that what fails again and again does so slowly while others flow. */
   private runLater(held: HeldNotification): void {
-    const run = (): void => {
-      this.backoffs.delete(held);
-      this.run(held);
-    };
-    this.backoffs.set(held, setTimeout(run, this.parts.policy.delayMs(held.attempts)));
+    this.backoffs.set(
+      held,
+      setTimeout(() => this.runNow(held), this.parts.policy.delayMs(held.attempts)),
+    );
+    if (this.backoffs.size > this.mostHeldBack) this.runNow(this.backoffs.keys().next().value!);
+  }
+
+  private runNow(held: HeldNotification): void {
+    clearTimeout(this.backoffs.get(held));
+    this.backoffs.delete(held);
+    this.run(held);
   }
 
   private run(held: HeldNotification): void {
@@ -179,12 +196,21 @@ export class NotificationIntake {
     clearTimeout(this.backoffs.get(held));
     this.backoffs.delete(held);
     this.inFlight.delete(id);
+    this.backlog.holds(this.inFlight.size);
     const copies = this.copies.get(id) ?? [];
     this.copies.delete(id);
     for (const copy of copies) this.admit(copy);
     if (this.inFlight.size > 0) return;
     for (const wake of this.whenEmpty) wake();
     this.whenEmpty.clear();
+  }
+
+  private reportBehind(behind: boolean): void {
+    const awaited = [...this.inFlight.values()].flatMap(
+      ({ todo, turnsTaken }) => todo.slice(0, turnsTaken).at(-1) ?? [],
+    );
+    const names = [...new Set(awaited.map(({ name }) => name))];
+    this.parts.reports.behind(this.plan.queue, behind, this.inFlight.size, names);
   }
 
   private dropDuplicate(held: HeldNotification): void {

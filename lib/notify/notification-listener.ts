@@ -128,8 +128,9 @@ export class NotificationListener {
     const batches = new Map(entries.flatMap((entry) => this.batchCourse(entry)));
     return queuePlans(entries).map((plan) => {
       const courses = plan.entries.map((entry) => [entry, batches.get(entry) ?? this.courseOf(entry)] as const);
-      const intake = new NotificationIntake(plan, new TurnTaker(new Map(courses)), parts);
-      return { plan, intake, prefetch: this.prefetchOf(plan) };
+      const prefetch = this.prefetchOf(plan);
+      const intake = new NotificationIntake(plan, new TurnTaker(new Map(courses)), parts, prefetch || Infinity);
+      return { plan, intake, prefetch };
     });
   }
 

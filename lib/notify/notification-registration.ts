@@ -96,12 +96,12 @@ export function entryOf(
   const { filter, batch } = registration;
   return {
     name: registration.name ?? `listener ${index + 1}`,
-    exchange: registration.exchange ?? defaults.exchange,
+    exchange: checkName('exchange', registration.exchange ?? defaults.exchange),
     topics,
     priorities: new Set(priorities),
     routingKeys: new Set(topics.flatMap((topic) => priorities.map((priority) => `${topic}.${priority}`))),
     filter: filter instanceof NotificationFilter ? filter : new NotificationFilter(filter),
-    pool: registration.pool,
+    pool: registration.pool === undefined ? undefined : checkName('pool', registration.pool),
     allowRequeue: registration.allowRequeue ?? false,
     concurrency: checkCount('concurrency', registration.concurrency ?? 1),
     batch: batch && {
@@ -120,6 +120,11 @@ function checkPriorities(given: NotificationRegistration['priorities']): readonl
   const unknown = (priorities as NotificationPriority[]).find((each) => !NOTIFICATION_PRIORITIES.includes(each));
   if (unknown !== undefined) throw new ConfigurationError(`There is no priority '${unknown}'`, unknown);
   return priorities as NotificationPriority[];
+}
+
+function checkName(option: string, name: string): string {
+  if (typeof name === 'string' && name !== '') return name;
+  throw new ConfigurationError(`${option} must be a name`, name);
 }
 
 export function checkCount(name: string, count: number): number {

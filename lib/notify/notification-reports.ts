@@ -32,6 +32,14 @@ export class NotificationReports {
     this.events.emit({ type: 'notification-dead-lettered', level, message, taken, attempts, ...factsOf(held) });
   }
 
+  behind(queue: string, behind: boolean, held: number, listeners: readonly string[]): void {
+    const message = behind
+      ? `The listeners of ${queue} do not keep up: ${held} notifications wait here for ${listeners.join(', ')}, the rest at the broker`
+      : `The listeners of ${queue} have caught up`;
+    const level = behind ? 'warn' : 'log';
+    this.events.emit({ type: 'listeners-behind', level, message, queue, behind, held, listeners });
+  }
+
   deadLetterHookFailed(held: HeldNotification, error: unknown): void {
     const message = `onDeadLetter failed at ${describe(held)}, it is requeued: ${shown(textOf(error), 1000)}`;
     const method = 'onDeadLetter';

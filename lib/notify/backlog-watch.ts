@@ -1,0 +1,39 @@
+/** So long at a stretch a queue's listeners may have all that they can hold. */
+const PATIENCE_MS = 10_000;
+
+/** Notices when the listeners of a queue fall behind: they hold as much as the broker lets them, and go on doing so. */
+export class BacklogWatch {
+  private timer: NodeJS.Timeout | undefined;
+  private behind = false;
+
+  constructor(
+    private readonly full: number,
+    private readonly onChanged: (behind: boolean) => void,
+  ) {}
+
+  /** Called with what is held whenever that changes. */
+  holds(count: number): void {
+    if (count >= this.full) {
+      this.timer ??= setTimeout(() => this.change(true), PATIENCE_MS).unref();
+    } else if (count <= this.full / 2) {
+      this.stop();
+      if (this.behind) this.change(false);
+    }
+  }
+
+  /** Nothing is said any more. */
+  end(): void {
+    this.behind = false;
+    this.stop();
+  }
+
+  private stop(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  private change(behind: boolean): void {
+    this.behind = behind;
+    this.onChanged(behind);
+  }
+}
