@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
 
@@ -7,20 +7,22 @@ const SNIPPETS = resolve('.cache/docs');
 
 /** Each snippet of a page as a file of its own, under the name that its first line may give it. */
 function writeSnippets(page: string): string[] {
-  const snippets = readFileSync(join('docs', page), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms);
+  const snippets = readFileSync(page, 'utf8').matchAll(/^```ts\n(.*?)^```$/gms);
   return [...snippets].map(([, code], index) => {
-    const name = /^\/\/ (\S+\.ts)\n/.exec(code!)?.[1] ?? `${page.replace('.md', '')}-${index + 1}.ts`;
+    const name = /^\/\/ (\S+\.ts)\n/.exec(code!)?.[1] ?? `${basename(page, '.md')}-${index + 1}.ts`;
     const file = join(SNIPPETS, name);
     writeFileSync(file, `${code}\nexport {};\n`);
     return file;
   });
 }
 
-it('every snippet of the docs compiles as it stands', () => {
+it('every snippet of the README and the docs compiles as it stands', () => {
   rmSync(SNIPPETS, { recursive: true, force: true });
   mkdirSync(SNIPPETS, { recursive: true });
   const files = readdirSync('docs')
     .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name))
+    .concat('README.md')
     .flatMap(writeSnippets);
   const config = ts.getParsedCommandLineOfConfigFile(
     'tsconfig.json',
