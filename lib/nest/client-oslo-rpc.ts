@@ -4,6 +4,7 @@ import type { Broker } from '../broker/broker.js';
 import type { EventChannel } from '../events/event-channel.js';
 import type { HealthSnapshot } from '../events/health-snapshot.js';
 import { captureCallSite, showCallSite, type CallSite } from '../rpc/call-site.js';
+import type { RpcArguments } from '../rpc/rpc-call-context.js';
 import { ClientConnection } from './client-connection.js';
 import {
   resolveClientOsloRpcOptions,
@@ -12,7 +13,7 @@ import {
 } from './client-oslo-rpc-options.js';
 import { listenTo, type OsloEvents } from './oslo-events.js';
 import { requirePattern } from './oslo-rpc.pattern.js';
-import { keywordArguments, OsloRpcRecord } from './oslo-rpc.record.js';
+import { OsloRpcRecord } from './oslo-rpc.record.js';
 import { PreparedCalls } from './prepared-calls.js';
 import { inCurrentContext } from './request-context.store.js';
 import { SharedBrokers } from './shared-brokers.js';
@@ -142,7 +143,7 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
     const record = data instanceof OsloRpcRecord ? data : new OsloRpcRecord(data);
     const { context } = record.options;
     const call = this.prepared.for(read, record.options);
-    return { call, method: read.method, args: keywordArguments(record.args), context };
+    return { call, method: read.method, args: record.args as RpcArguments, context };
   }
 
   private get prepared(): PreparedCalls {

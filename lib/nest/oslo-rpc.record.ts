@@ -1,4 +1,3 @@
-import { MalformedMessage } from '../errors/wire.errors.js';
 import type { RpcArguments } from '../rpc/rpc-call-context.js';
 
 /**
@@ -55,22 +54,4 @@ export class OsloRpcRecordBuilder<Args extends object = RpcArguments> {
   build(): OsloRpcRecord<Args> {
     return new OsloRpcRecord((this.args ?? {}) as Args, this.options);
   }
-}
-
-/**
- * The keyword arguments in a client's data.
- *
- * @throws MalformedMessage for what is no object: oslo.messaging has no positional arguments
- */
-export function keywordArguments(data: unknown): RpcArguments {
-  if (data === undefined || data === null || data === '') return {};
-  if (isKeywords(data)) return data;
-  const kind = Array.isArray(data) ? 'an array' : typeof data === 'object' ? data.constructor.name : typeof data;
-  const reason = `oslo.messaging takes keyword arguments: an object like { name: value }, not ${kind}`;
-  throw new MalformedMessage(reason, { fault: 'caller' });
-}
-
-function isKeywords(data: unknown): data is RpcArguments {
-  if (typeof data !== 'object' || data === null || Array.isArray(data) || ArrayBuffer.isView(data)) return false;
-  return !(data instanceof Date || data instanceof Map || data instanceof Set);
 }

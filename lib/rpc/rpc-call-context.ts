@@ -7,6 +7,7 @@ import type { RequestContext } from '../wire/request-context.js';
 import { captureCallSite, showCallSite, type CallSite } from './call-site.js';
 import { changeSettings, checkVersionCap, type CallSettings, type PrepareOptions } from './call-settings.js';
 import type { ClientTransport, OutgoingRequest } from './client-transport.js';
+import { keywordArguments, requireMethodName } from './keyword-arguments.js';
 import { PendingCall, type CallOutcome } from './pending-call.js';
 import type { RequestRoute } from './request-route.js';
 
@@ -163,9 +164,10 @@ export class RpcCallContext {
 
   private requestOf(method: string, args: RpcArguments, options: SendOptions, msgId?: string): OutgoingRequest {
     this.transport.requireOpen();
+    requireMethodName(method);
     checkVersionCap(this.settings);
     const context = (options.context ?? this.transport.options.defaultContext()) as RequestContext;
-    return { method, args, context, settings: this.settings, route: this.route, msgId };
+    return { method, args: keywordArguments(args), context, settings: this.settings, route: this.route, msgId };
   }
 
   private expectReply(request: OutgoingRequest, ends: CallEnds): PendingCall {

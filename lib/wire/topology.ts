@@ -61,7 +61,8 @@ export function requireNames(declaration: Declaration): void {
   requireName('routing key', declaration.routingKey);
 }
 
-function requireName(what: string, name: unknown): void {
+/** @throws InvalidTarget */
+export function requireName(what: string, name: unknown): void {
   if (typeof name !== 'string') throw new InvalidTarget(`The name of a ${what} must be a string, not ${typeof name}`);
   // No character has more than three bytes per unit of a string.
   if (name.length * 3 <= LONGEST_NAME_BYTES) return;

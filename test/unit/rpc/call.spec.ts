@@ -328,3 +328,36 @@ describe('a call', () => {
     });
   });
 });
+
+describe('what is no request', () => {
+  const on = useRpcBus();
+
+  it.each([
+    ['an array', 'm', [1]],
+    ['a string', 'm', 'x'],
+    ['a Map', 'm', new Map([['a', 1]])],
+    ['a method without a name', 5, {}],
+  ])('is refused before it is sent, and is its caller’s mistake: %s', async (_what, method, args) => {
+    const client = on().client();
+    const call = client.call(method as string, args as object as Record<string, unknown>);
+    await expect(call).rejects.toMatchObject({ name: 'MalformedMessage', fault: 'caller' });
+    expect(client.pendingCalls).toBe(0);
+  });
+
+  it.each(['x'.repeat(256), 7])('nor is a topic that AMQP cannot write: %s', async (topic) => {
+    const call = on()
+      .client()
+      .prepare({ topic: topic as string })
+      .call('m');
+    await expect(call).rejects.toMatchObject({ name: 'InvalidTarget', fault: 'caller' });
+  });
+
+  it('null stands for no arguments', async () => {
+    await on().serve({ echo: (args: object) => args });
+    expect(
+      await on()
+        .client()
+        .call('echo', null as never),
+    ).toEqual({});
+  });
+});
