@@ -12,7 +12,8 @@ import {
   ServerOsloRpc,
 } from 'nestjs-oslo-messaging';
 
-const bus = { transportUrl: process.env.OSLO_TRANSPORT_URL ?? 'memory://', exchange: 'cinder', topic: 'volume' };
+const transportUrl = process.env.OSLO_TRANSPORT_URL ?? 'memory://';
+const bus = { transportUrl, startup: 'fail-fast' as const, exchange: 'cinder', topic: 'volume' };
 
 interface VolumeApi {
   get_volume(args: { id: string }): { id: string; bytes: bigint | number };

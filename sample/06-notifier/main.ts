@@ -30,6 +30,7 @@ function print(message: string, name: string): void {
   imports: [
     NotificationModule.forRoot({
       transportUrl,
+      startup: 'fail-fast',
       exchange: 'nova',
       topics: ['sample_notifications'],
       publisherId: 'compute.host1',

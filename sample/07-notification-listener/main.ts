@@ -48,7 +48,13 @@ class ComputeListener {
   }
 }
 
-const options = { transportUrl, exchange: 'nova', publisherId: 'compute.host1', requeueBackoffMs: 10 };
+const options = {
+  transportUrl,
+  startup: 'fail-fast' as const,
+  exchange: 'nova',
+  publisherId: 'compute.host1',
+  requeueBackoffMs: 10,
+};
 const versioned = { name: 'VERSIONED', topics: ['versioned_notifications'] };
 
 @Module({

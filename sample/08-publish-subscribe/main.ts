@@ -13,7 +13,8 @@ import {
   ServerOsloRpc,
 } from 'nestjs-oslo-messaging';
 
-const bus = { transportUrl: process.env.OSLO_TRANSPORT_URL ?? 'memory://', exchange: 'shop' };
+const transportUrl = process.env.OSLO_TRANSPORT_URL ?? 'memory://';
+const bus = { transportUrl, startup: 'fail-fast' as const, exchange: 'shop' };
 const heard: string[] = [];
 const SELF = Symbol('who hears');
 

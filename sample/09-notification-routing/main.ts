@@ -32,6 +32,7 @@ class Operators {
   imports: [
     NotificationModule.forRoot({
       transportUrl: process.env.OSLO_TRANSPORT_URL ?? 'memory://',
+      startup: 'fail-fast',
       exchange: 'routed',
       driver: 'routing',
       // Which notification goes to which drivers: operators change it without touching the program.
