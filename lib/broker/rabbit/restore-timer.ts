@@ -1,5 +1,11 @@
 import { ReconnectPolicy } from './reconnect-policy.js';
 
+/**
+ * Several queues are often lost together, and each loss is told on its own. One that is declared anew before the broker has
+ * told of its end is never told of: it is there again, and nobody consumes it.
+ */
+const SETTLE_MS = 50;
+
 /** When a lost consumer is tried again: soon, then later and later. */
 export class RestoreTimer {
   private readonly policy = new ReconnectPolicy();
@@ -11,7 +17,7 @@ export class RestoreTimer {
 
   /** All that is lost in the same moment is restored together. */
   soon(): void {
-    this.arm(this.failures === 0 ? 0 : this.policy.delayMs(this.failures));
+    this.arm(this.failures === 0 ? SETTLE_MS : this.policy.delayMs(this.failures));
   }
 
   later(): void {
