@@ -122,10 +122,10 @@ export class RabbitAdmin {
       C <- rabbit_networking:connection_info_all([pid, vhost]), Get(vhost, C) =:= ${binary(vhost)}])`);
   }
 
-  /** Makes the broker cancel the queue's consumers, as deleting it by hand does. */
+  /** Makes the broker cancel the queue's consumers, as deleting it by hand does. False: it is gone already. */
   deleteQueue(vhost: string, queue: string): Promise<boolean> {
-    return this.evaluate(`{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(${binary(vhost)}, queue, ${binary(queue)})),
-      is_tuple(rabbit_amqqueue:delete(Q, false, false, <<"test">>))`);
+    return this.evaluate(`case rabbit_amqqueue:lookup(rabbit_misc:r(${binary(vhost)}, queue, ${binary(queue)})) of
+      {ok, Q} -> is_tuple(rabbit_amqqueue:delete(Q, false, false, <<"test">>)); _ -> false end`);
   }
 
   async addVhost(vhost: string, user: string): Promise<void> {
@@ -147,9 +147,9 @@ export class RabbitAdmin {
   /** While it is on, the broker reads nothing from connections that publish (`connection.blocked`). */
   async memoryAlarm(on: boolean): Promise<void> {
     const alarm = '{resource_limit, memory, node()}';
-    await this.evaluate(
-      on ? `rabbit_alarm:set_alarm({${alarm}, []}), true` : `rabbit_alarm:clear_alarm(${alarm}), true`,
-    );
+    // The alarm itself is only posted; a question behind it is answered when all connections have been told.
+    const change = on ? `rabbit_alarm:set_alarm({${alarm}, []})` : `rabbit_alarm:clear_alarm(${alarm})`;
+    await this.evaluate(`${change}, is_list(rabbit_alarm:get_alarms())`);
   }
 
   private run(expression: string): Promise<string> {
