@@ -29,7 +29,7 @@ export interface SupervisorParts {
   livenessTimeoutMs: number;
 }
 
-/** A line that lived shorter does not start the backoff anew. */
+/** A line that lived shorter counts as a failed attempt. */
 const stableAfterMs = 1_000;
 
 /** Keeps one connection up: connects, notices its loss, connects again; never two at a time. */
@@ -89,6 +89,7 @@ export class ConnectionSupervisor implements LineObserver {
     this.current = undefined;
     const { host } = line;
     if (performance.now() - line.upSince >= stableAfterMs) this.failures = 0;
+    else this.failures++;
     if (!this.ended) {
       const message = `The connection to ${host} was lost: ${replyText(error)}`;
       this.parts.state.enter('disconnected', { level: 'warn', message, error, host });

@@ -171,9 +171,11 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   private async openChannel(line: Line): Promise<ConsumeChannel> {
     const { events, maxMessageBytes } = this.parts;
     const channel = await ConsumeChannel.open(line, this, events, maxMessageBytes);
+    // Closed meanwhile: nobody else knows of it.
+    if (this.closing) await channel.close();
     // Known before anything can fail on it, so that its loss is noticed.
-    if (channel.isAlive) this.channel = channel;
-    if (this.request.prefetch > 0) await channel.prefetch(this.request.prefetch);
+    else if (channel.isAlive) this.channel = channel;
+    if (this.request.prefetch > 0 && !this.ending) await channel.prefetch(this.request.prefetch);
     return channel;
   }
 
