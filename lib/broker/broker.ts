@@ -134,8 +134,8 @@ export interface ConsumeRequest {
   queues: readonly string[];
   /** Unacknowledged deliveries per queue; 0: without limit (no `basic.qos` is sent). */
   prefetch: number;
-  /** Called once per tick with what arrived in it, in order. Must not throw. */
-  onDeliveries(deliveries: readonly Delivery[]): void;
+  /** Called once per tick with what arrived in it, in order; from the first on, before `consume` has resolved. Must not throw. */
+  onDeliveries(deliveries: readonly Delivery[], subscription: Subscription): void;
   /**
    * All deliveries not yet acknowledged are no longer ours: the channel they came by is gone, and the
    * broker delivers them again (here or elsewhere) as `redelivered`.
@@ -154,9 +154,9 @@ export interface Subscription {
   readonly consuming: boolean;
   /**
    * Writes the acknowledgements gathered so far, in one frame where possible. Without a call
-   * they are written at the end of the tick.
+   * they are written at the end of the tick. `written` is called when they have left this process, or cannot.
    */
-  flush(): void;
+  flush(written?: () => void): void;
   /** Stops new deliveries; those that are here can still be acknowledged. Resolves when the broker has agreed. */
   cancel(): Promise<void>;
   /** Cancels, writes gathered acknowledgements, gives back what is not acknowledged. Idempotent. */

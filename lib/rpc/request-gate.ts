@@ -2,7 +2,6 @@ import type { Delivery, Subscription } from '../broker/broker.js';
 import { textOf } from '../errors/text-of.js';
 import type { EventChannel } from '../events/event-channel.js';
 import type { RequestDropped } from '../events/messaging-event.js';
-import { RecentIds } from '../wire/recent-ids.js';
 import { shown } from '../wire/shown.js';
 import { RequestLine, type HeldRequest } from './request-line.js';
 import type { RequestReader } from './request-reader.js';
@@ -40,9 +39,9 @@ export class RequestGate {
     drained: 0,
   };
   private readonly line = new RequestLine();
-  private readonly seen = new RecentIds();
   private readonly running = new Set<HeldRequest>();
   private passing: NodeJS.Immediate | undefined;
+  private subscription: Pick<Subscription, 'flush'> | undefined;
   private setAside: Delivery[] = [];
   private accepts: ((delivery: Delivery) => boolean) | undefined;
   private whenEmpty: (() => void) | undefined;
@@ -52,7 +51,6 @@ export class RequestGate {
     private readonly reader: RequestReader,
     private readonly runner: RequestRunner,
     private readonly events: EventChannel,
-    private readonly subscription: () => Subscription | undefined,
   ) {}
 
   /** Nothing waits and nothing runs. */
@@ -60,7 +58,8 @@ export class RequestGate {
     return this.line.length === 0 && this.running.size === 0;
   }
 
-  receive(deliveries: readonly Delivery[]): void {
+  receive(deliveries: readonly Delivery[], subscription: Pick<Subscription, 'flush'>): void {
+    this.subscription = subscription;
     for (const delivery of deliveries) {
       if (this.accepts && !this.accepts(delivery)) this.setAside.push(delivery);
       else this.hold(delivery);
@@ -127,18 +126,18 @@ export class RequestGate {
       this.running.add(held);
       taken.push(held);
     }
-    if (taken.length > 0) this.subscription()?.flush();
-    for (const held of taken) this.start(held);
+    // A handler that takes the process down must not find its request in the queue again.
+    if (taken.length > 0) this.subscription?.flush(() => taken.forEach((held) => this.start(held)));
   }
 
   private take(held: HeldRequest): boolean {
-    const { delivery, request } = held;
+    const { delivery, request, service } = held;
     if (!delivery.ack()) return false;
-    if (request.uniqueId !== undefined && this.seen.has(request.uniqueId)) {
+    if (request.uniqueId !== undefined && service.seen.has(request.uniqueId)) {
       return this.drop(held, 'duplicate', 'it was received before');
     }
     if ((request.remainingMs ?? 1) <= 0) return this.drop(held, 'expired', 'its caller has given up');
-    if (request.uniqueId !== undefined) this.seen.add(request.uniqueId);
+    if (request.uniqueId !== undefined) service.seen.add(request.uniqueId);
     return true;
   }
 

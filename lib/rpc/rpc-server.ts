@@ -81,7 +81,6 @@ export class RpcServer {
       new RequestReader(this.directory, limits),
       this.runner,
       this.events,
-      () => this.subscription,
     );
   }
 
@@ -138,7 +137,7 @@ export class RpcServer {
       topology: this.directory.services.flatMap((service) => service.topology(this.broker.options)),
       queues: this.directory.queues,
       prefetch: rabbitQosPrefetchCount ?? Math.min(MOST_HELD, this.options.executorThreadPoolSize),
-      onDeliveries: (deliveries) => this.gate.receive(deliveries),
+      onDeliveries: (deliveries, subscription) => this.gate.receive(deliveries, subscription),
       onInterrupted: () => this.gate.forgetHeld(),
     });
     this.subscription = subscription;

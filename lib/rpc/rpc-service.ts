@@ -8,6 +8,7 @@ import {
   type Topology,
   type TopologyOptions,
 } from '../wire/topology.js';
+import { RecentIds } from '../wire/recent-ids.js';
 import type { RpcAccessPolicy } from './access-policy.js';
 import { DEFAULT_EXCHANGE } from './call-settings.js';
 import type { DeliveryFacts, RequestOrigin } from './incoming-request.js';
@@ -21,6 +22,8 @@ export class RpcService {
   readonly fanoutQueue: string;
   readonly queues: readonly string[];
   readonly dispatcher: RpcDispatcher;
+  /** Ids of what was dispatched. Of its own: a fanout reaches all services of its topic, whatever their exchange. */
+  readonly seen = new RecentIds();
 
   constructor(
     readonly exchange: string,

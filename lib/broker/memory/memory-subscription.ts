@@ -46,7 +46,7 @@ export class MemorySubscription implements Subscription {
     const { bus, line } = this.parts;
     bus.declare(this.request.topology);
     this.channel ??= new MemoryChannel(this.request.prefetch, line, {
-      onDeliveries: (deliveries) => this.request.onDeliveries(deliveries),
+      onDeliveries: (deliveries) => this.request.onDeliveries(deliveries, this),
       onConsumerLost: (queue) => this.consumerLost(queue),
       onTooLate: (queue) => this.ackLost(queue),
     });
@@ -71,8 +71,9 @@ export class MemorySubscription implements Subscription {
     if (!this.ending) this.parts.line.up.pass(() => this.restore());
   }
 
-  flush(): void {
+  flush(written?: () => void): void {
     this.channel?.flush();
+    written?.();
   }
 
   async cancel(): Promise<void> {

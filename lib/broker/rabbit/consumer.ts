@@ -55,8 +55,10 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     return !this.ending && this.missing.length === 0;
   }
 
-  flush(): void {
+  flush(written?: () => void): void {
     this.channel?.flush();
+    // amqplib hands frames to the socket in the next turn: then what is called in the turn after comes behind them.
+    if (written) process.nextTick(() => setImmediate(written));
   }
 
   cancel(): Promise<void> {
@@ -90,7 +92,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   }
 
   onDeliveries(deliveries: readonly Delivery[]): void {
-    this.guarded(() => this.request.onDeliveries(deliveries));
+    this.guarded(() => this.request.onDeliveries(deliveries, this));
   }
 
   consumerCancelled(channel: ConsumeChannel, queue: string): void {

@@ -21,6 +21,44 @@ describe('a request runs at most once', () => {
     expect(server.counters).toMatchObject({ dispatched: 2, redelivered: 0 });
   });
 
+  it('its acknowledgement has left this process before its handler starts', async () => {
+    const broker = on().broker();
+    const held: (() => void)[] = [];
+    const consume = broker.consume.bind(broker);
+    broker.consume = (request) =>
+      consume({
+        ...request,
+        onDeliveries: (deliveries, subscription) =>
+          request.onDeliveries(deliveries, {
+            ...subscription,
+            flush: (written) => void (written && held.push(written)),
+          }),
+      });
+    const ran: number[] = [];
+    const work = ({ n }: { n: number }): unknown => ran.push(n);
+    await on()
+      .server([{ methods: { work } }], {}, undefined, broker)
+      .start();
+    await on()
+      .peer()
+      .cast('work', { args: { n: 1 } });
+    await eventually(() => held.length === 1);
+    expect(ran).toEqual([]);
+    held[0]!();
+    expect(ran).toEqual([1]);
+  });
+
+  it('a fanout runs once for each service of its topic, whatever their exchange', async () => {
+    const ran: string[] = [];
+    const endpointOf = (exchange: string) => ({ exchange, methods: { work: () => void ran.push(exchange) } });
+    await on()
+      .server([endpointOf('nova'), endpointOf('cinder')])
+      .start();
+    await on().peer().cast('work', {}, { exchange: 'conductor_fanout', routingKey: '' });
+    await eventually(() => ran.length === 2);
+    expect(ran.toSorted()).toEqual(['cinder', 'nova']);
+  });
+
   it('what waits for a slot stays the broker’s, and goes to a sibling when this server dies', async () => {
     const peer = on().peer();
     const order: string[] = [];
