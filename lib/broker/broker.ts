@@ -132,6 +132,11 @@ export interface ConsumeRequest {
   topology: Topology;
   /** Consumed in this order, with the consumer tags `'1'`, `'2'`, … */
   queues: readonly string[];
+  /**
+   * Those of the queues that nobody else ever consumes, and whose messages are worth nothing later: a second consumer there
+   * is what a lost connection left behind, and is ended with the queue, which is declared anew.
+   */
+  own?: readonly string[];
   /** Unacknowledged deliveries per queue; 0: without limit (no `basic.qos` is sent). */
   prefetch: number;
   /** Called once per tick with what arrived in it, in order; from the first on, before `consume` has resolved. Must not throw. */

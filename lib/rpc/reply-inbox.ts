@@ -169,6 +169,7 @@ export class ReplyInbox implements CallKeeper {
       this.subscription = await this.broker.consume({
         topology: replyQueueTopology(this.queue, this.broker.options),
         queues: [this.queue],
+        own: [this.queue],
         prefetch: 0,
         onDeliveries: (deliveries) => this.receive(deliveries),
       });

@@ -58,6 +58,7 @@ export class RpcServer {
   private readonly gate: RequestGate;
   private subscription: Subscription | undefined;
   private starting: Promise<void> | undefined;
+  private consuming: Promise<void> | undefined;
   private draining: Promise<void> | undefined;
   private endStart: (() => void) | undefined;
 
@@ -108,7 +109,8 @@ export class RpcServer {
     if (this.draining) return Promise.reject(new ClosedError('server'));
     this.starting ??= new Promise((resolve, reject) => {
       this.endStart = () => reject(new ClosedError('server'));
-      this.consume().then(resolve, (error: unknown) => {
+      this.consuming = this.consume();
+      this.consuming.then(resolve, (error: unknown) => {
         this.starting = undefined;
         reject(error);
       });
@@ -170,7 +172,11 @@ export class RpcServer {
 
   /** Also when the queues could only be consumed after the server had been stopped. */
   private async leave(): Promise<void> {
-    if (!this.subscription) return;
+    if (!this.subscription) {
+      // What is half declared is left by `consume`, when that has got so far.
+      if (this.broker.state === 'connected') await this.consuming?.catch(() => undefined);
+      return;
+    }
     await this.subscription.close();
     await Promise.all(this.directory.services.map(({ fanoutQueue }) => this.broker.deleteQueue(fanoutQueue)));
   }

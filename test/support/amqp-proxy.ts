@@ -93,6 +93,11 @@ export class AmqpProxy {
   /** Connections stay and accept bytes, but nothing comes out at the other end, not even the end of a connection. */
   stall(): void {
     this.stalled = true;
+    this.stallThoseOpen();
+  }
+
+  /** The same, but new connections work: the path has changed, and nobody has told the broker. */
+  stallThoseOpen(): void {
     for (const line of this.lines) line.stall();
   }
 

@@ -128,6 +128,13 @@ export class RabbitAdmin {
       {ok, Q} -> is_tuple(rabbit_amqqueue:delete(Q, false, false, <<"test">>)); _ -> false end`);
   }
 
+  /** Its process hangs: whoever asks something of the queue gets no answer, until it is let go on. */
+  hangQueue(vhost: string, queue: string, hangs: boolean): Promise<boolean> {
+    const change = hangs ? 'suspend' : 'resume';
+    return this.evaluate(`{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(${binary(vhost)}, queue, ${binary(queue)})),
+      sys:${change}(amqqueue:get_pid(Q)) =:= ok`);
+  }
+
   async addVhost(vhost: string, user: string): Promise<void> {
     await this.evaluate(`rabbit_vhost:add(${binary(vhost)}, <<"test">>),
       rabbit_auth_backend_internal:set_permissions(${binary(user)}, ${binary(vhost)}, <<".*">>, <<".*">>, <<".*">>,
@@ -142,6 +149,16 @@ export class RabbitAdmin {
     await this.evaluate(
       `rabbit_auth_backend_internal:add_user(${binary(user)}, ${binary(password)}, <<"test">>), true`,
     );
+  }
+
+  deleteUser(user: string): Promise<boolean> {
+    return this.evaluate(`rabbit_auth_backend_internal:delete_user(${binary(user)}, <<"test">>) =:= ok`);
+  }
+
+  /** All may be configured and read, and published to exchanges whose names match. */
+  permitWriting(vhost: string, user: string, exchanges: string): Promise<boolean> {
+    const permissions = [user, vhost, '.*', exchanges, '.*', 'test'].map((text) => binary(text)).join(', ');
+    return this.evaluate(`rabbit_auth_backend_internal:set_permissions(${permissions}) =:= ok`);
   }
 
   /** While it is on, the broker reads nothing from connections that publish (`connection.blocked`). */

@@ -1,10 +1,12 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { EventChannel } from '../../events/event-channel.js';
 import { AckLedger } from './ack-ledger.js';
+import { answeredInTime } from './answered-in-time.js';
 import { readBody } from './body-reader.js';
 import type { Line } from './line.js';
 import { type DeliveryChannel, RabbitDelivery } from './rabbit-delivery.js';
 import type { DeliverySource } from './silent-queues.js';
+import { NoAnswer } from './spare-channel.js';
 
 export interface ConsumeChannelObserver {
   onDeliveries(deliveries: readonly RabbitDelivery[]): void;
@@ -23,6 +25,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
   private unsettled = 0;
   private alive = true;
   private leaving = false;
+  private stuck = false;
   private flushing: NodeJS.Immediate | undefined;
   private error: Error | undefined;
 
@@ -50,6 +53,11 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     return this.alive;
   }
 
+  /** Waits for an answer, and hears nothing else. */
+  get isStuck(): boolean {
+    return this.stuck;
+  }
+
   get held(): number {
     return this.unsettled;
   }
@@ -66,11 +74,17 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     await this.channel.prefetch(count, false);
   }
 
+  /**
+   * @throws NoAnswer the channel serves nothing any more, until that comes
+   */
   async consume(queue: string, consumerTag: string): Promise<void> {
     this.consumers.set(queue, consumerTag);
+    const take = (message: ConsumeMessage | null): void => this.received(queue, message);
+    const answer = this.channel.consume(queue, take, { consumerTag, noAck: false });
     try {
-      await this.channel.consume(queue, (message) => this.received(queue, message), { consumerTag, noAck: false });
+      await answeredInTime(answer, this.line.patience, () => new NoAnswer(`consume queue '${queue}'`));
     } catch (error) {
+      this.stuck = error instanceof NoAnswer;
       this.consumers.delete(queue);
       throw error;
     }

@@ -1,15 +1,21 @@
-import { ClosedError, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
-import { OsloMessagingError } from '../../errors/oslo-messaging.error.js';
+import { ClosedError } from '../../errors/delivery.errors.js';
 import type { EventChannel } from '../../events/event-channel.js';
+import { within } from '../../events/within.js';
 import type { ConsumeRequest, Delivery, Subscription } from '../broker.js';
-import { ReplyCode, replyCode, replyText } from './amqp-reply.js';
+import { replyText } from './amqp-reply.js';
+import { refusalOf } from './consume-refusal.js';
 import { ConsumeChannel, type ConsumeChannelObserver } from './consume-channel.js';
 import type { ConnectionSupervisor } from './connection-supervisor.js';
 import type { CheckedConsumer } from './consumer-check.js';
+import { ConsumerLosses } from './consumer-losses.js';
+import { deafQueues } from './deaf-queues.js';
+import { endGhosts } from './ghost-consumers.js';
 import type { Line } from './line.js';
 import type { QueueInspector } from './queue-inspector.js';
 import { RestoreTimer } from './restore-timer.js';
+import { SecondLook } from './second-look.js';
 import { SilentQueues } from './silent-queues.js';
+import { NoAnswer } from './spare-channel.js';
 
 export interface ConsumerParts {
   supervisor: ConnectionSupervisor;
@@ -19,21 +25,25 @@ export interface ConsumerParts {
   onEnded(consumer: Consumer): void;
 }
 
+/** How long a channel that is given up may take to say good-bye. */
+const goodbyeMs = 1_000;
+
 /** The consumers of one request: made again, under the same names and tags, as often as they are lost. */
 export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelObserver {
   /** Settles when all queues are consumed for the first time, or never will be. */
   readonly ready: Promise<void>;
   private readonly timer = new RestoreTimer(() => void this.restore());
+  private readonly secondLook = new SecondLook(() => this.verify());
   private readonly silence = new SilentQueues();
+  private readonly losses: ConsumerLosses;
   private readonly unlisten: () => void;
   private channel: ConsumeChannel | undefined;
   private working = false;
+  private declaring: Promise<void> | undefined;
   /** Grows with each attempt to consume: what was seen before is out of date. */
   private attempts = 0;
   private ending = false;
   private isReady = false;
-  private lost = new Set<string>();
-  private lastReason: string | undefined;
   private cancelling: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
   private settle!: { resolve: () => void; reject: (error: Error) => void };
@@ -43,7 +53,11 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     private readonly parts: ConsumerParts,
   ) {
     this.ready = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
-    this.unlisten = parts.supervisor.listen({ lineUp: () => void this.restore() });
+    this.losses = new ConsumerLosses(parts.events);
+    this.unlisten = parts.supervisor.listen({
+      lineUp: () => void this.restore(),
+      lineDown: (line) => this.secondLook.lineDown(line),
+    });
     void this.restore();
   }
 
@@ -64,6 +78,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   cancel(): Promise<void> {
     this.ending = true;
     this.timer.stop();
+    this.secondLook.stop();
     this.cancelling ??= this.channel?.cancel() ?? Promise.resolve();
     if (!this.isReady) this.settle.reject(new ClosedError('subscription'));
     return this.cancelling;
@@ -81,12 +96,14 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   async verify(): Promise<void> {
     const { channel, attempts } = this;
     if (this.working || !this.consuming || !channel) return;
-    const { forgotten, silent } = await this.deafTo(channel);
+    const { forgotten, silent } = await deafQueues(this.queues, channel, this.parts.inspector, this.silence);
     if (this.working || this.attempts !== attempts || !this.consuming) return;
-    if (silent.length > 0) return this.renewChannel(channel, silent);
+    if (silent.length > 0) return this.renewChannel(channel, silent, 'messages wait and none is delivered');
+    await endGhosts(channel.line, this.request.own ?? [], this.parts.inspector);
+    if (this.channel !== channel) return;
     if (forgotten.length === 0) return this.renewBindings(channel.line);
     const goodbyes = forgotten.map((queue) => channel.forget(queue));
-    this.reportLost(forgotten, 'the broker does not know our consumers any more');
+    this.losses.report(forgotten, 'the broker does not know our consumers any more');
     await Promise.all(goodbyes);
     if (!this.ending) this.timer.soon();
   }
@@ -97,35 +114,25 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
 
   consumerCancelled(channel: ConsumeChannel, queue: string): void {
     if (this.channel !== channel || this.ending) return;
-    this.reportLost([queue], 'cancelled by the broker');
+    this.losses.report([queue], 'cancelled by the broker');
     this.timer.soon();
   }
 
   channelLost(channel: ConsumeChannel, error: Error | undefined): void {
     if (this.channel !== channel) return;
     this.channel = undefined;
-    if (error && this.isReady && !this.ending) this.reportLost(this.queues, replyText(error));
+    if (error && this.isReady && !this.ending) this.losses.report(this.queues, replyText(error));
     this.guarded(() => this.request.onInterrupted?.());
     if (error) this.timer.soon();
   }
 
-  private async deafTo(channel: ConsumeChannel): Promise<{ forgotten: string[]; silent: string[] }> {
-    const deaf = { forgotten: [] as string[], silent: [] as string[] };
-    for (const queue of this.queues) {
-      const seen = await this.parts.inspector.inspect(channel.line, queue);
-      if (!seen || seen.consumers === 0) deaf.forgotten.push(queue);
-      else if (this.silence.isSilent(queue, seen, channel)) deaf.silent.push(queue);
-    }
-    return deaf;
-  }
-
   /** The broker takes back what it believes to be with us, and delivers it again. */
-  private async renewChannel(channel: ConsumeChannel, silent: readonly string[]): Promise<void> {
+  private async renewChannel(channel: ConsumeChannel, queues: readonly string[], reason: string): Promise<void> {
     this.channel = undefined;
-    this.reportLost(silent, 'messages wait and none is delivered');
+    this.losses.report(queues, reason);
     const closed = channel.close();
     this.guarded(() => this.request.onInterrupted?.());
-    await closed;
+    await within(goodbyeMs, closed);
     if (!this.ending) this.timer.soon();
   }
 
@@ -134,9 +141,9 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     const { topology } = this.request;
     if (!topology.some(({ kind }) => kind === 'binding')) return;
     try {
-      await line.declarer.declare(topology);
+      await this.declare(line);
     } catch (error) {
-      if (line.alive) this.reportLost(this.queues, `they cannot be bound again: ${replyText(error)}`, error);
+      if (line.alive) this.losses.report(this.queues, `they cannot be bound again: ${replyText(error)}`, error);
     }
   }
 
@@ -153,7 +160,9 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     try {
       await this.consumeMissing(line);
       this.working = false;
-      if (!this.ending) this.restored();
+      if (this.ending) return;
+      this.restored();
+      this.secondLook.later();
     } catch (error) {
       this.working = false;
       this.restoreFailed(line, error);
@@ -163,11 +172,15 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   private async consumeMissing(line: Line): Promise<void> {
     const channel = this.channel ?? (await this.openChannel(line));
     if (this.ending) return;
-    await line.declarer.declare(this.request.topology);
+    await this.declare(line);
     for (const queue of this.missing) {
       if (this.ending) return;
       await channel.consume(queue, String(this.queues.indexOf(queue) + 1));
     }
+  }
+
+  private declare(line: Line): Promise<void> {
+    return (this.declaring = line.declarer.declare(this.request.topology));
   }
 
   private async openChannel(line: Line): Promise<ConsumeChannel> {
@@ -184,16 +197,11 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   private restored(): void {
     if (this.missing.length > 0) return this.timer.soon();
     this.timer.succeeded();
-    this.lastReason = undefined;
     if (!this.isReady) {
       this.isReady = true;
       this.settle.resolve();
     }
-    if (this.lost.size === 0) return;
-    const queues = [...this.lost];
-    this.lost.clear();
-    const message = `Consuming again: ${queues.join(', ')}`;
-    this.parts.events.emit({ type: 'consumers-restored', level: 'log', message, queues });
+    this.losses.restored();
   }
 
   private restoreFailed(line: Line, error: unknown): void {
@@ -204,7 +212,9 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
       void this.close();
       return;
     }
-    if (line.alive) this.reportLost(this.missing, replyText(error), error);
+    const stuck = error instanceof NoAnswer && this.channel?.isStuck ? this.channel : undefined;
+    if (stuck) return void this.renewChannel(stuck, this.queues, replyText(error));
+    if (line.alive) this.losses.report(this.missing, replyText(error), error);
     // With a line that is gone the next one is awaited; it may be here already.
     if (line.alive || this.parts.supervisor.line) this.timer.later();
   }
@@ -213,6 +223,8 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     const cancelled = this.cancel();
     this.unlisten();
     await cancelled;
+    // Whoever deletes the queues afterwards must not find them declared again.
+    await within(goodbyeMs, this.declaring);
     const { channel } = this;
     this.channel = undefined;
     await channel?.close();
@@ -229,21 +241,4 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
       this.parts.events.emit({ type: 'message-rejected', level: 'error', message, queue, error });
     }
   }
-
-  /** Each reason once, however often it is met. */
-  private reportLost(queues: readonly string[], reason: string, error?: unknown): void {
-    for (const queue of queues) this.lost.add(queue);
-    const text = `Not consuming ${queues.join(', ')}: ${reason}`;
-    if (text === this.lastReason) return;
-    this.lastReason = text;
-    this.parts.events.emit({ type: 'consumers-lost', level: 'warn', message: text, queues, error });
-  }
-}
-
-/** What will not pass by trying again: the first `consume` ends with it. */
-function refusalOf(error: unknown, queues: readonly string[]): Error | undefined {
-  if (error instanceof OsloMessagingError) return error;
-  const code = replyCode(error);
-  if (code !== ReplyCode.accessRefused && code !== ReplyCode.preconditionFailed) return undefined;
-  return new MessageDeliveryFailure(`${queues.join(', ')} cannot be consumed: ${replyText(error)}`, { cause: error });
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { ChannelModel } from 'amqplib';
 import { within } from '../../events/within.js';
+import type { Patience } from './answered-in-time.js';
 import { gatherWrites } from './socket-cork.js';
 import { LivenessWatch } from './liveness-watch.js';
 import { SpareChannel } from './spare-channel.js';
@@ -19,14 +20,19 @@ const goodbyeMs = 1_000;
 
 /** One connection to one node of the broker, from the finished handshake to its end. */
 export class Line {
+  /** For looks: apart from declarations, as either may wait long for one queue. */
   readonly spare: SpareChannel;
   readonly declarer: TopologyDeclarer;
+  readonly patience: Patience;
   readonly upSince = performance.now();
+  /** Of its own: behind a queue that is slow to answer a look, a living line would pass for dead. */
+  private readonly probes: SpareChannel;
   private readonly socket: Socket;
   private readonly watch: LivenessWatch;
   private reason: Error | undefined;
   private isAlive = true;
   private isBlocked = false;
+  private silent = false;
 
   constructor(
     readonly model: ChannelModel,
@@ -41,14 +47,19 @@ export class Line {
     model.on('blocked', (reason) => this.blockedChanged(true, reason));
     model.on('unblocked', () => this.blockedChanged(false, ''));
     gatherWrites(this.socket);
-    this.spare = new SpareChannel(model);
-    this.declarer = new TopologyDeclarer(this.spare);
+    this.patience = { answerWithinMs: livenessTimeoutMs, excused: () => this.isBlocked };
+    this.spare = new SpareChannel(model, this.patience);
+    this.probes = new SpareChannel(model, this.patience);
+    this.declarer = new TopologyDeclarer(new SpareChannel(model, this.patience));
     this.watch = new LivenessWatch(
       {
         bytesRead: () => this.socket.bytesRead,
         probe: () => this.probe(),
         excused: () => this.isBlocked,
-        dead: () => this.destroy(new Error(`the broker answered nothing for ${livenessTimeoutMs} ms`)),
+        dead: () => {
+          this.silent = true;
+          this.destroy(new Error(`the broker answered nothing for ${livenessTimeoutMs} ms`));
+        },
       },
       livenessTimeoutMs,
     );
@@ -56,6 +67,11 @@ export class Line {
 
   get alive(): boolean {
     return this.isAlive;
+  }
+
+  /** Given up because nothing came: the broker may not know of its end. */
+  get fellSilent(): boolean {
+    return this.silent;
   }
 
   /** The broker has stopped reading what is published here. */
@@ -82,7 +98,7 @@ export class Line {
 
   private probe(): void {
     // Needs no permission, changes nothing: no consumer lives on this channel.
-    this.spare.run((channel) => channel.prefetch(1)).catch(() => undefined);
+    this.probes.run('a sign of life', (channel) => channel.prefetch(1)).catch(() => undefined);
   }
 
   private lost(error: Error | undefined): void {

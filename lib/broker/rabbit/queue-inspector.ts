@@ -18,7 +18,7 @@ export class QueueInspector {
 
   async hasExchange(line: Line, exchange: string): Promise<boolean> {
     try {
-      await line.spare.run((channel) => channel.checkExchange(exchange));
+      await line.spare.run(`look at exchange '${exchange}'`, (channel) => channel.checkExchange(exchange));
       return true;
     } catch (error) {
       if (replyCode(error) === ReplyCode.notFound) return false;
@@ -28,7 +28,8 @@ export class QueueInspector {
 
   private async look(line: Line, queue: string): Promise<QueueInspection | undefined> {
     try {
-      const { messageCount, consumerCount } = await line.spare.run((channel) => channel.checkQueue(queue));
+      const what = `look at queue '${queue}'`;
+      const { messageCount, consumerCount } = await line.spare.run(what, (channel) => channel.checkQueue(queue));
       return { messages: messageCount, consumers: consumerCount };
     } catch (error) {
       if (replyCode(error) === ReplyCode.notFound) return undefined;

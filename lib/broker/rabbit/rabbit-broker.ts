@@ -101,7 +101,7 @@ export class RabbitBroker implements Broker {
   async deleteQueue(queue: string): Promise<void> {
     const line = this.anyLine(`delete queue '${queue}'`);
     try {
-      await line.spare.run((channel) => channel.deleteQueue(queue));
+      await line.spare.run(`delete queue '${queue}'`, (channel) => channel.deleteQueue(queue));
     } catch (error) {
       const facts = { host: line.host, cause: error };
       throw new MessageDeliveryFailure(`Queue '${queue}' could not be deleted: ${replyText(error)}`, facts);

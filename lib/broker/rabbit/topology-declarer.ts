@@ -37,7 +37,7 @@ export class TopologyDeclarer {
     requireNames(declaration);
     const wanted = this.adapted(declaration, topology);
     try {
-      await this.channel.run((channel) => write(channel, wanted));
+      await this.channel.run(nameOf(wanted), (channel) => write(channel, wanted));
     } catch (error) {
       if (!isDurableOverTransient(wanted, error)) throw refusal(wanted, error);
       if (wanted.kind === 'exchange') this.transientExchanges.add(wanted.name);
@@ -52,7 +52,7 @@ export class TopologyDeclarer {
   private async declareTransient(wanted: Declaration): Promise<void> {
     const transient = wanted.kind === 'binding' ? wanted : { ...wanted, durable: false };
     await this.channel
-      .run((channel) => write(channel, transient))
+      .run(nameOf(transient), (channel) => write(channel, transient))
       .catch((error: unknown) => Promise.reject(refusal(transient, error)));
   }
 
@@ -97,6 +97,13 @@ function tableOf(values: Readonly<Record<string, number | string>>): Record<stri
     return [name, { '!': value > 0x7fffffff ? 'int64' : 'int32', value }] as const;
   });
   return Object.fromEntries(encoded);
+}
+
+/** In words, for errors. */
+function nameOf(declaration: Declaration): string {
+  if (declaration.kind !== 'binding') return `declare ${declaration.kind} '${declaration.name}'`;
+  const { queue, exchange, routingKey } = declaration;
+  return `bind queue '${queue}' to exchange '${exchange}' by '${routingKey}'`;
 }
 
 function isDurableOverTransient(wanted: Declaration, error: unknown): boolean {

@@ -198,6 +198,24 @@ it('looking disturbs nobody', async () => {
   expect(proxy.received('ChannelClose', 'ConnectionClose')).toEqual([]);
   // Connections, and so channels of them, are as few as without.
   expect(proxy.accepted).toBe(2);
-  expect(proxy.sent('ChannelOpen').length).toBeLessThanOrEqual(5);
+  expect(proxy.sent('ChannelOpen').length).toBeLessThanOrEqual(6);
   expect(proxy.sent('BasicConsume')).toHaveLength(4);
+});
+
+describe('a line that went silent, and lives on at the broker', () => {
+  it('takes no share of the replies: its consumer is ended, and every call is answered', async () => {
+    await serve();
+    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 500 });
+    const client = clientOn(broker);
+    await client.call('echo', {});
+    const consumers = async (): Promise<number> =>
+      (await vhost.listConsumers()).filter(({ queue }) => queue === client.replyQueue).length;
+    // The broker does not hear that the line is given up.
+    proxy.stallThoseOpen();
+    await eventually(async () => (await consumers()) === 2);
+    await eventually(async () => (await consumers()) === 1);
+    await eventually(() => client.health.consuming);
+    for (let n = 0; n < 20; n += 1) expect(await client.call('echo', { n })).toEqual({ n });
+    expect(broker.reports('consumers-restored').map(({ queues }) => queues)).toContainEqual([client.replyQueue]);
+  });
 });

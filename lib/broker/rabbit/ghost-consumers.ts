@@ -1,0 +1,18 @@
+import type { Line } from './line.js';
+import type { QueueInspector } from './queue-inspector.js';
+
+/**
+ * Ends consumers that a lost connection has left behind, on queues that are ours alone.
+ *
+ * A connection that was given up for its silence may live on at the broker until its heartbeats fail, for minutes, and
+ * goes on being served its share of the queue. Nothing but the end of the queue ends it; our consumer is told of that, and
+ * declares the queue anew. A queue in which messages wait is left alone: they would go with it.
+ */
+export async function endGhosts(line: Line, queues: readonly string[], inspector: QueueInspector): Promise<void> {
+  for (const queue of queues) {
+    const seen = line.alive ? await inspector.inspect(line, queue) : undefined;
+    if (seen && seen.consumers > 1 && seen.messages === 0) {
+      await line.spare.run(`delete queue '${queue}'`, (channel) => channel.deleteQueue(queue, { ifEmpty: true }));
+    }
+  }
+}
