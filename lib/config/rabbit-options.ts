@@ -49,6 +49,8 @@ export interface RabbitOptions {
   consumerCheckIntervalMs?: number;
   /** Most messages that were published and are not confirmed yet; more reject at once. @defaultValue 10000 */
   maxInFlightMessages?: number;
+  /** Most bytes of such messages; more reject at once. @defaultValue 67108864 (64 MiB) */
+  maxInFlightBytes?: number;
   /** Most calls that wait for their answers on one connection; more reject at once. @defaultValue 50000 */
   maxPendingCalls?: number;
   /** Publish again, with the same `_unique_id`, what was not confirmed when its connection died. @defaultValue true */
@@ -103,6 +105,7 @@ export const RABBIT_OPTION_RULES: Readonly<Record<keyof RabbitOptions, OptionRul
   livenessTimeoutMs: TIMER_MS,
   consumerCheckIntervalMs: TIMER_MS,
   maxInFlightMessages: POSITIVE,
+  maxInFlightBytes: POSITIVE,
   maxPendingCalls: POSITIVE,
   republishUnconfirmed: SWITCH,
   maxMessageBytes: POSITIVE,
@@ -140,6 +143,7 @@ function defaultOptions(): ResolvedRabbitOptions {
     livenessTimeoutMs: 5000,
     consumerCheckIntervalMs: 30_000,
     maxInFlightMessages: 10_000,
+    maxInFlightBytes: 64 * 1024 * 1024,
     maxPendingCalls: 50_000,
     republishUnconfirmed: true,
     maxMessageBytes: 64 * 1024 * 1024,

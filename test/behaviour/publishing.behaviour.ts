@@ -162,6 +162,18 @@ export function describePublishing(clients: Clients): void {
       expect(await log.takeTexts(2)).toEqual(['x'.repeat(100), '馬'.repeat(33)]);
     });
 
+    it('takes no more than the bound of bytes in flight, and one that is larger alone', async () => {
+      const broker = await clients.connect({ maxInFlightBytes: 10 });
+      const name = unique('q');
+      await declare(broker, [queue(name)]);
+      const outcomes = await Promise.allSettled(['馬馬馬', '1', '2'].map((text) => fill(broker, name, text)));
+      expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+      const message = '10 bytes are unconfirmed already (maxInFlightBytes)';
+      expect(outcomes[2]).toMatchObject({ reason: { code: 'OSLO_DELIVERY', retryable: true, message } });
+      await fill(broker, name, 'x'.repeat(11));
+      expect(await broker.inspectQueue(name)).toEqual({ messages: 3, consumers: 0 });
+    });
+
     it('takes no more than the bound of messages in flight', async () => {
       const broker = await clients.connect({ maxInFlightMessages: 2 });
       const name = unique('q');

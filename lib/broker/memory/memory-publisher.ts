@@ -1,9 +1,10 @@
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
-import { ClosedError, MessageDeliveryFailure, MessageUndeliverable } from '../../errors/delivery.errors.js';
+import { ClosedError, MessageUndeliverable } from '../../errors/delivery.errors.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { refusalOfSize } from '../../wire/message-size.js';
 import type { Topology } from '../../wire/topology.js';
 import type { OutgoingMessage } from '../broker.js';
+import { InFlight } from '../in-flight.js';
 import type { MemoryBus, RoutingOutcome } from './memory-bus.js';
 import type { MemoryLine } from './memory-line.js';
 import type { MemoryMessage } from './memory-message.js';
@@ -23,16 +24,19 @@ export class MemoryPublisher {
   private writable = false;
   private waiting = new Set<PendingPublish>();
   private readonly unconfirmed = new Set<PendingPublish>();
+  private readonly inFlight: InFlight;
   private taken: PendingPublish[] = [];
   /** What was declared on this connection. */
   private declared = new WeakSet<Topology>();
 
-  constructor(private readonly parts: PublisherParts) {}
+  constructor(private readonly parts: PublisherParts) {
+    this.inFlight = new InFlight(parts.options);
+  }
 
   publish(message: OutgoingMessage): Promise<void> {
     const refusal = this.refusalOf(message);
     if (refusal) return Promise.reject(refusal);
-    const pending = new PendingPublish(message);
+    const pending = new PendingPublish(message, this.inFlight.add(message));
     if (this.writable) this.send(pending);
     else this.keep(pending);
     return pending.done;
@@ -90,12 +94,7 @@ export class MemoryPublisher {
   }
 
   private refusalOf(message: OutgoingMessage): Error | undefined {
-    const { maxInFlightMessages, maxOutgoingMessageBytes } = this.parts.options;
-    if (this.waiting.size + this.unconfirmed.size < maxInFlightMessages) {
-      return refusalOfSize(message.body, maxOutgoingMessageBytes);
-    }
-    const text = `${maxInFlightMessages} messages are unconfirmed already (maxInFlightMessages)`;
-    return new MessageDeliveryFailure(text, message);
+    return refusalOfSize(message.body, this.parts.options.maxOutgoingMessageBytes) ?? this.inFlight.refusalOf(message);
   }
 
   private keep(pending: PendingPublish): void {

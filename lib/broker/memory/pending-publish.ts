@@ -10,10 +10,14 @@ export class PendingPublish {
   private readonly body: Uint8Array;
   private readonly startedAt = performance.now();
   private attempts = 1;
+  private isSettled = false;
   private timer: NodeJS.Timeout | undefined;
   private settle!: { resolve: () => void; reject: (error: Error) => void };
 
-  constructor(readonly outgoing: OutgoingMessage) {
+  constructor(
+    readonly outgoing: OutgoingMessage,
+    private readonly onSettled: () => void,
+  ) {
     this.body = new TextEncoder().encode(outgoing.body);
     this.done = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
   }
@@ -65,12 +69,12 @@ export class PendingPublish {
   }
 
   resolve(): void {
-    this.stopClock();
+    this.settled();
     this.settle.resolve();
   }
 
   reject(error: Error): void {
-    this.stopClock();
+    this.settled();
     this.settle.reject(error);
   }
 
@@ -87,6 +91,13 @@ export class PendingPublish {
   timeOut(): void {
     const elapsedMs = Math.round(this.elapsedMs);
     this.reject(new MessagingTimeout(`${this.description}: not confirmed after ${elapsedMs} ms`, { elapsedMs }));
+  }
+
+  private settled(): void {
+    this.stopClock();
+    if (this.isSettled) return;
+    this.isSettled = true;
+    this.onSettled();
   }
 
   private get elapsedMs(): number {

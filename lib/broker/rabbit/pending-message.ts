@@ -17,15 +17,19 @@ export class PendingMessage {
   writtenBefore = false;
   /** How often the broker would not take it. */
   refusals = 0;
-  /** Where it was written last. */
+  /** Where it was written last, unless it came back from there. */
   channel: object | undefined;
   /** On the clock of `performance.now()`: until then a queue is awaited that was there before. */
   awaitQueueUntil: number | undefined;
   private attempts = 0;
+  private isSettled = false;
   private encoded: Buffer | undefined;
   private settle!: { resolve: () => void; reject: (error: Error) => void };
 
-  constructor(readonly message: OutgoingMessage) {
+  constructor(
+    readonly message: OutgoingMessage,
+    private readonly onSettled?: () => void,
+  ) {
     const { giveUpMs = Infinity, expirationMs = Infinity } = message;
     this.deadline = this.since + Math.min(giveUpMs, expirationMs);
     this.promise = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
@@ -57,10 +61,12 @@ export class PendingMessage {
   }
 
   resolve(): void {
+    this.settled();
     this.settle.resolve();
   }
 
   reject(error: Error): void {
+    this.settled();
     this.settle.reject(error);
   }
 
@@ -72,9 +78,17 @@ export class PendingMessage {
     );
   }
 
-  timeOut(now: number): void {
+  /** `hindrance`: what kept it from being sent. */
+  timeOut(now: number, hindrance?: string): void {
     const elapsedMs = Math.round(now - this.since);
-    this.reject(new MessagingTimeout(`${this.description}: not confirmed after ${elapsedMs} ms`, { elapsedMs }));
+    const text = `${this.description}: not confirmed after ${elapsedMs} ms${hindrance === undefined ? '' : `, ${hindrance}`}`;
+    this.reject(new MessagingTimeout(text, { elapsedMs }));
+  }
+
+  private settled(): void {
+    if (this.isSettled) return;
+    this.isSettled = true;
+    this.onSettled?.();
   }
 
   private get description(): string {

@@ -41,11 +41,11 @@ export class PublishChannelKeeper {
     if (line) void this.open(line);
   }
 
-  /** The broker has closed it, or its line is gone; what it left behind has to be sorted out before. */
-  lost(channel: PublishChannel): void {
+  /** The broker has closed it, or its line is gone; what it left behind has to be sorted out before. `cured`: the next will live. */
+  lost(channel: PublishChannel, cured: boolean): void {
     if (this.channel !== channel) return;
     this.channel = undefined;
-    if (performance.now() - channel.openedAt >= stableAfterMs) this.failures = 0;
+    if (performance.now() - channel.openedAt >= stableAfterMs || cured) this.failures = 0;
     this.reopen(channel.line);
   }
 

@@ -1,21 +1,24 @@
-import { ClosedError, MessageDeliveryFailure, MessageUndeliverable } from '../../errors/delivery.errors.js';
+import { ClosedError, MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { OsloMessagingError } from '../../errors/oslo-messaging.error.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import type { Topology } from '../../wire/topology.js';
 import type { OutgoingMessage } from '../broker.js';
+import { InFlight, type InFlightLimits } from '../in-flight.js';
 import { replyText } from './amqp-reply.js';
 import type { AttemptFailure, ConnectionSupervisor } from './connection-supervisor.js';
 import { AwaitedQueues } from './awaited-queues.js';
 import { DeadlineClock } from './deadline-clock.js';
-import { declarePatiently } from './declare-patiently.js';
 import type { Line } from './line.js';
 import { lostConfirms } from './lost-confirms.js';
 import { NackedMessages } from './nacked-messages.js';
 import { PendingMessage } from './pending-message.js';
 import type { PublishChannel } from './publish-channel.js';
 import { type ChannelKeeperObserver, PublishChannelKeeper } from './publish-channel-keeper.js';
+import { RecentRefusals } from './recent-refusals.js';
 import { type ReturnedMessage, ReturnedMessages } from './returned-messages.js';
+import { NoAnswer } from './spare-channel.js';
+import { UndeclaredMessages } from './undeclared-messages.js';
 
 /** Sends messages over one confirm channel, in order, and keeps what has to wait. */
 export class Publisher implements ChannelKeeperObserver {
@@ -23,17 +26,20 @@ export class Publisher implements ChannelKeeperObserver {
   private readonly unconfirmed = new Set<PendingMessage>();
   private readonly returns = new ReturnedMessages();
   private readonly nackedMessages = new NackedMessages((messages) => this.publishOnNewChannel(messages));
+  private readonly undeclared = new UndeclaredMessages((...outcome) => this.topologyDeclared(...outcome));
+  private readonly refusals = new RecentRefusals();
+  private readonly inFlight: InFlight;
   private readonly awaited = new AwaitedQueues((messages) => this.publishAgain(messages), dropUntaken);
   private readonly clock = new DeadlineClock((now) => this.giveUpOverdue(now));
   private readonly channels: PublishChannelKeeper;
-  private declaring = false;
   private closed = false;
 
   constructor(
-    supervisor: ConnectionSupervisor,
-    private readonly options: Pick<ResolvedRabbitOptions, 'maxInFlightMessages' | 'republishUnconfirmed'>,
+    private readonly supervisor: ConnectionSupervisor,
+    private readonly options: InFlightLimits & Pick<ResolvedRabbitOptions, 'republishUnconfirmed'>,
     private readonly events: EventChannel,
   ) {
+    this.inFlight = new InFlight(options);
     this.channels = new PublishChannelKeeper(supervisor, this);
     supervisor.listen({
       lineUnblocked: () => this.pump(),
@@ -43,18 +49,12 @@ export class Publisher implements ChannelKeeperObserver {
 
   publish(message: OutgoingMessage): Promise<void> {
     if (this.closed) return Promise.reject(new ClosedError('broker'));
-    if (this.inFlight >= this.options.maxInFlightMessages) {
-      const text = `${this.options.maxInFlightMessages} messages are unconfirmed already (maxInFlightMessages)`;
-      return Promise.reject(new MessageDeliveryFailure(text, message));
-    }
-    const pending = new PendingMessage(message);
-    if (this.mayWriteAtOnce(message.topology)) {
-      this.write(this.channels.current!, pending, true);
-    } else {
-      this.waiting.add(pending);
-      this.pump();
-    }
-    if (pending.deadline !== Infinity) this.clock.watch(pending.deadline);
+    const refusal = this.inFlight.refusalOf(message);
+    if (refusal) return Promise.reject(refusal);
+    const pending = new PendingMessage(message, this.inFlight.add(message));
+    const refused = this.refusals.reasonFor(pending);
+    if (refused !== undefined) pending.fail(refused);
+    else this.send(pending);
     return pending.promise;
   }
 
@@ -62,7 +62,7 @@ export class Publisher implements ChannelKeeperObserver {
     this.closed = true;
     this.channels.close();
     this.clock.stop();
-    const parked = [...this.nackedMessages.clear(), ...this.awaited.clear()];
+    const parked = [...this.nackedMessages.clear(), ...this.awaited.clear(), ...this.undeclared.clear()];
     const pending = [...this.unconfirmed, ...this.waiting, ...parked];
     this.waiting.clear();
     for (const one of pending) {
@@ -89,6 +89,7 @@ export class Publisher implements ChannelKeeperObserver {
     const pending = this.returns.match(returned);
     if (!pending || !this.forget(pending)) return;
     const { exchange, routingKey } = returned;
+    pending.channel = undefined;
     if (pending.message.mandatory) pending.reject(new MessageUndeliverable(exchange, routingKey));
     else if (!this.awaited.hold(pending)) dropUntaken(pending);
     this.retireWhenDone(channel);
@@ -96,8 +97,8 @@ export class Publisher implements ChannelKeeperObserver {
 
   channelLost(channel: PublishChannel, error: Error | undefined): void {
     if (error) channel.line.declarer.forget();
-    this.sortOutUnconfirmed(channel, error);
-    this.channels.lost(channel);
+    this.refusals.channelLost(error);
+    this.channels.lost(channel, this.sortOutUnconfirmed(channel, error));
     // Where it had been replaced before.
     this.pump();
   }
@@ -107,8 +108,21 @@ export class Publisher implements ChannelKeeperObserver {
     this.pump();
   }
 
-  private get inFlight(): number {
-    return this.waiting.size + this.unconfirmed.size + this.nackedMessages.size + this.awaited.size;
+  /** What keeps messages from being sent now. */
+  private get hindrance(): string | undefined {
+    const { line } = this.supervisor;
+    if (!line) return 'there is no connection to the broker';
+    return line.blocked ? 'the broker takes no messages' : undefined;
+  }
+
+  private send(pending: PendingMessage): void {
+    if (this.mayWriteAtOnce(pending.message.topology)) {
+      this.write(this.channels.current!, pending, true);
+    } else {
+      this.waiting.add(pending);
+      this.pump();
+    }
+    if (pending.deadline !== Infinity) this.clock.watch(pending.deadline);
   }
 
   private publishAgain(messages: PendingMessage[]): void {
@@ -144,44 +158,33 @@ export class Publisher implements ChannelKeeperObserver {
     return this.unconfirmed.delete(pending);
   }
 
-  /** Writes what waits, up to the first message whose topology has to be declared before. */
+  /** Writes what waits and can be sent now. */
   private pump(): void {
-    if (this.declaring) return;
     for (const pending of this.waiting) {
       const { current: channel } = this.channels;
       if (!channel?.isOpen) return;
-      const now = performance.now();
-      if (pending.deadline <= now) {
-        this.waiting.delete(pending);
-        pending.timeOut(now);
-        continue;
-      }
-      const { topology } = pending.message;
-      if (topology && !channel.line.declarer.isDeclared(topology)) {
-        void this.declareThenPump(channel, pending, topology);
-        return;
-      }
+      // It has refused this one; another channel is on its way.
+      if (pending.channel === channel) continue;
       this.waiting.delete(pending);
-      this.write(channel, pending, false);
+      const now = performance.now();
+      const { topology } = pending.message;
+      if (pending.deadline <= now) pending.timeOut(now);
+      else if (topology && !channel.line.declarer.isDeclared(topology)) {
+        this.undeclared.hold(channel.line, topology, pending);
+      } else this.write(channel, pending, false);
     }
   }
 
-  private async declareThenPump(channel: PublishChannel, pending: PendingMessage, topology: Topology): Promise<void> {
-    this.declaring = true;
-    try {
-      await declarePatiently(channel.line, topology);
-    } catch (error) {
-      this.declareFailed(channel.line, pending, error);
-    }
-    this.declaring = false;
-    this.pump();
-  }
-
-  private declareFailed(line: Line, pending: PendingMessage, error: unknown): void {
+  private topologyDeclared(line: Line, messages: PendingMessage[], error?: unknown): void {
     // A line that died in the middle has decided nothing.
-    if (!line.alive || !this.waiting.delete(pending)) return;
-    if (error instanceof OsloMessagingError) pending.reject(error);
-    else pending.fail(replyText(error), { cause: error, host: line.host });
+    if (error === undefined || !line.alive) return this.publishAgain(messages);
+    const again: PendingMessage[] = [];
+    for (const pending of messages) {
+      if (error instanceof NoAnswer && pending.mayTryAgain()) again.push(pending);
+      else if (error instanceof OsloMessagingError) pending.reject(error);
+      else pending.fail(replyText(error), { cause: error, host: line.host });
+    }
+    this.publishAgain(again);
   }
 
   /** A channel that another one has replaced stays for its confirms. */
@@ -191,13 +194,15 @@ export class Publisher implements ChannelKeeperObserver {
     channel.retire();
   }
 
-  private sortOutUnconfirmed(channel: PublishChannel, error: Error | undefined): void {
+  /** Returns whether what was to blame is out of the way. */
+  private sortOutUnconfirmed(channel: PublishChannel, error: Error | undefined): boolean {
     const { host } = channel.line;
     const lost = [...this.unconfirmed].filter((pending) => pending.channel === channel);
     for (const pending of lost) this.forget(pending);
-    const { again, given } = lostConfirms(lost, error, this.options.republishUnconfirmed);
+    const { again, given, cured } = lostConfirms(lost, error, this.options.republishUnconfirmed);
     for (const { pending, reason } of given) pending.fail(reason, { cause: error, host });
     this.waiting = new Set([...again, ...this.waiting]);
+    return cured;
   }
 
   private attemptFailed({ host, reason, error }: AttemptFailure): void {
@@ -210,15 +215,14 @@ export class Publisher implements ChannelKeeperObserver {
 
   private giveUpOverdue(now: number): number {
     let next = Infinity;
-    for (const pending of [...this.unconfirmed, ...this.waiting, ...this.nackedMessages, ...this.awaited]) {
+    const parked = [this.waiting, this.nackedMessages, this.awaited, this.undeclared];
+    for (const pending of [...this.unconfirmed, ...parked.flatMap((messages) => [...messages])]) {
       if (pending.deadline > now) {
         next = Math.min(next, pending.deadline);
       } else {
-        this.waiting.delete(pending);
-        this.nackedMessages.delete(pending);
-        this.awaited.delete(pending);
-        this.forget(pending);
-        pending.timeOut(now);
+        for (const messages of parked) messages.delete(pending);
+        if (this.forget(pending)) this.retireWhenDone(pending.channel as PublishChannel);
+        pending.timeOut(now, this.hindrance);
       }
     }
     return next;

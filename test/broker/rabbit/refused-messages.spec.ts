@@ -1,8 +1,9 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Topology } from '../../../lib/wire/topology.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';
+import { rabbitUrl } from '../../support/rabbit-url.js';
 import { collect } from './collected-deliveries.js';
 import { useBrokers } from './rabbit-brokers.js';
 import { topicTopology } from './topologies.js';
@@ -161,5 +162,78 @@ describe('a message whose queue comes back in a moment', () => {
       code: 'OSLO_TIMEOUT',
     });
     await broker.publish(request('given up after a while'));
+  });
+});
+
+describe('what the user may not do', () => {
+  const user = 'limited';
+  beforeEach(() => vhost.admin.addUser(user, 'secret'));
+  afterEach(() => vhost.admin.deleteUser(user));
+
+  async function limited() {
+    await vhost.admin.permitWriting(vhost.name, user, '^(tx|work)$');
+    const proxy = await AmqpProxy.start(vhost.address);
+    proxies.push(proxy);
+    const address = { host: '127.0.0.1', port: proxy.port, user, password: 'secret' };
+    return { proxy, broker: brokers.open(rabbitUrl(address, vhost.name)) };
+  }
+
+  it('is refused at once where it is about the exchange without a name, and tried no more', async () => {
+    const { broker } = await limited();
+    const reply = broker.publish({ exchange: '', routingKey: 'reply_x', body: 'r', mandatory: true, retry: 5 });
+    await expect(reply).rejects.toThrow(/refused/);
+  });
+
+  it('costs others little: what is alike is refused together, and for a moment not asked for again', async () => {
+    const { broker, proxy } = await limited();
+    const good = { exchange: 'tx', routingKey: 'work', body: 'x', topology: topicTopology('tx', 'work') };
+    await broker.publish(good);
+    proxy.clear();
+    const bad = { exchange: 'amq.fanout', routingKey: '', body: 'x' };
+    const outcomes = Promise.allSettled(Array.from({ length: 100 }, () => broker.publish(bad)));
+    await broker.publish(good);
+    expect((await outcomes).filter(({ status }) => status === 'fulfilled')).toEqual([]);
+    await expect(broker.publish(bad)).rejects.toThrow(/refused/);
+    expect(proxy.sent('ChannelOpen').length).toBeLessThan(4);
+  });
+
+  it('to declare is refused once for all that wait for it', async () => {
+    const { broker, proxy } = await proxied();
+    await broker.publish({ exchange: 'tw', routingKey: 'work', body: 'x', topology: topicTopology('tw', 'work') });
+    proxy.clear();
+    const bad: Topology = [{ kind: 'exchange', name: 'tw', type: 'fanout', durable: false, autoDelete: false }];
+    const message = { exchange: 'tw', routingKey: 'work', body: 'x', topology: bad };
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => broker.publish(message)));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toEqual([]);
+    expect(proxy.sent('ExchangeDeclare').length).toBeLessThan(3);
+  });
+});
+
+describe('a queue whose process hangs at the broker', () => {
+  const hanging = topicTopology('tx', 'hanging');
+  const wellTopology = topicTopology('tx', 'well');
+  afterEach(() => vhost.admin.hangQueue(vhost.name, 'hanging', false));
+
+  it('holds up nothing but what is sent to it, and that goes out when it answers again', async () => {
+    const { proxy } = await proxied();
+    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 1_000 });
+    const send = (routingKey: string, topology: Topology, retry = -1) =>
+      broker.publish({ exchange: 'tx', routingKey, body: 'x', topology, retry });
+    await send('hanging', hanging);
+    await vhost.admin.hangQueue(vhost.name, 'hanging', true);
+    // Each is a topology of its own: declared anew, and not answered.
+    const stuck = watch(send('hanging', [...hanging]));
+    const impatient = send('hanging', [...hanging], 0);
+    await send('well', wellTopology);
+    await expect(impatient).rejects.toThrow(/does not answer: declare queue 'hanging'/);
+    await expect(broker.inspectQueue('hanging')).rejects.toThrow(/does not answer: look at queue 'hanging'/);
+    expect(await broker.inspectQueue('well')).toEqual({ messages: 1, consumers: 0 });
+    expect(stuck.outcome).toBe('pending');
+    expect(broker.reports('connection-changed').filter(({ to }) => to === 'disconnected')).toEqual([]);
+    await vhost.admin.hangQueue(vhost.name, 'hanging', false);
+    await eventually(() => stuck.outcome === 'confirmed');
+    // What was left behind is closed when it is answered at last.
+    await eventually(() => proxy.sent('ChannelClose').length >= 2);
+    expect(await broker.inspectQueue('hanging')).toEqual({ messages: 2, consumers: 0 });
   });
 });

@@ -62,6 +62,7 @@ describe('refuses, naming the option,', () => {
     ['livenessTimeoutMs', 2 ** 31],
     ['consumerCheckIntervalMs', 0],
     ['maxInFlightMessages', 0],
+    ['maxInFlightBytes', 0],
     ['maxMessageBytes', 10n],
     ['maxOutgoingMessageBytes', 0],
     ['maxPendingCalls', 0.5],

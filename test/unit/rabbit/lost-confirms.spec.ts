@@ -71,17 +71,38 @@ describe('lostConfirms', () => {
     expect(lostConfirms([message], notFound, true).given).toMatchObject([{ pending: message }]);
   });
 
-  it('finds a message that is too large by its size', () => {
+  it('finds all messages that are too large by their size', () => {
     const error = closedBy(406, 'PRECONDITION_FAILED - message size 5 is larger than configured max size 4');
-    const { again, given } = lostConfirms([pending('1234'), pending('ééx'), pending('1')], error, true);
+    const messages = [pending('1234'), pending('ééx'), pending('1'), pending('123456')];
+    const { again, given } = lostConfirms(messages, error, true);
     expect(bodies(again)).toEqual(['1234', '1']);
-    expect(given).toMatchObject([{ pending: { message: { body: 'ééx' } } }]);
+    expect(bodies(given.map((one) => one.pending))).toEqual(['ééx', '123456']);
   });
 
-  it('blames only the first for a refusal, as the next may be allowed', () => {
+  it('lets all that are refused alike share the fate', () => {
     const error = closedBy(403, "ACCESS_REFUSED - access to exchange 'there' in vhost '/' refused for user 'u'");
-    const { again, given } = lostConfirms([pending('1'), pending('2')], error, true);
+    const messages = [pending('1'), pending('2', { exchange: 'elsewhere' }), pending('3')];
+    const { again, given, cured } = lostConfirms(messages, error, true);
     expect(bodies(again)).toEqual(['2']);
-    expect(given).toHaveLength(1);
+    expect(bodies(given.map((one) => one.pending))).toEqual(['1', '3']);
+    expect(cured).toBe(true);
+  });
+
+  it('blames one topic only where the refusal is about a topic', () => {
+    const text = "ACCESS_REFUSED - access to topic 'k' in exchange 'there' in vhost '/' refused for user 'u'";
+    const messages = [pending('1', { routingKey: 'allowed' }), pending('2'), pending('3', { routingKey: 'allowed' })];
+    expect(bodies(lostConfirms(messages, closedBy(403, text), true).again)).toEqual(['1', '3']);
+  });
+
+  it('knows the exchange without a name under its other name', () => {
+    const text = "ACCESS_REFUSED - access to exchange 'amq.default' in vhost '/' refused for user 'u'";
+    const messages = [pending('1'), pending('2', { exchange: '' })];
+    expect(bodies(lostConfirms(messages, closedBy(403, text), true).again)).toEqual(['1']);
+  });
+
+  it('cures nothing where it cannot be told who is to blame', () => {
+    const { again, cured } = lostConfirms([pending('1')], closedBy(541, 'INTERNAL_ERROR'), true);
+    expect(bodies(again)).toEqual(['1']);
+    expect(cured).toBe(false);
   });
 });
