@@ -30,6 +30,13 @@ export interface ConsumersChanged extends EventBase {
   queues: readonly string[];
 }
 
+/** An exchange or queue was to be durable (`amqpDurableQueues`) and exists as not durable: what is in it does not outlive the broker. */
+export interface DurabilityMismatch extends EventBase {
+  type: 'durability-mismatch';
+  kind: 'exchange' | 'queue';
+  name: string;
+}
+
 /** Our own process was held up for more than half of the heartbeat: much longer, and the broker takes it for dead. */
 export interface EventLoopBlocked extends EventBase {
   type: 'event-loop-blocked';
@@ -171,6 +178,7 @@ export type MessagingEvent =
   | AckLost
   | ConnectionChanged
   | ConsumersChanged
+  | DurabilityMismatch
   | ErrorClassLost
   | EventLoopBlocked
   | HandlerFailed

@@ -2,7 +2,7 @@ import type { TimeoutDiagnosis } from '../errors/timeout-diagnosis.js';
 import type { CallFacts } from './pending-call.js';
 
 /** How many unanswered calls are remembered, to recognise late replies. */
-const REMEMBERED = 1000;
+const REMEMBERED = 10_000;
 
 /** A call that has ended without its answer. */
 export interface EndedCall {
@@ -29,6 +29,7 @@ export class EndedCalls {
 
   /** Whether one has ended after that moment on the clock of `performance.now()`. */
   hasAnySince(moment: number): boolean {
-    return [...this.calls.values()].some(({ endedAt }) => endedAt > moment);
+    for (const { endedAt } of this.calls.values()) if (endedAt > moment) return true;
+    return false;
   }
 }

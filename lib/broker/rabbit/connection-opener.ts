@@ -39,7 +39,7 @@ export class ConnectionOpener {
     if (!(error instanceof Error) || !error.message.startsWith('Expected ConnectionOpenOk; got <ConnectionClose')) {
       return error;
     }
-    const text = `virtual host '${this.virtualHost}' does not exist, or is not open to this user`;
+    const text = `virtual host '${this.virtualHost}' does not exist, is not open to this user, or has no connections left`;
     return new Error(text, { cause: error });
   }
 

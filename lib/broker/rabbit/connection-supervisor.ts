@@ -1,4 +1,5 @@
 import type { ChannelModel } from 'amqplib';
+import type { EventChannel } from '../../events/event-channel.js';
 import type { ConnectionPhase } from '../../events/messaging-event.js';
 import { replyText } from './amqp-reply.js';
 import type { ConnectionOpener } from './connection-opener.js';
@@ -6,6 +7,7 @@ import type { ConnectionState } from './connection-state.js';
 import { type BrokerHost, type HostRotation, hostLabel } from './host-rotation.js';
 import { Line, type LineObserver } from './line.js';
 import type { ReconnectPolicy } from './reconnect-policy.js';
+import type { NamedDeclaration } from './topology-declarer.js';
 
 /** What users of a supervised connection are told. */
 export interface LineListener {
@@ -27,6 +29,7 @@ export interface SupervisorParts {
   policy: ReconnectPolicy;
   state: ConnectionState;
   livenessTimeoutMs: number;
+  events: EventChannel;
 }
 
 /** A line that lived shorter counts as a failed attempt. */
@@ -107,6 +110,11 @@ export class ConnectionSupervisor implements LineObserver {
     const { host } = line;
     this.parts.state.enter('connected', { level: 'log', message: `The broker ${host} takes messages again`, host });
     this.tell((listener) => listener.lineUnblocked?.(line));
+  }
+
+  lineDeclaredTransient({ host }: Line, { kind, name }: NamedDeclaration): void {
+    const message = `The ${kind} '${name}' is not durable at ${host}, though it was to be: taken as it is`;
+    this.parts.events.emit({ type: 'durability-mismatch', level: 'warn', message, kind, name });
   }
 
   private async connect(): Promise<void> {

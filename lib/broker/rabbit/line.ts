@@ -6,13 +6,14 @@ import type { Patience } from './answered-in-time.js';
 import { gatherWrites } from './socket-cork.js';
 import { LivenessWatch } from './liveness-watch.js';
 import { SpareChannel } from './spare-channel.js';
-import { TopologyDeclarer } from './topology-declarer.js';
+import { type NamedDeclaration, TopologyDeclarer } from './topology-declarer.js';
 
 /** What a line reports to its supervisor. */
 export interface LineObserver {
   lineLost(line: Line, error: Error): void;
   lineBlocked(line: Line, reason: string): void;
   lineUnblocked(line: Line): void;
+  lineDeclaredTransient(line: Line, declaration: NamedDeclaration): void;
 }
 
 /** How long an orderly good-bye may take before the socket is cut. */
@@ -50,7 +51,9 @@ export class Line {
     this.patience = { answerWithinMs: livenessTimeoutMs, excused: () => this.isBlocked };
     this.spare = new SpareChannel(model, this.patience);
     this.probes = new SpareChannel(model, this.patience);
-    this.declarer = new TopologyDeclarer(new SpareChannel(model, this.patience));
+    this.declarer = new TopologyDeclarer(new SpareChannel(model, this.patience), (declaration) =>
+      this.observer.lineDeclaredTransient(this, declaration),
+    );
     this.watch = new LivenessWatch(
       {
         bytesRead: () => this.socket.bytesRead,

@@ -144,6 +144,7 @@ export class RabbitBroker implements Broker {
       policy: new ReconnectPolicy(options),
       state: new ConnectionState(connection, this.events),
       livenessTimeoutMs: options.livenessTimeoutMs,
+      events: this.events,
     });
   }
 }

@@ -4,13 +4,22 @@ import { requireNames, type Declaration, type QueueDeclaration, type Topology } 
 import { ReplyCode, replyCode, replyText } from './amqp-reply.js';
 import type { SpareChannel } from './spare-channel.js';
 
+/** What has a name of its own. */
+export type NamedDeclaration = Exclude<Declaration, { kind: 'binding' }>;
+
 /** Declares topologies on one connection. */
 export class TopologyDeclarer {
   private declared = new WeakSet<Topology>();
   /** Exchanges that exist as non-durable although we are configured for durable ones. */
   private readonly transientExchanges = new Set<string>();
 
-  constructor(private readonly channel: SpareChannel) {}
+  private readonly reported = new Set<string>();
+
+  constructor(
+    private readonly channel: SpareChannel,
+    /** Told once of each exchange and queue that was to be durable and is not. */
+    private readonly onTransient: (declaration: NamedDeclaration) => void,
+  ) {}
 
   isDeclared(topology: Topology): boolean {
     return this.declared.has(topology);
@@ -37,31 +46,47 @@ export class TopologyDeclarer {
     requireNames(declaration);
     const wanted = this.adapted(declaration, topology);
     try {
-      await this.channel.run(nameOf(wanted), (channel) => write(channel, wanted));
+      await this.write(wanted);
     } catch (error) {
-      if (!isDurableOverTransient(wanted, error)) throw refusal(wanted, error);
-      if (wanted.kind === 'exchange') this.transientExchanges.add(wanted.name);
-      await this.declareTransient(wanted);
+      const instead = await this.secondTry(wanted, error);
+      if (!instead) throw refusal(wanted, error);
+      await this.write(instead).catch((failure: unknown) => Promise.reject(refusal(instead, failure)));
     }
+  }
+
+  private write(declaration: Declaration): Promise<void> {
+    return this.channel.run(nameOf(declaration), (channel) => write(channel, declaration));
+  }
+
+  /** What to declare after this refusal; undefined: nothing would help. */
+  private async secondTry(wanted: Declaration, error: unknown): Promise<Declaration | undefined> {
+    if (wanted.kind === 'binding') return undefined;
+    if (isStopped(wanted, error)) {
+      await this.channel.run(`delete queue '${wanted.name}'`, (channel) => channel.deleteQueue(wanted.name));
+      return wanted;
+    }
+    if (!isDurableOverTransient(wanted, error)) return undefined;
+    if (wanted.kind === 'exchange') this.transientExchanges.add(wanted.name);
+    return this.transient(wanted);
+  }
+
+  private adapted(declaration: Declaration, topology: Topology): Declaration {
+    if (declaration.kind === 'binding' || !declaration.durable) return declaration;
+    if (declaration.kind === 'exchange') {
+      return this.transientExchanges.has(declaration.name) ? this.transient(declaration) : declaration;
+    }
+    return this.mustBeTransient(declaration, topology) ? this.transient(declaration) : declaration;
   }
 
   /**
    * A peer with other options has made it non-durable. As `_declare_fallback_nondurable` in Python:
    * taken as it is, once, and queues of such an exchange are non-durable as well.
    */
-  private async declareTransient(wanted: Declaration): Promise<void> {
-    const transient = wanted.kind === 'binding' ? wanted : { ...wanted, durable: false };
-    await this.channel
-      .run(nameOf(transient), (channel) => write(channel, transient))
-      .catch((error: unknown) => Promise.reject(refusal(transient, error)));
-  }
-
-  private adapted(declaration: Declaration, topology: Topology): Declaration {
-    if (declaration.kind === 'binding' || !declaration.durable) return declaration;
-    if (declaration.kind === 'exchange') {
-      return this.transientExchanges.has(declaration.name) ? { ...declaration, durable: false } : declaration;
-    }
-    return this.mustBeTransient(declaration, topology) ? { ...declaration, durable: false } : declaration;
+  private transient<T extends NamedDeclaration>(declaration: T): T {
+    const { kind, name } = declaration;
+    if (!this.reported.has(`${kind} ${name}`)) this.onTransient(declaration);
+    this.reported.add(`${kind} ${name}`);
+    return { ...declaration, durable: false };
   }
 
   private mustBeTransient(queue: QueueDeclaration, topology: Topology): boolean {
@@ -106,9 +131,18 @@ function nameOf(declaration: Declaration): string {
   return `bind queue '${queue}' to exchange '${exchange}' by '${routingKey}'`;
 }
 
-function isDurableOverTransient(wanted: Declaration, error: unknown): boolean {
-  if (wanted.kind === 'binding' || !wanted.durable || replyCode(error) !== ReplyCode.preconditionFailed) return false;
+function isDurableOverTransient(wanted: NamedDeclaration, error: unknown): boolean {
+  if (!wanted.durable || replyCode(error) !== ReplyCode.preconditionFailed) return false;
   return replyText(error).includes("inequivalent arg 'durable'");
+}
+
+/**
+ * A queue that was declared while its virtual host was being deleted stays behind without a process, for ever.
+ * What is not durable has no messages to lose then, and is made anew.
+ */
+function isStopped(wanted: NamedDeclaration, error: unknown): boolean {
+  if (wanted.kind !== 'queue' || wanted.durable || replyCode(error) !== ReplyCode.notFound) return false;
+  return replyText(error).includes('process is stopped');
 }
 
 function refusal(wanted: Declaration, error: unknown): unknown {

@@ -29,6 +29,7 @@ function refused(options: ReconnectOptions = {}) {
     policy: new ReconnectPolicy(options, () => 0.999),
     state: new ConnectionState('consume', events),
     livenessTimeoutMs: 5_000,
+    events,
   });
   return { supervisor, attempts };
 }

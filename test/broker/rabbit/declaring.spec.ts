@@ -1,0 +1,63 @@
+import { afterEach, expect, it } from 'vitest';
+import { RpcClient } from '../../../lib/rpc/rpc-client.js';
+import { RpcServer } from '../../../lib/rpc/rpc-server.js';
+import { AmqpProxy } from '../../support/amqp-proxy.js';
+import { eventually } from '../../support/eventually.js';
+import { useVhost } from '../../support/rabbit.js';
+import { collect } from './collected-deliveries.js';
+import { useBrokers } from './rabbit-brokers.js';
+import { topicTopology } from './topologies.js';
+
+// Of calls that were lost with their virtual host an answer may come yet: their queue is left to expire.
+const vhost = useVhost({ mayLeave: /^reply_/ });
+const brokers = useBrokers(afterEach);
+const target = { exchange: 'nova', topic: 'conductor' };
+const methods = { echo: (args: object): object => args };
+
+it('what was to be durable and is not is reported, once of each', async () => {
+  const peer = brokers.open(vhost.url);
+  await peer.publish({ exchange: 'tx', routingKey: 'work', body: '1', topology: topicTopology('tx', 'work') });
+  const broker = brokers.open(vhost.url);
+  const received = collect();
+  const subscription = await broker.consume(received.request(topicTopology('tx', 'work', true)));
+  // Asked for again after each loss.
+  await vhost.deleteQueue('work');
+  await eventually(() => broker.reports('consumers-restored').length === 1);
+  expect(broker.reports('durability-mismatch')).toMatchObject([
+    { kind: 'exchange', name: 'tx', level: 'warn' },
+    { kind: 'queue', name: 'work', level: 'warn' },
+  ]);
+  expect(peer.reports('durability-mismatch')).toEqual([]);
+  await subscription.close();
+});
+
+it('a server that is closed while it declares leaves nothing behind', async () => {
+  const proxy = await AmqpProxy.start(vhost.address);
+  const broker = brokers.open(vhost.urlVia(proxy));
+  await broker.connected();
+  const server = new RpcServer(broker, { ...target, server: 'host1' }, [{ methods }]);
+  const started = server.start();
+  started.catch(() => undefined);
+  await eventually(() => proxy.sent('QueueDeclare').length > 0);
+  await server.close();
+  await expect(started).rejects.toMatchObject({ code: 'OSLO_CLOSED' });
+  await broker.close();
+  expect((await vhost.listQueues()).filter(({ name }) => name.includes('fanout'))).toEqual([]);
+  await proxy.close();
+});
+
+it('a virtual host that is deleted and made again is served again', async () => {
+  const serving = brokers.open(vhost.url);
+  const server = new RpcServer(serving, { ...target, server: 'host1' }, [{ methods }]);
+  await server.start();
+  const client = new RpcClient(brokers.open(vhost.url), target, { timeout: 2 });
+  for (let round = 0; round < 3; round += 1) {
+    expect(await client.call('echo', { round })).toEqual({ round });
+    await vhost.admin.deleteVhost(vhost.name);
+    await vhost.admin.addVhost(vhost.name, vhost.address.user);
+    await eventually(() => client.call('echo', { round }).then(() => true), 'an answer', 30_000);
+  }
+  expect(server.health).toMatchObject({ connected: true, consuming: true });
+  await client.close();
+  await server.close();
+}, 120_000);

@@ -1,0 +1,43 @@
+import type { Channel } from 'amqplib';
+import { describe, expect, it } from 'vitest';
+import type { SpareChannel } from '../../../lib/broker/rabbit/spare-channel.js';
+import { TopologyDeclarer } from '../../../lib/broker/rabbit/topology-declarer.js';
+import type { QueueDeclaration } from '../../../lib/wire/topology.js';
+
+const stopped = Object.assign(
+  new Error(
+    "Operation failed: QueueDeclare; 404 (NOT-FOUND) with message \"NOT_FOUND - queue 'work' in vhost '/' process is stopped by supervisor\"",
+  ),
+  { code: 404 },
+);
+
+/** A broker that refuses the first declaration of a queue; what it was asked. */
+function refusingOnce(error: Error) {
+  const asked: string[] = [];
+  const assertQueue = async (name: string): Promise<void> => {
+    asked.push(`declare ${name}`);
+    if (asked.length === 1) throw error;
+  };
+  const deleteQueue = async (name: string): Promise<void> => void asked.push(`delete ${name}`);
+  const channel = { assertQueue, deleteQueue } as unknown as Channel;
+  const spare = { run: (_what: string, operation: (channel: Channel) => unknown) => operation(channel) };
+  return { declarer: new TopologyDeclarer(spare as unknown as SpareChannel, () => undefined), asked };
+}
+
+function queue(durable: boolean): QueueDeclaration {
+  return { kind: 'queue', name: 'work', durable, autoDelete: false, arguments: {} };
+}
+
+describe('a queue that its virtual host has left behind without a process', () => {
+  it('is made anew', async () => {
+    const { declarer, asked } = refusingOnce(stopped);
+    await declarer.declare([queue(false)]);
+    expect(asked).toEqual(['declare work', 'delete work', 'declare work']);
+  });
+
+  it('is left as it is where it is durable: it may have messages', async () => {
+    const { declarer, asked } = refusingOnce(stopped);
+    await expect(declarer.declare([queue(true)])).rejects.toBe(stopped);
+    expect(asked).toEqual(['declare work']);
+  });
+});
