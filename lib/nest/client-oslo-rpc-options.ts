@@ -5,7 +5,7 @@ import { DEFAULT_EXCHANGE } from '../rpc/call-settings.js';
 import type { RpcClientOptions } from '../rpc/rpc-client-options.js';
 import type { Target } from '../wire/target.js';
 import { type ForwardContext, forwardedContext } from './request-context.store.js';
-import type { StartupOptions, StartupPolicy } from './startup-policy.js';
+import { type StartupOptions, startupOptionsOf, type StartupPolicy } from './startup-policy.js';
 
 /**
  * Options of `ClientOsloRpc`, with those of the RPC client and of the bus.
@@ -42,18 +42,19 @@ export interface ResolvedClientOsloRpcOptions {
   broker: ConnectBrokerOptions;
 }
 
-/** @throws InvalidTransportUrl */
+/** @throws InvalidTransportUrl, ConfigurationError */
 export function resolveClientOsloRpcOptions(options: ClientOsloRpcOptions): ResolvedClientOsloRpcOptions {
   const { exchange = DEFAULT_EXCHANGE, namespace, server, topic, version } = options;
   const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
   const transport = transportIdentity(parseTransportUrl(transportUrl));
+  const { startup, startupTimeoutMs } = startupOptionsOf(options);
   return {
     transportUrl,
     target: { exchange, topic, namespace, version, server },
     logEvents: options.logEvents ?? true,
     callSite: options.callSite ?? true,
-    startup: options.startup ?? 'wait',
-    startupTimeoutMs: options.startupTimeoutMs,
+    startup: startup ?? 'wait',
+    startupTimeoutMs,
     rpc: { ...options, defaultContext: contextSource(options, transport) },
     broker: options,
   };

@@ -40,7 +40,7 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
   private readonly connection: ClientConnection;
   private calls: PreparedCalls | undefined;
 
-  /** @throws InvalidTransportUrl */
+  /** @throws InvalidTransportUrl, ConfigurationError */
   constructor(options: ClientOsloRpcOptions = {}) {
     super();
     this.options = resolveClientOsloRpcOptions(options);

@@ -37,7 +37,7 @@ export class OsloClient<Api extends object = AnyOsloApi> extends OsloCallContext
   /**
    * With `brokers`, which the module hands over, it shares the application's connections.
    *
-   * @throws InvalidTransportUrl
+   * @throws InvalidTransportUrl, ConfigurationError
    */
   constructor(options: ClientOsloRpcOptions = {}, brokers: SharedBrokers = new SharedBrokers()) {
     const connection = new ClientConnection(resolveClientOsloRpcOptions(options), brokers);

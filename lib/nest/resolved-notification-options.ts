@@ -8,7 +8,7 @@ import type { NotifierOptions } from '../notify/notifier-options.js';
 import type { RequestContext } from '../wire/request-context.js';
 import type { NotificationModuleOptions } from './notification-module-options.js';
 import { forwardedContext } from './request-context.store.js';
-import type { StartupPolicy } from './startup-policy.js';
+import { startupOptionsOf, type StartupPolicy } from './startup-policy.js';
 
 export interface ResolvedNotificationOptions {
   transportUrl: string;
@@ -31,8 +31,7 @@ export function resolveNotificationOptions(options: NotificationModuleOptions): 
   return {
     transportUrl,
     transport,
-    startup: options.startup,
-    startupTimeoutMs: options.startupTimeoutMs,
+    ...startupOptionsOf(options),
     flushTimeoutMs: checkWaitingTime('flushTimeoutMs', options.flushTimeoutMs ?? 5000),
     logEvents: options.logEvents ?? true,
     notifier: {

@@ -6,7 +6,7 @@ import { DEFAULT_EXCHANGE } from '../rpc/call-settings.js';
 import type { RpcServerOptions } from '../rpc/rpc-server-options.js';
 import { OSLO_RPC } from './nest.constants.js';
 import { withNestExceptions } from './rpc-exception.mapper.js';
-import type { StartupOptions, StartupPolicy } from './startup-policy.js';
+import { type StartupOptions, startupOptionsOf, type StartupPolicy } from './startup-policy.js';
 
 /**
  * Options of `ServerOsloRpc`, with those of the RPC server and of the bus.
@@ -43,9 +43,10 @@ export interface ResolvedServerOsloRpcOptions {
   broker: ConnectBrokerOptions;
 }
 
-/** @throws InvalidTransportUrl */
+/** @throws InvalidTransportUrl, ConfigurationError */
 export function resolveServerOsloRpcOptions(options: ServerOsloRpcOptions): ResolvedServerOsloRpcOptions {
   const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
+  const { startup, startupTimeoutMs } = startupOptionsOf(options);
   return {
     transportUrl,
     transport: transportIdentity(parseTransportUrl(transportUrl)),
@@ -54,8 +55,8 @@ export function resolveServerOsloRpcOptions(options: ServerOsloRpcOptions): Reso
     server: options.server ?? hostname(),
     transportId: options.transportId ?? OSLO_RPC,
     logEvents: options.logEvents ?? true,
-    startup: options.startup ?? 'wait',
-    startupTimeoutMs: options.startupTimeoutMs,
+    startup: startup ?? 'wait',
+    startupTimeoutMs,
     rpc: withNestExceptions(options),
     broker: options,
   };

@@ -67,7 +67,7 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
   private starting: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
 
-  /** @throws InvalidTransportUrl */
+  /** @throws InvalidTransportUrl, ConfigurationError */
   constructor(options: ServerOsloRpcOptions = {}) {
     super();
     this.options = resolveServerOsloRpcOptions(options);

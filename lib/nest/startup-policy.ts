@@ -1,4 +1,5 @@
 import type { Broker } from '../broker/broker.js';
+import { checkOption, checkWaitingTime, type OptionRule } from '../config/option-rule.js';
 
 /**
  * What a start does while the broker cannot be reached: wait for it; fail at the first failed attempt to
@@ -18,6 +19,20 @@ export interface StartupOptions {
   startup?: StartupPolicy;
   /** Milliseconds that `'wait'` waits before it fails; 0 is `'fail-fast'`. @defaultValue without limit */
   startupTimeoutMs?: number;
+}
+
+const POLICIES: readonly StartupPolicy[] = ['background', 'fail-fast', 'wait'];
+const POLICY_RULE: OptionRule = { type: 'choice', choices: POLICIES };
+
+/**
+ * These options alone, as they were given: an unknown policy would silently be `'wait'`.
+ *
+ * @throws ConfigurationError naming the option
+ */
+export function startupOptionsOf({ startup, startupTimeoutMs }: StartupOptions): StartupOptions {
+  if (startup !== undefined) checkOption('startup', startup, POLICY_RULE);
+  if (startupTimeoutMs !== undefined) checkWaitingTime('startupTimeoutMs', startupTimeoutMs);
+  return { startup, startupTimeoutMs };
 }
 
 /** @throws MessageDeliveryFailure, ClosedError */
