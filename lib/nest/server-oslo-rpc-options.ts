@@ -3,7 +3,11 @@ import type { ConnectBrokerOptions } from '../broker/connect-broker.js';
 import { transportIdentity } from '../config/transport-identity.js';
 import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../config/transport-url.js';
 import { DEFAULT_EXCHANGE } from '../rpc/call-settings.js';
-import type { RpcServerOptions } from '../rpc/rpc-server-options.js';
+import {
+  resolveRpcServerOptions,
+  type ResolvedRpcServerOptions,
+  type RpcServerOptions,
+} from '../rpc/rpc-server-options.js';
 import { OSLO_RPC } from './nest.constants.js';
 import { withNestExceptions } from './rpc-exception.mapper.js';
 import { type StartupOptions, startupOptionsOf, type StartupPolicy } from './startup-policy.js';
@@ -39,7 +43,7 @@ export interface ResolvedServerOsloRpcOptions {
   transport: string;
   startup: StartupPolicy;
   startupTimeoutMs?: number;
-  rpc: RpcServerOptions;
+  rpc: ResolvedRpcServerOptions;
   broker: ConnectBrokerOptions;
 }
 
@@ -57,7 +61,7 @@ export function resolveServerOsloRpcOptions(options: ServerOsloRpcOptions): Reso
     logEvents: options.logEvents ?? true,
     startup: startup ?? 'wait',
     startupTimeoutMs,
-    rpc: withNestExceptions(options),
+    rpc: resolveRpcServerOptions(withNestExceptions(options)),
     broker: options,
   };
 }

@@ -444,6 +444,10 @@ describe('listening and closing', () => {
     expect(() => new ServerOsloRpc({ transportUrl: 'amqp//oops' })).toThrow(InvalidTransportUrl);
   });
 
+  it.each([{ executorThreadPoolSize: 0 }, { shutdownTimeoutMs: -1 }])('refuses %j at once', (options) => {
+    expect(() => new ServerOsloRpc(options)).toThrow(Object.keys(options)[0]);
+  });
+
   it('shows its status, and the broker under it', async () => {
     const server = serverOn(newBusUrl());
     const states: string[] = [];
