@@ -2,7 +2,7 @@ import type { MessageHandler } from '@nestjs/microservices';
 import { expose } from '../rpc/access-policy.js';
 import { expectedExceptions } from '../rpc/expected-exceptions.js';
 import type { IncomingRequest } from '../rpc/incoming-request.js';
-import type { RpcEndpoint, RpcHandler } from '../rpc/rpc-endpoint.js';
+import type { RpcHandler } from '../rpc/rpc-endpoint.js';
 import { expectedClasses } from './expected-exceptions.decorator.js';
 import { ANY_METHOD } from './nest.constants.js';
 import type { ServedHandler, ServedInterface } from './pattern-registry.js';
@@ -14,8 +14,15 @@ export interface HandlerCalls {
   reportFurther(error: unknown, request: IncomingRequest): void;
 }
 
+/** An interface as it is served. */
+export interface ServedEndpoint extends Omit<ServedInterface, 'methods'> {
+  /** Empty where there is `anyMethod`. */
+  methods: ReadonlyMap<string, RpcHandler>;
+  anyMethod?: RpcHandler;
+}
+
 /** The handlers of an interface as an endpoint; a pattern is explicit enough for every access policy. */
-export function endpointOf({ methods, ...target }: ServedInterface, calls: HandlerCalls): RpcEndpoint {
+export function endpointOf({ methods, ...target }: ServedInterface, calls: HandlerCalls): ServedEndpoint {
   const handlers = new Map([...methods].map(([method, served]) => [method, exposed(served, calls)]));
   const anyMethod = handlers.get(ANY_METHOD);
   return anyMethod ? { ...target, methods: new Map(), anyMethod } : { ...target, methods: handlers };

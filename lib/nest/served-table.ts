@@ -1,16 +1,18 @@
-import { ANY_METHOD } from './nest.constants.js';
-import type { ServedInterface } from './pattern-registry.js';
+import type { RpcAccessPolicy } from '../rpc/access-policy.js';
+import type { ServedEndpoint } from './served-endpoint.js';
 
-/** What a server exposes, a line per interface, for its log. */
-export function servedTable(interfaces: readonly ServedInterface[], server: string): string {
-  const rows = interfaces.map(rowOf);
+/** What a server exposes, a line per interface, for its log; what its policy denies is marked. */
+export function servedTable(endpoints: readonly ServedEndpoint[], server: string, policy: RpcAccessPolicy): string {
+  const rows = endpoints.map((endpoint) => rowOf(endpoint, policy));
   const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
   const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
   return [`Exposes as server '${server}':`, ...lines.map((line) => `  ${line}`)].join('\n');
 }
 
-function rowOf({ exchange, topic, namespace, version, methods }: ServedInterface): string[] {
+function rowOf(endpoint: ServedEndpoint, policy: RpcAccessPolicy): string[] {
+  const { exchange, topic, namespace, version, methods, anyMethod } = endpoint;
   const place = `${exchange}/${topic}`;
-  if (methods.has(ANY_METHOD)) return [place, 'any namespace', 'any version', 'any other method'];
-  return [place, namespace ?? '(no namespace)', version, [...methods.keys()].join(', ')];
+  if (anyMethod) return [place, 'any namespace', 'any version', 'any other method'];
+  const names = [...methods].map(([name, handler]) => (policy.isAllowed(name, handler) ? name : `${name} (denied)`));
+  return [place, namespace ?? '(no namespace)', version, names.join(', ')];
 }

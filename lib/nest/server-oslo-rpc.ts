@@ -16,7 +16,7 @@ import { handlerName } from './handler-names.js';
 import { listenTo, type OsloEvents, type OsloStatus } from './oslo-events.js';
 import { logEvents } from './event-logger.js';
 import { endpointOf, type HandlerCalls } from './served-endpoint.js';
-import { PatternRegistry, patternKey, type ServedInterface } from './pattern-registry.js';
+import { PatternRegistry, patternKey } from './pattern-registry.js';
 import { OsloRpcContext } from './oslo-rpc.context.js';
 import { readPattern } from './oslo-rpc.pattern.js';
 import { runRequest } from './running-request.js';
@@ -170,14 +170,16 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
     const interfaces = this.registry.interfaces({ exchange, topic });
     this.lease = this.brokers.acquire(transportUrl, this.options.broker);
     const { broker } = this.lease;
-    const rpc = new RpcServer(broker, { exchange, topic, server }, this.endpointsOf(interfaces), this.options.rpc);
+    const endpoints = interfaces.map((served) => endpointOf(served, this.calls));
+    const toServe = endpoints.length > 0 ? endpoints : [NOTHING_SERVED];
+    const rpc = new RpcServer(broker, { exchange, topic, server }, toServe, this.options.rpc);
     this.rpc = rpc;
     this.follow(rpc.events, broker);
     await waitAtStartup(broker, this.options);
     if (startup === 'background') this.startInBackground(rpc);
     else await rpc.start();
-    if (interfaces.length === 0) this.logger.warn('No handler has a pattern of oslo.messaging');
-    else this.logger.log(servedTable(interfaces, server));
+    if (endpoints.length === 0) this.logger.warn('No handler has a pattern of oslo.messaging');
+    else this.logger.log(servedTable(endpoints, server, this.options.rpc.accessPolicy));
   }
 
   /** Nobody waits for it: what prevents it is reported. */
@@ -187,11 +189,6 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
       const message = `The server could not be started: ${textOf(error)}`;
       this.events.emit({ type: 'start-failed', level: 'error', message, error });
     });
-  }
-
-  private endpointsOf(interfaces: readonly ServedInterface[]): RpcEndpoint[] {
-    if (interfaces.length === 0) return [NOTHING_SERVED];
-    return interfaces.map((served) => endpointOf(served, this.calls));
   }
 
   private follow(events: EventChannel, broker: Broker): void {
