@@ -27,7 +27,11 @@ export interface ClientOsloRpcOptions extends RpcClientOptions, ConnectBrokerOpt
   server?: string;
   /** Whether requests made in a handler carry the context of its request, where they name none. @defaultValue 'same-transport' */
   forwardContext?: ForwardContext;
-  /** Whether events are written to Nest's log. @defaultValue true */
+  /**
+   * Whether events are written to Nest's log. Otherwise warnings and errors go to stderr, unless `events` has a listener.
+   *
+   * @defaultValue true
+   */
   logEvents?: boolean;
 }
 

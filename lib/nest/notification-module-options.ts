@@ -24,7 +24,11 @@ export interface NotificationModuleOptions extends CoreOptions, RabbitOptions, O
   serializer?: Serializer<object>;
   /** Longest time that a shutdown waits for notifications that are not out yet. @defaultValue 5000 */
   flushTimeoutMs?: number;
-  /** Whether events are written to Nest's log. @defaultValue true */
+  /**
+   * Whether events are written to Nest's log. Otherwise warnings and errors go to stderr, unless `events` has a listener.
+   *
+   * @defaultValue true
+   */
   logEvents?: boolean;
 }
 

@@ -28,7 +28,11 @@ export interface ServerOsloRpcOptions extends RpcServerOptions, ConnectBrokerOpt
   server?: string;
   /** Patterns with another transport id are not served; one of its own for a second bus. @defaultValue OSLO_RPC */
   transportId?: symbol;
-  /** Whether events are written to Nest's log. @defaultValue true */
+  /**
+   * Whether events are written to Nest's log. Otherwise warnings and errors go to stderr, unless `events` has a listener.
+   *
+   * @defaultValue true
+   */
   logEvents?: boolean;
 }
 
