@@ -24,7 +24,11 @@ class SchedulerEndpoint {
 @Module({
   imports: [
     OsloRpcModule.forRootAsync({
-      useFactory: () => ({ transportUrl: process.env['TRANSPORT_URL'], exchange: 'nova', timeout: 2 }),
+      useFactory: () => ({
+        transportUrl: process.env['TRANSPORT_URL'] ?? 'rabbit://guest:guest@127.0.0.1:5672/',
+        exchange: 'nova',
+        timeout: 2,
+      }),
     }),
     OsloRpcModule.forFeature([{ name: 'COMPUTE', topic: 'compute' }]),
   ],
