@@ -56,10 +56,20 @@ describe('the packed package', () => {
     symlinkSync(resolve('node_modules', name), to);
   }
 
-  it('holds what is built and no more', () => {
-    const others = files.filter((file) => !file.startsWith('dist/'));
-    expect(others.toSorted()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
+  it('holds what is built and what is to be read, and no more', () => {
+    const others = files.filter((file) => !/^(dist|sample)\/|^docs\/[a-z-]+\.md$/.test(file));
+    expect(others.toSorted()).toEqual(['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'package.json']);
     expect(files.filter((file) => /^dist\/.*(?<!\.js|\.js\.map|\.d\.ts)$/.test(file))).toEqual([]);
+    expect(files.filter((file) => /^sample\/.*(?<!\.ts|\.md|\.py|\.yaml)$/.test(file))).toEqual([]);
+  });
+
+  it('has no dead links between its pages', () => {
+    const pages = files.filter((file) => /^(docs\/.*|README)\.md$/.test(file));
+    const links = pages.flatMap((page) =>
+      [...readFileSync(page, 'utf8').matchAll(/\]\((?!\w+:|#)([^)#]+)/g)].map(([, to]) => join(dirname(page), to!)),
+    );
+    expect(links).toContain('docs/nest.md');
+    expect(links.filter((to) => !files.some((file) => file === to || file.startsWith(`${to}/`)))).toEqual([]);
   });
 
   it('has nothing that publint objects to', async () => {
