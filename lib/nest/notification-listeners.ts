@@ -18,6 +18,7 @@ import { waitAtStartup } from './startup-policy.js';
  * All `@OnNotification()` methods of an application at work: one consumer for each queue. Injected by its
  * class, started and drained by `NotificationModule`.
  *
+ * @hideconstructor
  * @publicApi
  */
 @Injectable()

@@ -1,5 +1,6 @@
 import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Provider, Type } from '@nestjs/common';
 import type { RabbitOptions } from '../config/rabbit-options.js';
+import type { AroundHook } from '../events/around-hook.js';
 import type { NotificationListenerOptions } from '../notify/notification-listener-options.js';
 import type { NotifierOptions } from '../notify/notifier-options.js';
 import type { Serializer } from '../rpc/serializer.js';
@@ -16,6 +17,12 @@ type CoreOptions = Omit<NotificationListenerOptions, 'serializer'> & Omit<Notifi
 export interface NotificationModuleOptions extends CoreOptions, RabbitOptions, Omit<StartupOptions, 'startup'> {
   /** `memory://` is the embedded bus. `transport_url`. @defaultValue 'rabbit://guest:guest@127.0.0.1:5672/' */
   transportUrl?: string;
+  /** Of notifications, and of listeners that name none. `control_exchange`. @defaultValue 'openstack' */
+  exchange?: string;
+  /** Each notification is sent once to each; also those of listeners that name none. `topics`. @defaultValue ['notifications'] */
+  topics?: readonly string[];
+  /** Foreign code around each send and each handler. @defaultValue [] */
+  hooks?: readonly AroundHook[];
   /** What to do while the broker cannot be reached. @defaultValue 'wait' with listeners, else 'background' */
   startup?: StartupPolicy;
   /** Whether notifications carry the context of what is being handled, where they name none. @defaultValue 'same-transport' */

@@ -51,6 +51,7 @@ import { SharedBrokers } from './shared-brokers.js';
  * onCompute(@Payload() payload: { instance_id: string }, @Ctx() context: OsloNotificationContext) { … }
  * ```
  *
+ * @hideconstructor
  * @publicApi
  */
 @Module({ imports: [OsloConnectionsModule, DiscoveryModule] })

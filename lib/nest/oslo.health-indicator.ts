@@ -45,6 +45,7 @@ export type OsloHealthResult<Key extends string = string> = Record<
  * }
  * ```
  *
+ * @hideconstructor
  * @publicApi
  */
 @Injectable()

@@ -24,6 +24,7 @@ export type DeliveryFacts = Pick<Delivery, 'exchange' | 'queue' | 'receivedAt' |
 /**
  * One request as its handler sees it.
  *
+ * @hideconstructor
  * @publicApi
  */
 export class IncomingRequest {

@@ -1,0 +1,28 @@
+import { OptionDefaults } from 'typedoc';
+
+/** @type {Partial<import('typedoc').TypeDocOptions>} */
+export default {
+  entryPoints: ['lib/index.ts', 'lib/testing/index.ts'],
+  tsconfig: 'tsconfig.build.json',
+  out: 'docs/api',
+  excludePrivate: true,
+  excludeProtected: true,
+  excludeInternal: true,
+  readme: 'README.md',
+  modifierTags: [...OptionDefaults.modifierTags, '@publicApi'],
+  // Types that compute other types, and what only the library makes.
+  intentionallyNotExported: [
+    'lib/config/rabbit-options.ts:OptionalWhenResolved',
+    'lib/nest/oslo-api.ts:Carried',
+    'lib/nest/oslo-api.ts:KeywordsOf',
+    'lib/nest/oslo-api.ts:Method',
+    'lib/nest/oslo-api.ts:NoArguments',
+    'lib/nest/oslo-api.ts:Sendable',
+    'lib/nest/oslo-proxy.ts:NotOnProxies',
+    'lib/nest/shared-brokers.ts:SharedBrokers',
+    'lib/wire/notification.ts:ReceivedNotification',
+  ],
+  // The README links to a folder of samples; test/package follows the links.
+  validation: { invalidPath: false },
+  highlightLanguages: [...OptionDefaults.highlightLanguages, 'python'],
+};
