@@ -66,14 +66,40 @@ export type {
   Subscription,
 } from './broker/broker.js';
 export type { ConnectBrokerOptions } from './broker/connect-broker.js';
-export type { RabbitOptions } from './config/rabbit-options.js';
-export type { TransportUrl } from './config/transport-url.js';
+export type { RabbitOptions, ResolvedRabbitOptions } from './config/rabbit-options.js';
+export type { TransportHost, TransportUrl } from './config/transport-url.js';
+export type { DeliveryFacts as DeliveryFailureFacts } from './errors/delivery.errors.js';
+export type { ErrorClass } from './errors/error-class.js';
 export type { ErrorFacts, ErrorFault } from './errors/oslo-messaging.error.js';
+export type { RemoteFailureFacts, TimeoutFacts } from './errors/rpc.errors.js';
 export type { LineOutage, TimeoutDiagnosis, TimeoutReason } from './errors/timeout-diagnosis.js';
+export type { WireFacts } from './errors/wire.errors.js';
 export type { AroundHook, HookedMessage } from './events/around-hook.js';
 export type { MessagingEventListener } from './events/event-channel.js';
 export type { HealthSnapshot } from './events/health-snapshot.js';
-export type { EventLevel, MessagingEvent } from './events/messaging-event.js';
+export type {
+  AckLost,
+  ConnectionChanged,
+  ConnectionPhase,
+  ConsumersChanged,
+  DurabilityMismatch,
+  ErrorClassLost,
+  EventLevel,
+  EventLoopBlocked,
+  HandlerFailed,
+  LifecycleChanged,
+  MessageRejected,
+  MessageRepublished,
+  MessagingEvent,
+  NotificationDeadLettered,
+  NotificationDropped,
+  NotificationRequeued,
+  ReplyDropped,
+  ReplyUnmatched,
+  RequestDropped,
+  SendFailed,
+  StartFailed,
+} from './events/messaging-event.js';
 export type { ClientOsloRpcOptions } from './nest/client-oslo-rpc-options.js';
 export type { OsloHealthSource } from './nest/health-sources.js';
 export type { HttpNotificationOptions } from './nest/http-notification.interceptor.js';
@@ -138,4 +164,11 @@ export type { Notification, NotificationPriority } from './wire/notification.js'
 export type { RemoteFailure } from './wire/remote-failure.js';
 export type { RequestContext } from './wire/request-context.js';
 export type { Target } from './wire/target.js';
+export type {
+  BindingDeclaration,
+  Declaration,
+  ExchangeDeclaration,
+  QueueDeclaration,
+  Topology,
+} from './wire/topology.js';
 export type { VersionedObjectHead } from './wire/versioned-object.js';

@@ -63,7 +63,11 @@ export interface RabbitOptions {
   connectionName?: string;
 }
 
-/** Every option with its value; what stays optional has a meaning of its own when it is absent. */
+/**
+ * Every option with its value; what stays optional has a meaning of its own when it is absent.
+ *
+ * @publicApi
+ */
 export type ResolvedRabbitOptions = Required<Omit<RabbitOptions, OptionalWhenResolved>> &
   Pick<RabbitOptions, OptionalWhenResolved>;
 

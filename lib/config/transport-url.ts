@@ -1,6 +1,10 @@
 import { InvalidTransportUrl } from '../errors/configuration.errors.js';
 
-/** Where a broker listens, and who we are there. */
+/**
+ * Where a broker listens, and who we are there.
+ *
+ * @publicApi
+ */
 export interface TransportHost {
   readonly hostname: string;
   readonly port: number;

@@ -1,6 +1,10 @@
 import { OsloMessagingError, type ErrorFacts } from './oslo-messaging.error.js';
 
-/** Where a message was to go. */
+/**
+ * Where a message was to go.
+ *
+ * @publicApi
+ */
 export interface DeliveryFacts extends ErrorFacts {
   exchange?: string;
   routingKey?: string;

@@ -1,7 +1,11 @@
 import { OsloMessagingError, type ErrorFacts } from './oslo-messaging.error.js';
 import type { TimeoutDiagnosis } from './timeout-diagnosis.js';
 
-/** A timeout's facts; only calls are diagnosed. */
+/**
+ * A timeout's facts; only calls are diagnosed.
+ *
+ * @publicApi
+ */
 export interface TimeoutFacts extends ErrorFacts {
   diagnosis?: TimeoutDiagnosis;
 }
@@ -23,7 +27,11 @@ export class MessagingTimeout extends OsloMessagingError {
   }
 }
 
-/** The parts of a failure as the peer sent them. */
+/**
+ * The parts of a failure as the peer sent them.
+ *
+ * @publicApi
+ */
 export interface RemoteFailureFacts extends ErrorFacts {
   /** Class name of the remote exception, without `_Remote`. */
   excType: string;

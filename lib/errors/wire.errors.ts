@@ -1,6 +1,10 @@
 import { OsloMessagingError, type ErrorFacts, type ErrorFault } from './oslo-messaging.error.js';
 
-/** What was received, shortened and masked. */
+/**
+ * What was received, shortened and masked.
+ *
+ * @publicApi
+ */
 export interface WireFacts extends ErrorFacts {
   /** The first 256 bytes of the body, secrets masked. */
   excerpt?: string;

@@ -12,7 +12,7 @@ interface EventBase {
   error?: unknown;
 }
 
-/** A connection of a broker went from one state to another. */
+/** A connection of a broker went from one state to another. @publicApi */
 export interface ConnectionChanged extends EventBase {
   type: 'connection-changed';
   connection: 'consume' | 'publish';
@@ -22,22 +22,32 @@ export interface ConnectionChanged extends EventBase {
   host?: string;
 }
 
+/** What a connection is right now; `blocked`: the broker has stopped reading what is published. @publicApi */
 export type ConnectionPhase = 'blocked' | 'closed' | 'connected' | 'connecting' | 'disconnected';
 
-/** Consumers were lost on a healthy connection (queue deleted, failover, channel error), or are back. */
+/** Consumers were lost on a healthy connection (queue deleted, failover, channel error), or are back. @publicApi */
 export interface ConsumersChanged extends EventBase {
   type: 'consumers-lost' | 'consumers-restored';
   queues: readonly string[];
 }
 
-/** An exchange or queue was to be durable (`amqpDurableQueues`) and exists as not durable: what is in it does not outlive the broker. */
+/**
+ * An exchange or queue was to be durable (`amqpDurableQueues`) and exists as not durable: what is in it does not
+ * outlive the broker.
+ *
+ * @publicApi
+ */
 export interface DurabilityMismatch extends EventBase {
   type: 'durability-mismatch';
   kind: 'exchange' | 'queue';
   name: string;
 }
 
-/** Our own process was held up for more than half of the heartbeat: much longer, and the broker takes it for dead. */
+/**
+ * Our own process was held up for more than half of the heartbeat: much longer, and the broker takes it for dead.
+ *
+ * @publicApi
+ */
 export interface EventLoopBlocked extends EventBase {
   type: 'event-loop-blocked';
   /** At least so long. */
@@ -45,14 +55,18 @@ export interface EventLoopBlocked extends EventBase {
   heartbeatSeconds: number;
 }
 
-/** A message was published again because its confirm was lost with its connection; a request may run twice. */
+/**
+ * A message was published again because its confirm was lost with its connection; a request may run twice.
+ *
+ * @publicApi
+ */
 export interface MessageRepublished extends EventBase {
   type: 'message-republished';
   exchange: string;
   routingKey: string;
 }
 
-/** Sending failed; reported whether or not anybody awaits the promise. */
+/** Sending failed; reported whether or not anybody awaits the promise. @publicApi */
 export interface SendFailed extends EventBase {
   type: 'send-failed';
   kind: 'call' | 'cast' | 'fanout' | 'heartbeat' | 'notification' | 'reply';
@@ -60,19 +74,19 @@ export interface SendFailed extends EventBase {
   method?: string;
 }
 
-/** An acknowledgement could not be written: its channel is gone, the message will be delivered again. */
+/** An acknowledgement could not be written: its channel is gone, the message will be delivered again. @publicApi */
 export interface AckLost extends EventBase {
   type: 'ack-lost';
   queue: string;
 }
 
-/** A received message could not be understood and was rejected, or a part of it was refused. */
+/** A received message could not be understood and was rejected, or a part of it was refused. @publicApi */
 export interface MessageRejected extends EventBase {
   type: 'message-rejected';
   queue: string;
 }
 
-/** A request was acknowledged, but not run. */
+/** A request was acknowledged, but not run. @publicApi */
 export interface RequestDropped extends EventBase {
   type: 'request-dropped';
   reason: 'drained' | 'duplicate' | 'expired';
@@ -81,7 +95,7 @@ export interface RequestDropped extends EventBase {
   uniqueId?: string;
 }
 
-/** A handler failed; `expected` where it declared the exception, or where the caller is told anyway. */
+/** A handler failed; `expected` where it declared the exception, or where the caller is told anyway. @publicApi */
 export interface HandlerFailed extends EventBase {
   type: 'handler-failed';
   method: string;
@@ -90,14 +104,18 @@ export interface HandlerFailed extends EventBase {
   isCall: boolean;
 }
 
-/** An answer could not be handed over: no reply queue until the caller had given up, or not writable as JSON. */
+/**
+ * An answer could not be handed over: no reply queue until the caller had given up, or not writable as JSON.
+ *
+ * @publicApi
+ */
 export interface ReplyDropped extends EventBase {
   type: 'reply-dropped';
   replyQueue: string;
   msgId: string;
 }
 
-/** A reply came for a call that is not waiting (any more). */
+/** A reply came for a call that is not waiting (any more). @publicApi */
 export interface ReplyUnmatched extends EventBase {
   type: 'reply-unmatched';
   /** `late`: the call had ended before; `unknown`: never one of ours; `duplicate`: answered already. */
@@ -110,12 +128,12 @@ export interface ReplyUnmatched extends EventBase {
   lateByMs?: number;
 }
 
-/** An error class was lost on its way to the caller; says how to keep it. */
+/** An error class was lost on its way to the caller; says how to keep it. @publicApi */
 export interface ErrorClassLost extends EventBase {
   type: 'error-class-lost';
 }
 
-/** A notification was acknowledged, though not every listener has done its work, or none wanted it. */
+/** A notification was acknowledged, though not every listener has done its work, or none wanted it. @publicApi */
 export interface NotificationDropped extends EventBase {
   type: 'notification-dropped';
   /** `failed`: a listener failed or asked for a requeue, and is not allowed one. */
@@ -125,7 +143,7 @@ export interface NotificationDropped extends EventBase {
   messageId?: string;
 }
 
-/** A notification went back to its queue, because a listener failed or asked for it. */
+/** A notification went back to its queue, because a listener failed or asked for it. @publicApi */
 export interface NotificationRequeued extends EventBase {
   type: 'notification-requeued';
   queue: string;
@@ -146,7 +164,7 @@ export interface ListenersBehind extends EventBase {
   listeners: readonly string[];
 }
 
-/** A notification has been requeued often enough: it went to the `onDeadLetter` hook, or was dropped. */
+/** A notification has been requeued often enough: it went to the `onDeadLetter` hook, or was dropped. @publicApi */
 export interface NotificationDeadLettered extends EventBase {
   type: 'notification-dead-lettered';
   /** Whether the hook has taken it. */
@@ -157,12 +175,12 @@ export interface NotificationDeadLettered extends EventBase {
   attempts: number;
 }
 
-/** A server that starts in the background cannot serve; it stays as it is. */
+/** A server that starts in the background cannot serve; it stays as it is. @publicApi */
 export interface StartFailed extends EventBase {
   type: 'start-failed';
 }
 
-/** The server, client or listener started, is draining, or has ended. */
+/** The server, client or listener started, is draining, or has ended. @publicApi */
 export interface LifecycleChanged extends EventBase {
   type: 'lifecycle-changed';
   subject: 'client' | 'listener' | 'server';

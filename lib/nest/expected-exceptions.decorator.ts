@@ -1,6 +1,5 @@
 import { PATTERN_EXTRAS_METADATA } from '@nestjs/microservices/constants.js';
-
-type ErrorClass = abstract new (...args: never[]) => unknown;
+import type { ErrorClass } from '../errors/error-class.js';
 
 const EXPECTED = Symbol('expected exceptions');
 

@@ -28,8 +28,6 @@ export interface OsloEndpointOptions extends Pick<ControllerOptions, 'durable' |
   transportId?: symbol;
 }
 
-type EndpointClass = abstract new (...args: never[]) => object;
-
 const scanner = new MetadataScanner();
 
 /**
@@ -51,7 +49,7 @@ const scanner = new MetadataScanner();
  */
 export function OsloEndpoint(
   options: OsloEndpointOptions = {},
-): <Class extends EndpointClass>(endpoint: Class) => void {
+): <Class extends abstract new (...args: never[]) => object>(endpoint: Class) => void {
   const { durable, path, scope, version = '1.0' } = options;
   checkApiVersion(version);
   return (endpoint) => {

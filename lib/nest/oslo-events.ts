@@ -2,14 +2,12 @@ import type { BrokerState } from '../broker/broker.js';
 import type { EventChannel } from '../events/event-channel.js';
 import type { MessagingEvent } from '../events/messaging-event.js';
 
-type EventOf<Type extends MessagingEvent['type']> = Extract<MessagingEvent, { type: Type }>;
-
 /**
  * What `on()` of server and client knows: the reported events by their `type`.
  *
  * @publicApi
  */
-export type OsloEvents = { [Type in MessagingEvent['type']]: (event: EventOf<Type>) => void };
+export type OsloEvents = { [Type in MessagingEvent['type']]: (event: Extract<MessagingEvent, { type: Type }>) => void };
 
 /**
  * What `status` of the server shows. `blocked`: connected, but the broker has stopped reading what is published.

@@ -1,5 +1,6 @@
 import { ConfigurationError, InvalidTarget } from '../errors/configuration.errors.js';
 import { MessageDeliveryFailure } from '../errors/delivery.errors.js';
+import type { ErrorClass } from '../errors/error-class.js';
 import {
   MessagingTimeout,
   NoSuchMethod,
@@ -12,14 +13,12 @@ import { textOf } from '../errors/text-of.js';
 import type { RemoteFailure } from '../wire/remote-failure.js';
 import { remoteFailureOf, type RemoteExceptionClass } from './remote-exceptions.js';
 
-type ErrorClass = abstract new (...args: never[]) => Error;
-
 /**
  * Python class, `module.Class`, for errors thrown by handlers; more specific classes first.
  *
  * @publicApi
  */
-export type PythonExceptions = readonly (readonly [ErrorClass, string])[];
+export type PythonExceptions = readonly (readonly [ErrorClass<Error>, string])[];
 
 export interface ExceptionMapOptions {
   /** Python classes for errors of your own; they win over the built-in ones. */
@@ -129,7 +128,7 @@ export class ExceptionMap {
 }
 
 /** Node's own errors have an internal subclass of the standard one, and a code `ERR_…`. */
-function isNodeError(error: Error, type: ErrorClass): boolean {
+function isNodeError(error: Error, type: ErrorClass<Error>): boolean {
   const code = (error as { code?: unknown }).code;
   return typeof code === 'string' && code.startsWith('ERR_') && error instanceof type;
 }

@@ -1,6 +1,5 @@
+import type { ErrorClass } from '../errors/error-class.js';
 import type { RpcHandler } from './rpc-endpoint.js';
-
-type ErrorClass = abstract new (...args: never[]) => unknown;
 
 const expectations = new WeakMap<RpcHandler, readonly ErrorClass[]>();
 

@@ -5,7 +5,11 @@ import { shown } from './shown.js';
 /** AMQP writes the length of a name in one byte. */
 const LONGEST_NAME_BYTES = 255;
 
-/** An exchange as oslo.messaging declares it. */
+/**
+ * An exchange as oslo.messaging declares it.
+ *
+ * @publicApi
+ */
 export interface ExchangeDeclaration {
   readonly kind: 'exchange';
   readonly name: string;
@@ -14,7 +18,11 @@ export interface ExchangeDeclaration {
   readonly autoDelete: boolean;
 }
 
-/** A queue as oslo.messaging declares it; never exclusive. */
+/**
+ * A queue as oslo.messaging declares it; never exclusive.
+ *
+ * @publicApi
+ */
 export interface QueueDeclaration {
   readonly kind: 'queue';
   readonly name: string;
@@ -23,6 +31,11 @@ export interface QueueDeclaration {
   readonly arguments: Readonly<Record<string, number | string>>;
 }
 
+/**
+ * From an exchange to a queue.
+ *
+ * @publicApi
+ */
 export interface BindingDeclaration {
   readonly kind: 'binding';
   readonly queue: string;
@@ -30,9 +43,18 @@ export interface BindingDeclaration {
   readonly routingKey: string;
 }
 
+/**
+ * One step of a topology; `kind` tells them apart.
+ *
+ * @publicApi
+ */
 export type Declaration = BindingDeclaration | ExchangeDeclaration | QueueDeclaration;
 
-/** What has to exist before a message can be published or consumed, in the order of declaration. */
+/**
+ * What has to exist before a message can be published or consumed, in the order of declaration.
+ *
+ * @publicApi
+ */
 export type Topology = readonly Declaration[];
 
 /** The options that decide how exchanges and queues are declared; all peers of a bus must agree on them. */
