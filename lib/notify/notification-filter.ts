@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors/configuration.errors.js';
+import { isRecord } from '../wire/is-record.js';
 import { Glob } from './glob.js';
 import { PythonPattern } from './python-pattern.js';
 
@@ -138,8 +139,4 @@ function isGiven(rule: string | null | undefined): rule is string {
 
 function patternsOf(rules: Readonly<Record<string, string>> | null | undefined): Record<string, PythonPattern> {
   return Object.fromEntries(Object.entries(rules ?? {}).map(([key, rule]) => [key, new PythonPattern(rule)]));
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -10,6 +10,7 @@ import {
 } from '../errors/rpc.errors.js';
 import { MalformedMessage } from '../errors/wire.errors.js';
 import { textOf } from '../errors/text-of.js';
+import { isRecord } from '../wire/is-record.js';
 import type { RemoteFailure } from '../wire/remote-failure.js';
 import { remoteFailureOf, type RemoteExceptionClass } from './remote-exceptions.js';
 
@@ -151,8 +152,4 @@ function tracebackOf({ stack }: Error, { excType, module }: PythonClass, message
   return ['Traceback (most recent call last):', ...frames.toReversed(), `${name}: ${message}`].map(
     (line) => `${line}\n`,
   );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 import { MalformedMessage } from '../errors/wire.errors.js';
+import { isRecord } from '../wire/is-record.js';
 
 /**
  * The keyword arguments that a caller gave.
@@ -14,7 +15,7 @@ export function keywordArguments(given: unknown): Readonly<Record<string, unknow
 }
 
 function isKeywords(given: unknown): given is Readonly<Record<string, unknown>> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given) || ArrayBuffer.isView(given)) return false;
+  if (!isRecord(given) || ArrayBuffer.isView(given)) return false;
   return !(given instanceof Date || given instanceof Map || given instanceof Set);
 }
 

@@ -1,3 +1,5 @@
+import { isRecord } from '../wire/is-record.js';
+
 /**
  * Whether everything that is expected is there: objects may have more keys than expected, lists not more
  * items. Matchers of test libraries (`expect.any(String)`) may stand for any part.
@@ -8,17 +10,13 @@ export function matchesPartially(actual: unknown, expected: unknown): boolean {
     if (!Array.isArray(actual) || actual.length !== expected.length) return false;
     return expected.every((item, index) => matchesPartially(actual[index], item));
   }
-  if (!isObject(expected)) return Object.is(actual, expected);
-  if (!isObject(actual) || Array.isArray(actual)) return false;
+  if (!isRecord(expected)) return Object.is(actual, expected);
+  if (!isRecord(actual)) return false;
   return Object.entries(expected).every(
     ([key, value]) => Object.hasOwn(actual, key) && matchesPartially(actual[key], value),
   );
 }
 
 function isMatcher(value: unknown): value is { asymmetricMatch(actual: unknown): boolean } {
-  return isObject(value) && typeof value.asymmetricMatch === 'function';
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
+  return isRecord(value) && typeof value.asymmetricMatch === 'function';
 }

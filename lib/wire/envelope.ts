@@ -1,5 +1,6 @@
 import { MalformedMessage, UnsupportedEnvelope } from '../errors/wire.errors.js';
 import { isVersionCompatible } from './api-version.js';
+import { isRecord } from './is-record.js';
 import { parseJson, type IntegerReading } from './json.js';
 import { excerptOf } from './redaction.js';
 import { shown } from './shown.js';
@@ -70,7 +71,7 @@ function readMessage(text: string, integers: IntegerReading): Record<string, unk
 }
 
 function asObject(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (isRecord(value)) return value;
   throw new MalformedMessage(`${what} is not an object`);
 }
 

@@ -1,3 +1,4 @@
+import { isRecord } from './is-record.js';
 import { parseJson, stringifyJson, type IntegerReading } from './json.js';
 import { maskSecrets, printable } from './redaction.js';
 
@@ -50,7 +51,7 @@ export function decodeFailure(text: string, integers: IntegerReading): RemoteFai
   } catch {
     return unreadable(text);
   }
-  return isObject(failure) ? readFailure(failure) : unreadable(text);
+  return isRecord(failure) ? readFailure(failure) : unreadable(text);
 }
 
 function failureText(failure: RemoteFailure, args: unknown, kwargs: unknown): string {
@@ -92,7 +93,7 @@ function readFailure(failure: Record<string, unknown>): RemoteFailure {
     message: typeof message === 'string' ? message : '',
     traceback: Array.isArray(tb) ? tb.filter((line) => typeof line === 'string') : [],
     args: Array.isArray(args) ? args : [],
-    kwargs: isObject(kwargs) ? kwargs : {},
+    kwargs: isRecord(kwargs) ? kwargs : {},
   };
 }
 
@@ -106,8 +107,4 @@ function unreadable(text: string): RemoteFailure {
     args: [],
     kwargs: {},
   };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import { MalformedMessage } from '../errors/wire.errors.js';
 import { sealEnvelope } from './envelope.js';
+import { isRecord } from './is-record.js';
 import { stringifyJson } from './json.js';
 import {
   hasPrototypeContextKey,
@@ -63,7 +64,7 @@ export function decodeRequest(message: Readonly<Record<string, unknown>>): Recei
   const { method, args, namespace, version, _timeout: timeout } = message;
   const request: ReceivedRequest = {
     method: typeof method === 'string' ? method : '',
-    args: isObject(args) ? args : {},
+    args: isRecord(args) ? args : {},
     namespace: typeof namespace === 'string' ? namespace : null,
     version: typeof version === 'string' ? version : '1.0',
     context: unpackContext(message),
@@ -80,16 +81,12 @@ export function decodeRequest(message: Readonly<Record<string, unknown>>): Recei
 function problemOf(message: Readonly<Record<string, unknown>>): string | undefined {
   const { method, args, namespace, version } = message;
   if (typeof method !== 'string') return "the request's method is not a string";
-  if (args !== undefined && !isObject(args)) return "the request's args are not an object";
+  if (args !== undefined && !isRecord(args)) return "the request's args are not an object";
   if (namespace !== undefined && namespace !== null && typeof namespace !== 'string') {
     return "the request's namespace is not a string";
   }
   if (version !== undefined && typeof version !== 'string') return "the request's version is not a string";
-  if (isObject(args) && Object.hasOwn(args, '__proto__')) return "'__proto__' is not allowed as an argument";
+  if (isRecord(args) && Object.hasOwn(args, '__proto__')) return "'__proto__' is not allowed as an argument";
   if (hasPrototypeContextKey(message)) return "'__proto__' is not allowed as a key of the context";
   return undefined;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

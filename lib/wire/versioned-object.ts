@@ -1,4 +1,5 @@
 import { MalformedMessage } from '../errors/wire.errors.js';
+import { isRecord } from './is-record.js';
 
 const NAME_KEY = /^(\w+_object)\.name$/;
 
@@ -116,7 +117,7 @@ function headOf(object: object): VersionedObjectHead | undefined {
     (key) => fields[`${prefix}.${key}`],
   );
   if (typeof name !== 'string' || typeof namespace !== 'string' || typeof version !== 'string') return undefined;
-  if (!isPlainObject(fields[`${prefix}.data`]) || (keys.length === 5) !== Array.isArray(changes)) return undefined;
+  if (!isRecord(fields[`${prefix}.data`]) || (keys.length === 5) !== Array.isArray(changes)) return undefined;
   return { prefix, name, namespace, version, ...(Array.isArray(changes) && { changes: changes as string[] }) };
 }
 
@@ -150,8 +151,4 @@ function rewrite(value: unknown, replace: (object: object) => Replacement | unde
 
 function put(into: object, key: string, value: unknown): void {
   Object.defineProperty(into, key, { value, writable: true, enumerable: true, configurable: true });
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
