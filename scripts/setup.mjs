@@ -1,10 +1,12 @@
 // Installs what the tests need: RabbitMQ (its service stays off) and one Python environment per tested oslo.messaging.
 // As root or with CI=true; otherwise it says which command does it. Does nothing where everything is there.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { exitCodeOfSignal, run, runAtOnce, watchSignals } from './interruptible.mjs';
+import { withServicesOff } from './services-off.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = join(root, '.cache');
@@ -13,7 +15,6 @@ const maySetUp = isRoot || process.env.CI === 'true';
 
 const VERSIONS = ['18.3.1', '14.0.3'];
 const WITH_LATEST = process.env.OSLO_TEST_LATEST === '1';
-const POLICY = '/usr/sbin/policy-rc.d';
 
 function works(program, ...args) {
   return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
@@ -23,14 +24,13 @@ function exists(program) {
   return !spawnSync(program, ['--version'], { stdio: 'ignore' }).error;
 }
 
-function run(program, ...args) {
-  console.log(`> ${program} ${args.join(' ')}`);
-  execFileSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+/** The command line that runs a program as root. */
+function rootly(program, ...args) {
+  return isRoot ? [program, ...args] : ['sudo', '-n', ...(program === 'env' ? [] : ['env']), program, ...args];
 }
 
 function asRoot(program, ...args) {
-  if (isRoot) run(program, ...args);
-  else run('sudo', '-n', ...(program === 'env' ? [program] : ['env', program]), ...args);
+  runAtOnce(...rootly(program, ...args));
 }
 
 // ---- what is missing --------------------------------------------------------------------------
@@ -68,35 +68,15 @@ function isReady({ version, stamp }) {
 
 // ---- installing -------------------------------------------------------------------------------
 
-/** Debian starts a service as soon as it is installed, unless a policy forbids it. */
-function withServicesOff(install) {
-  const saved = `${POLICY}.oslo-test-saved`;
-  const write = (path, text) => {
-    mkdirSync(cache, { recursive: true });
-    const draft = join(cache, 'policy-rc.d');
-    writeFileSync(draft, text, { mode: 0o755 });
-    asRoot('install', '-m', '755', draft, path);
-    rmSync(draft);
-  };
-  const hadPolicy = existsSync(POLICY);
-  if (hadPolicy) asRoot('mv', POLICY, saved);
-  write(POLICY, '#!/bin/sh\nexit 101\n');
-  try {
-    install();
-  } finally {
-    if (hadPolicy) asRoot('mv', saved, POLICY);
-    else asRoot('rm', '-f', POLICY);
-  }
-}
-
-function installPackages(packages) {
+async function installPackages(packages) {
   if (!exists('apt-get'))
     throw new Error(`install ${packages.join(', ')} with this system's package tool, then run this again`);
   const apt = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'Dpkg::Use-Pty=0', '-qq'];
-  withServicesOff(() => {
-    asRoot(...apt, 'update');
-    asRoot(...apt, 'install', '--yes', '--no-install-recommends', ...packages);
-  });
+  const install = async () => {
+    await run(...rootly(...apt, 'update'));
+    await run(...rootly(...apt, 'install', '--yes', '--no-install-recommends', ...packages));
+  };
+  await withServicesOff(install, { asRoot, draft: join(cache, 'policy-rc.d') });
   // Off after the next boot too.
   if (packages.includes('rabbitmq-server') && exists('systemctl')) {
     spawnSync(isRoot ? 'systemctl' : 'sudo', [...(isRoot ? [] : ['-n', 'systemctl']), 'disable', 'rabbitmq-server'], {
@@ -105,11 +85,11 @@ function installPackages(packages) {
   }
 }
 
-function installEnvironment({ version, args, stamp }) {
+async function installEnvironment({ version, args, stamp }) {
   const directory = join(cache, 'venv', version);
   if (version !== 'latest') rmSync(directory, { recursive: true, force: true });
-  run('python3', '-m', 'venv', directory);
-  run(join(directory, 'bin/pip'), 'install', '--quiet', '--disable-pip-version-check', ...args);
+  await run('python3', '-m', 'venv', directory);
+  await run(join(directory, 'bin/pip'), 'install', '--quiet', '--disable-pip-version-check', ...args);
   // Written last and in one step: an interrupted installation is no environment.
   writeFileSync(join(directory, 'stamp.new'), stamp);
   renameSync(join(directory, 'stamp.new'), join(directory, 'stamp'));
@@ -118,7 +98,7 @@ function installEnvironment({ version, args, stamp }) {
 /** What `sudo npm run setup` makes belongs to who called sudo. */
 function giveToCaller() {
   const { SUDO_UID, SUDO_GID } = process.env;
-  if (isRoot && SUDO_UID) run('chown', '-R', `${SUDO_UID}:${SUDO_GID}`, cache);
+  if (isRoot && SUDO_UID) runAtOnce('chown', '-R', `${SUDO_UID}:${SUDO_GID}`, cache);
 }
 
 const packages = missingPackages();
@@ -130,12 +110,13 @@ if (packages.length > 0 || missing.length > 0) {
     process.exit(1);
   }
   console.log(`Setting up the tests: ${what}`);
+  watchSignals();
   try {
-    if (packages.length > 0) installPackages(packages);
-    missing.forEach(installEnvironment);
+    if (packages.length > 0) await installPackages(packages);
+    for (const environment of missing) await installEnvironment(environment);
     giveToCaller();
   } catch (error) {
     console.error(`Setting up the tests failed: ${error.message}`);
-    process.exit(1);
+    process.exit(exitCodeOfSignal() ?? 1);
   }
 }
