@@ -9,7 +9,7 @@ import type { ConnectionSupervisor } from './connection-supervisor.js';
 import type { CheckedConsumer } from './consumer-check.js';
 import { ConsumerLosses } from './consumer-losses.js';
 import { deafQueues } from './deaf-queues.js';
-import { endGhosts } from './ghost-consumers.js';
+import { endGhosts, endGhostsFirst } from './ghost-consumers.js';
 import type { Line } from './line.js';
 import type { QueueInspector } from './queue-inspector.js';
 import { RestoreTimer } from './restore-timer.js';
@@ -39,6 +39,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   private readonly unlisten: () => void;
   private channel: ConsumeChannel | undefined;
   private working = false;
+  private afterSilence = false;
   private declaring: Promise<void> | undefined;
   /** Grows with each attempt to consume: what was seen before is out of date. */
   private attempts = 0;
@@ -56,7 +57,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     this.losses = new ConsumerLosses(parts.events);
     this.unlisten = parts.supervisor.listen({
       lineUp: () => void this.restore(),
-      lineDown: (line) => this.secondLook.lineDown(line),
+      lineDown: (line) => (this.afterSilence ||= line.fellSilent),
     });
     void this.restore();
   }
@@ -172,6 +173,8 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   private async consumeMissing(line: Line): Promise<void> {
     const channel = this.channel ?? (await this.openChannel(line));
     if (this.ending) return;
+    if (this.afterSilence) await endGhostsFirst(line, this.request.own ?? [], this.parts.inspector);
+    this.afterSilence = false;
     await this.declare(line);
     for (const queue of this.missing) {
       if (this.ending) return;

@@ -57,7 +57,7 @@ export class Line {
     this.watch = new LivenessWatch(
       {
         bytesRead: () => this.socket.bytesRead,
-        probe: () => this.probe(),
+        probe: () => void this.answers(),
         excused: () => this.isBlocked,
         dead: () => {
           this.silent = true;
@@ -99,9 +99,14 @@ export class Line {
     if (!this.socket.closed) await within(goodbyeMs, once(this.socket, 'close'));
   }
 
-  private probe(): void {
+  /** Asks the broker for a sign of life; false when the line has ended without. */
+  answers(): Promise<boolean> {
     // Needs no permission, changes nothing: no consumer lives on this channel.
-    this.probes.run('a sign of life', (channel) => channel.prefetch(1)).catch(() => undefined);
+    const answer = this.probes.run('a sign of life', (channel) => channel.prefetch(1));
+    return answer.then(
+      () => true,
+      () => false,
+    );
   }
 
   private lost(error: Error | undefined): void {

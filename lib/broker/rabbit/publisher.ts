@@ -36,6 +36,7 @@ export class Publisher implements ChannelKeeperObserver {
 
   constructor(
     private readonly supervisor: ConnectionSupervisor,
+    private readonly gate: { readonly isOpen: boolean },
     private readonly options: InFlightLimits & Pick<ResolvedRabbitOptions, 'republishUnconfirmed'>,
     private readonly events: EventChannel,
   ) {
@@ -137,7 +138,7 @@ export class Publisher implements ChannelKeeperObserver {
 
   private mayWriteAtOnce(topology: Topology | undefined): boolean {
     const { current } = this.channels;
-    if (this.waiting.size > 0 || !current?.isOpen) return false;
+    if (this.waiting.size > 0 || !this.gate.isOpen || !current?.isOpen) return false;
     return topology === undefined || current.line.declarer.isDeclared(topology);
   }
 
@@ -159,7 +160,8 @@ export class Publisher implements ChannelKeeperObserver {
   }
 
   /** Writes what waits and can be sent now. */
-  private pump(): void {
+  pump(): void {
+    if (!this.gate.isOpen) return;
     for (const pending of this.waiting) {
       const { current: channel } = this.channels;
       if (!channel?.isOpen) return;

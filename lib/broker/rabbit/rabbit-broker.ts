@@ -18,6 +18,7 @@ import type { Line } from './line.js';
 import { Publisher } from './publisher.js';
 import { QueueInspector } from './queue-inspector.js';
 import { ReconnectPolicy } from './reconnect-policy.js';
+import { SilenceGate } from './silence-gate.js';
 
 /** How long consumers may take to say good-bye before their connection is closed. */
 const goodbyeMs = 1_000;
@@ -33,6 +34,7 @@ export class RabbitBroker implements Broker {
   private readonly consuming: ConnectionSupervisor;
   private readonly firstConnection: FirstConnection;
   private readonly publisher: Publisher;
+  private readonly gate: SilenceGate;
   private readonly inspector = new QueueInspector();
   private readonly consumers = new Set<Consumer>();
   private readonly check: ConsumerCheck;
@@ -51,7 +53,13 @@ export class RabbitBroker implements Broker {
     this.publishing.listen({ lineUp: () => this.consuming.hurry() });
     this.consuming.listen({ lineUp: () => this.publishing.hurry() });
     this.firstConnection = new FirstConnection(this.publishing, this.url);
-    this.publisher = new Publisher(this.publishing, options, this.events);
+    this.gate = new SilenceGate({
+      publishing: this.publishing,
+      consuming: this.consuming,
+      isConsuming: () => [...this.consumers].every(({ consuming }) => consuming),
+      onOpen: () => this.publisher.pump(),
+    });
+    this.publisher = new Publisher(this.publishing, this.gate, options, this.events);
     this.check = new ConsumerCheck(this.consumers, options.consumerCheckIntervalMs);
     this.eventLoop = new EventLoopWatch(options.heartbeatTimeoutThreshold, this.events);
     // Listeners of this turn hear of the first attempt as well.
@@ -118,6 +126,7 @@ export class RabbitBroker implements Broker {
     this.check.end();
     this.eventLoop.end();
     this.firstConnection.close();
+    this.gate.end();
     this.publisher.close();
     await Promise.all([this.publishing.close(), this.endConsuming()]);
   }
