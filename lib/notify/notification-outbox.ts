@@ -11,6 +11,7 @@ import { driversOf } from './driver-set.js';
 import type { NotificationDriver, NotifyLimits } from './drivers/notification-driver.js';
 import { checkTimeout, type ResolvedNotifierOptions } from './notifier-options.js';
 import { notifyAll } from './notify-all.js';
+import { started } from './started.js';
 
 /** One notification as a notifier was given it. */
 export interface OutgoingNotification {
@@ -45,16 +46,14 @@ export class NotificationOutbox {
     return this.unsent.size;
   }
 
-  /** Encoded at once, so in the order of the calls, and untouched by what becomes of the payload. */
+  /**
+   * Encoded at once, so in the order of the calls, and untouched by what becomes of the payload; which is not
+   * kept here until it is out: no closure that lives as long may see `outgoing`.
+   */
   send(outgoing: OutgoingNotification): Promise<void> {
-    const sent = new Promise<void>((resolve, reject) => {
-      if (this.closed) throw new ClosedError('notifier');
-      this.unsent.add(reject);
-      void this.start(outgoing)
-        .finally(() => this.ended(reject))
-        .then(resolve, reject);
-    });
-    sent.catch((error: unknown) => this.reportFailed(outgoing, error));
+    const { priority, eventType } = outgoing;
+    const sent = this.closed ? Promise.reject(new ClosedError('notifier')) : this.unlessClosed(this.start(outgoing));
+    sent.catch((error: unknown) => this.reportFailed(priority, eventType, error));
     return sent;
   }
 
@@ -69,10 +68,19 @@ export class NotificationOutbox {
     this.events.detach();
   }
 
-  private async start(outgoing: OutgoingNotification): Promise<void> {
-    const timeout = checkTimeout(outgoing.timeout);
-    const limits: NotifyLimits = { retry: outgoing.retry, ...(timeout !== null && { giveUpMs: timeout * 1000 }) };
-    await notifyAll(this.drivers, this.notificationOf(outgoing), limits);
+  private start(outgoing: OutgoingNotification): Promise<void> {
+    return started(() => {
+      const timeout = checkTimeout(outgoing.timeout);
+      const limits: NotifyLimits = { retry: outgoing.retry, ...(timeout !== null && { giveUpMs: timeout * 1000 }) };
+      return notifyAll(this.drivers, this.notificationOf(outgoing), limits);
+    });
+  }
+
+  private unlessClosed(sent: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.unsent.add(reject);
+      void sent.finally(() => this.ended(reject)).then(resolve, reject);
+    });
   }
 
   private notificationOf({ priority, eventType, payload, publisherId, ...rest }: OutgoingNotification): Notification {
@@ -107,7 +115,7 @@ export class NotificationOutbox {
     this.whenFlushed.clear();
   }
 
-  private reportFailed({ priority, eventType }: OutgoingNotification, error: unknown): void {
+  private reportFailed(priority: NotificationPriority, eventType: string, error: unknown): void {
     const target = this.options.topics.map((topic) => `${this.options.exchange}/${topic}.${priority}`).join(', ');
     const message = `The notification ${eventType} to ${target} was not sent: ${textOf(error)}`;
     this.events.emit({ type: 'send-failed', level: 'error', kind: 'notification', target, message, error });

@@ -2,8 +2,14 @@ import type { Broker } from '../../broker/broker.js';
 import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { runAround, type AroundHook } from '../../events/around-hook.js';
 import { newUniqueId } from '../../wire/message-id.js';
-import { encodeNotification, type Notification, type NotificationFormat } from '../../wire/notification.js';
+import {
+  encodeNotification,
+  type Notification,
+  type NotificationFormat,
+  type NotificationPriority,
+} from '../../wire/notification.js';
 import { controlExchangeTopology, notificationTopology, type Topology } from '../../wire/topology.js';
+import { started } from '../started.js';
 import type { NotificationDriver, NotifyLimits } from './notification-driver.js';
 
 /** Where the messaging drivers send to. */
@@ -31,34 +37,36 @@ export class MessagingDriver implements NotificationDriver {
   ) {}
 
   /** @throws MessageDeliveryFailure, MessageUndeliverable, MalformedMessage, MessagingTimeout, ClosedError */
-  async notify(notification: Notification, limits: NotifyLimits): Promise<void> {
-    const sent = this.options.topics.map((topic) => this.send(topic, notification, limits));
-    const outcomes = await Promise.allSettled(sent);
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  notify(notification: Notification, limits: NotifyLimits): Promise<void> {
+    return allSent(this.options.topics.map((topic) => started(() => this.send(topic, notification, limits))));
   }
 
-  /** Runs up to the publish at once, so that notifications go out in the order of their calls. */
-  private async send(topic: string, notification: Notification, limits: NotifyLimits): Promise<void> {
+  /**
+   * Runs up to the publish at once, so that notifications go out in the order of their calls. While it waits
+   * only the body is kept: notifications may wait for long, and be many.
+   */
+  private send(topic: string, notification: Notification, limits: NotifyLimits): Promise<void> {
     const { hooks, exchange } = this.options;
+    const { eventType: method, priority } = notification;
     const uniqueId = newUniqueId();
-    if (hooks.length === 0) return this.publish(topic, { ...notification, uniqueId }, limits);
     const context = { ...notification.context };
-    const routingKey = routingKeyOf(topic, notification);
-    const message = { kind: 'notification' as const, exchange, routingKey, uniqueId, context };
-    await runAround(hooks, 'aroundSend', { ...message, method: notification.eventType }, () =>
-      this.publish(topic, { ...notification, context, uniqueId }, limits),
-    );
+    const body = encodedOnce({ ...notification, context, uniqueId }, this.format);
+    const publish = (): Promise<void> => started(() => this.publish(topic, priority, body(), limits));
+    if (hooks.length === 0) return publish();
+    const routingKey = `${topic}.${priority}`;
+    const message = { kind: 'notification' as const, exchange, routingKey, method, uniqueId, context };
+    return runAround(hooks, 'aroundSend', message, publish);
   }
 
   private async publish(
     topic: string,
-    notification: Notification & { uniqueId: string },
+    priority: NotificationPriority,
+    body: string,
     limits: NotifyLimits,
   ): Promise<void> {
     const { exchange, declareQueues: mandatory } = this.options;
-    const routingKey = routingKeyOf(topic, notification);
-    const body = encodeNotification(notification, this.format);
-    const topology = this.topologyOf(topic, notification);
+    const routingKey = `${topic}.${priority}`;
+    const topology = this.topologyOf(topic, priority);
     const message = { exchange, routingKey, body, mandatory, ...limits };
     const startedAt = performance.now();
     try {
@@ -68,11 +76,11 @@ export class MessagingDriver implements NotificationDriver {
       // Somebody deleted the queue, or it went with its last consumer: declared anew, once.
       if (this.topologies.get(routingKey) === topology) this.topologies.delete(routingKey);
       const giveUpMs = limits.giveUpMs && Math.max(0, limits.giveUpMs - (performance.now() - startedAt));
-      await this.broker.publish({ ...message, giveUpMs, topology: this.topologyOf(topic, notification) });
+      await this.broker.publish({ ...message, giveUpMs, topology: this.topologyOf(topic, priority) });
     }
   }
 
-  private topologyOf(topic: string, { priority }: Notification): Topology {
+  private topologyOf(topic: string, priority: NotificationPriority): Topology {
     const { exchange, declareQueues } = this.options;
     const key = `${topic}.${priority}`;
     let topology = this.topologies.get(key);
@@ -86,6 +94,17 @@ export class MessagingDriver implements NotificationDriver {
   }
 }
 
-function routingKeyOf(topic: string, { priority }: Notification): string {
-  return `${topic}.${priority}`;
+/** Encodes when it is first asked, for hooks add to the context until then, and keeps the text alone. */
+function encodedOnce(notification: Notification & { uniqueId: string }, format: NotificationFormat): () => string {
+  let unencoded: typeof notification | undefined = notification;
+  let body = '';
+  return () => {
+    if (unencoded) body = encodeNotification(unencoded, format);
+    unencoded = undefined;
+    return body;
+  };
+}
+
+async function allSent(sent: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(sent)) if (outcome.status === 'rejected') throw outcome.reason;
 }
