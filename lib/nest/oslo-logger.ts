@@ -1,5 +1,6 @@
 import { ConsoleLogger, type LoggerService, type LogLevel } from '@nestjs/common';
 import type { PreparedNotifier } from '../notify/prepared-notifier.js';
+import { started } from '../notify/started.js';
 import { LEVELS, logRecordOf } from './log-record.js';
 import { LISTENER_LOGGER, LOG_RECORD, NOTIFIER_LOGGER } from './nest.constants.js';
 import { isQuiet, runQuietly } from './quiet-logging.js';
@@ -75,14 +76,17 @@ export class OsloLogger implements LoggerService {
   private write(level: LogLevel, message: unknown, parameters: unknown[]): void {
     this.logger?.[level]?.(message, ...parameters);
     if (!this.sent.has(level) || isQuiet() || isOurs(parameters.at(-1))) return;
-    // Reported by the notifier's own logger, where it fails.
-    void runQuietly(() => this.send(level, message, parameters)).catch(() => undefined);
+    runQuietly(() => harmless(started(() => this.send(level, message, parameters))));
   }
 
-  /** Nobody who logs is to suffer from it. */
-  private async send(level: LogLevel, message: unknown, parameters: unknown[]): Promise<void> {
-    await this.notifier.notify(LEVELS[level].priority, LOG_RECORD, logRecordOf(level, message, parameters));
+  private send(level: LogLevel, message: unknown, parameters: unknown[]): Promise<void> {
+    return this.notifier.notify(LEVELS[level].priority, LOG_RECORD, logRecordOf(level, message, parameters));
   }
+}
+
+/** Reported by the notifier's own logger, where it fails: nobody who logs is to suffer from it. */
+function harmless(sent: Promise<void>): void {
+  sent.catch(() => undefined);
 }
 
 function isOurs(name: unknown): boolean {

@@ -4,6 +4,8 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { OnNotification } from '../../../lib/nest/on-notification.decorator.js';
 import { OsloLogger, type OsloLoggerOptions } from '../../../lib/nest/oslo-logger.js';
 import type { NotificationModuleOptions } from '../../../lib/nest/notification-module-options.js';
+import { NotifierCore } from '../../../lib/notify/notifier-core.js';
+import { stillKept } from '../../support/garbage.js';
 import { type AppParts, newRecordingLogger, startNotifying } from './notification-apps.js';
 
 /** What the usual logger writes. */
@@ -75,6 +77,19 @@ describe('a record', () => {
     new Logger('X').log('quietly');
     expect(sent()).toHaveLength(1);
     expect(written.log).not.toHaveBeenCalled();
+  });
+
+  it('keeps nothing of what was logged while it waits to be sent', async () => {
+    const notifier = new NotifierCore(undefined, { driver: { notify: () => new Promise(() => undefined) } });
+    const logger = new OsloLogger(notifier, { logger: null });
+    const logged = (): WeakRef<object>[] => {
+      const message = { instance: 1 };
+      const extra = { host: 1 };
+      logger.log(message, extra);
+      return [new WeakRef(message), new WeakRef(extra)];
+    };
+    expect(await stillKept(logged())).toBe(0);
+    expect(notifier.pending).toBe(1);
   });
 });
 
