@@ -1,5 +1,6 @@
 import { ExternalContextCreator } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
+import { NotingErrorProxy } from './logged-errors.js';
 
 /**
  * Nest's creator of handlers with pipes, guards, interceptors and filters, for one module.
@@ -13,7 +14,7 @@ export class ListenerContextCreator extends ExternalContextCreator {
   /** There is no other way to one that shares the parts of Nest's own. */
   static inside(moduleKey: string, creator: ExternalContextCreator): ListenerContextCreator {
     const own = Object.create(ListenerContextCreator.prototype) as ListenerContextCreator;
-    return Object.assign(own, creator, { moduleKey });
+    return Object.assign(own, creator, { moduleKey, externalErrorProxy: new NotingErrorProxy() });
   }
 
   override getContextModuleKey(): string {

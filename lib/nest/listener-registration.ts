@@ -1,4 +1,3 @@
-import { IntrinsicException } from '@nestjs/common';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { IncomingNotification } from '../notify/incoming-notification.js';
 import type { NotificationRegistration } from '../notify/notification-registration.js';
@@ -11,24 +10,12 @@ import { runQuietly } from './quiet-logging.js';
 import { runOutsideRequests } from './request-context.store.js';
 import { ambientContext } from './running-request.js';
 
-const logged = new WeakSet<object>();
-
-/** Whether Nest has written it to its log, as it does with what no filter of a listener takes. */
-export function isLoggedByNest(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && logged.has(error);
-}
-
-function noteLogged(error: unknown): never {
-  if (error instanceof Error && !(error instanceof IntrinsicException)) logged.add(error);
-  throw error;
-}
-
 /** What the core calls for a listener on the bus `transport`. */
 export function registrationOf(listener: FoundListener, transport: string): NotificationRegistration {
   const { batch, call, versioned, ...wanted } = listener;
   const run = (context: OsloNotificationContext, payload: unknown): Promise<unknown> =>
     inNameOf(context, transport, async () => {
-      const result = await call(payload, context).catch(noteLogged);
+      const result = await call(payload, context);
       // Exception filters for messages answer with streams.
       return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
     });
