@@ -4,6 +4,7 @@ import type { Delivery } from '../broker/broker.js';
 import { MalformedMessage } from '../errors/wire.errors.js';
 import { openEnvelope } from '../wire/envelope.js';
 import { decodeNotification } from '../wire/notification.js';
+import { LONGEST_ID } from '../wire/recent-ids.js';
 import type { RequestContext } from '../wire/request-context.js';
 import type { HeldNotification } from './held-notification.js';
 import type { ResolvedListenerOptions } from './notification-listener-options.js';
@@ -39,7 +40,7 @@ export class NotificationReader {
     return {
       delivery,
       received,
-      id: ownId ?? createHash('sha256').update(delivery.body).digest('hex'),
+      id: ownId === undefined ? digestOf(delivery.body) : boundedId(ownId),
       hasOwnId: ownId !== undefined,
       attempts: 0,
       todo: [],
@@ -51,4 +52,13 @@ export class NotificationReader {
       gone: false,
     };
   }
+}
+
+/** It is remembered for long: what a sender puts in the place of an id is not to fill the memory. */
+function boundedId(id: string): string {
+  return id.length <= LONGEST_ID ? id : digestOf(id);
+}
+
+function digestOf(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,5 +1,5 @@
 /** Python's have 32 or 36 characters. */
-const LONGEST_ID = 256;
+export const LONGEST_ID = 256;
 
 /**
  * Remembers ids for a bounded time and in a bounded number, to recognise what comes a second time.
