@@ -48,7 +48,8 @@ export function stringifyJson(value: unknown): string {
   }
 }
 
-function unwritable(error: unknown): MalformedMessage {
+/** What a value is that `JSON.stringify` fails at. */
+export function unwritable(error: unknown): MalformedMessage {
   const reason = error instanceof RangeError ? 'the value is nested too deeply or too large' : 'the value is not JSON';
   return new MalformedMessage(reason, { cause: error, fault: 'caller' });
 }

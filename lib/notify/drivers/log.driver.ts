@@ -1,3 +1,4 @@
+import { stringifyJson, unwritable } from '../../wire/json.js';
 import { isSecretName, maskSecrets } from '../../wire/redaction.js';
 import type { Notification, NotificationPriority } from '../../wire/notification.js';
 import type { NotificationDriver } from './notification-driver.js';
@@ -37,6 +38,7 @@ const INSTEAD = { debug: 'log', fatal: 'error' } as const;
 export class LogDriver implements NotificationDriver {
   constructor(private readonly logger: NotificationLogger) {}
 
+  /** @throws MalformedMessage what could not be sent either */
   notify(notification: Notification): void {
     const level = LEVELS[notification.priority];
     const name = `oslo.messaging.notification.${notification.eventType}`;
@@ -57,7 +59,13 @@ function maskedText({ messageId, publisherId, eventType, priority, payload, time
     payload,
     timestamp,
   };
-  return JSON.stringify(message, masked);
+  try {
+    return JSON.stringify(message, masked);
+  } catch (error) {
+    // Fails as the messaging drivers do, which may take deeper ones.
+    stringifyJson(message);
+    throw unwritable(error);
+  }
 }
 
 function masked(key: string, value: unknown): unknown {

@@ -1,11 +1,19 @@
 import { describe, expect, it, vi } from 'vitest';
 
+import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
 import { NotifierCore } from '../../../lib/notify/notifier-core.js';
+import type { NotificationDriverName } from '../../../lib/notify/notifier-options.js';
 import { NOTIFICATION_PRIORITIES } from '../../../lib/wire/notification.js';
 import { readGolden } from '../../golden/read-golden.js';
+import { TestBus } from './memory-brokers.js';
 
 const record = () => vi.fn<(message: string, context: string) => void>();
 const loggerOf = () => ({ log: record(), warn: record(), error: record(), debug: record(), fatal: record() });
+
+const circular: Record<string, unknown> = {};
+circular.self = circular;
+let nested: unknown = [];
+for (let depth = 0; depth < 100_000; depth += 1) nested = [nested];
 
 describe('the driver log', () => {
   it('writes by priority, under the name of the event type', async () => {
@@ -51,6 +59,30 @@ describe('the driver log', () => {
       priority: 'INFO',
       payload: { user: 'u', password: '***', nested: [{ admin_pass: '***' }], absent_password: null },
     });
+  });
+
+  it.each([
+    ['circular', circular],
+    ['nested too deeply', nested],
+    [
+      'failing on its way',
+      {
+        toJSON() {
+          throw new TypeError('no');
+        },
+      },
+    ],
+  ])('fails at a payload that is %s as the messaging drivers do', async (_, payload) => {
+    const logger = loggerOf();
+    const failure = async (driver: NotificationDriverName): Promise<unknown> => {
+      const notifier = new NotifierCore(new TestBus().open(), { driver, logger });
+      return notifier.info('a', payload).catch((error: unknown) => error);
+    };
+    const logged = await failure('log');
+    expect(logged).toBeInstanceOf(MalformedMessage);
+    expect(logged).toMatchObject({ fault: 'caller', retryable: false });
+    expect((logged as Error).message).toBe(((await failure('messagingv2')) as Error).message);
+    expect(logger.log).not.toHaveBeenCalled();
   });
 
   it('masks every key that oslo.utils masks', async () => {

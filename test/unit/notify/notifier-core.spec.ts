@@ -197,6 +197,19 @@ describe('drivers', () => {
     expect((failure as MessageDeliveryFailure).cause).toBeInstanceOf(AggregateError);
   });
 
+  it('that all say that it is the caller’s move do so together', async () => {
+    const circular: Record<string, unknown> = {};
+    circular.self = circular;
+    const two = notifierOf({ driver: ['messagingv2', 'log'] });
+    const failure = await two.info('a', circular).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(MalformedMessage);
+    expect(failure).toMatchObject({ fault: 'caller', retryable: false });
+
+    const broken = { notify: () => Promise.reject(new Error('broke')) };
+    const mixed = notifierOf({ driver: ['messagingv2', broken] });
+    await expect(mixed.info('a', circular)).rejects.toBeInstanceOf(MessageDeliveryFailure);
+  });
+
   it('may both be messaging: each sends', async () => {
     const drunk = await bus.drink('notifications', 'info');
     await notifierOf({ driver: ['messaging', 'messagingv2'] }).info('a', {});
