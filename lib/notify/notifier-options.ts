@@ -78,13 +78,13 @@ export function resolveNotifierOptions(options: NotifierOptions): ResolvedNotifi
   return {
     publisherId: options.publisherId ?? `${basename(process.argv[1] ?? 'node')}.${hostname()}`,
     exchange: options.exchange ?? 'openstack',
-    drivers: Array.isArray(driver) ? driver : [driver as NotificationDriver | NotificationDriverName],
+    drivers: checkDrivers(driver),
     topics: checkTopics(topics),
     retry: checkRetry(options.retry ?? -1),
     timeout: checkTimeout(options.timeout ?? null),
     declareQueues: options.declareQueues ?? true,
     routingConfig: options.routingConfig,
-    routingDrivers: options.routingDrivers ?? {},
+    routingDrivers: checkRoutingDrivers(options.routingDrivers ?? {}),
     logger: options.logger ?? consoleLogger,
     testLog: options.testLog ?? new MemoryNotificationLog(),
     serializer: options.serializer,
@@ -109,6 +109,28 @@ export function checkTopics(topics: readonly string[]): readonly string[] {
     return topics;
   }
   throw new ConfigurationError('topics must be a list of names', topics);
+}
+
+/** Which names there are, whoever makes the drivers knows. */
+function checkDrivers(given: NonNullable<NotifierOptions['driver']>): ResolvedNotifierOptions['drivers'] {
+  const drivers = (Array.isArray(given) ? given : [given]) as ResolvedNotifierOptions['drivers'];
+  for (const driver of drivers) {
+    if (typeof driver === 'string' || isDriver(driver)) continue;
+    throw new ConfigurationError('driver must be names, or objects with a method notify', driver);
+  }
+  return drivers;
+}
+
+function checkRoutingDrivers(drivers: NotifierOptions['routingDrivers'] & object): typeof drivers {
+  for (const [name, driver] of Object.entries(drivers)) {
+    if (isDriver(driver)) continue;
+    throw new ConfigurationError(`routingDrivers.${name} must be an object with a method notify`, driver);
+  }
+  return drivers;
+}
+
+function isDriver(value: unknown): value is NotificationDriver {
+  return typeof value === 'object' && typeof (value as NotificationDriver | null)?.notify === 'function';
 }
 
 const consoleLogger: NotificationLogger = {

@@ -255,6 +255,22 @@ describe('drivers', () => {
     expect(notifierNeedsBroker({ driver: 'routing', routingConfig: { group: { messaging: {} } } })).toBe(true);
   });
 
+  it.each([[null], [[null]], [[undefined]], [{}], [['log', {}]], [{ notify: 'log' }], [7], [[() => undefined]]])(
+    '%j are refused by the name of the option',
+    (driver) => {
+      const options = { driver } as unknown as NotifierOptions;
+      expect(() => new NotifierCore(undefined, options)).toThrow(ConfigurationError);
+      expect(() => notifierNeedsBroker(options)).toThrow(/^driver must be/);
+    },
+  );
+
+  it.each([null, {}, 'log'])('for routing rules, %j, are refused by the name of the option', (own) => {
+    const options = { driver: 'routing', routingConfig: { group: { own: {} } }, routingDrivers: { own } };
+    expect(() => new NotifierCore(undefined, options as unknown as NotifierOptions)).toThrow(
+      /^routingDrivers\.own must/,
+    );
+  });
+
   it('without a name that exists are refused', () => {
     expect(() => new NotifierCore(undefined, { driver: 'kafka' as NotificationDriverName })).toThrow(/kafka/);
     expect(() => notifierOf({ topics: [] })).toThrow(ConfigurationError);
