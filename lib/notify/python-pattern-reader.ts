@@ -9,13 +9,14 @@ type Last = 'assertion' | 'atom' | 'nothing';
 // With the flag `s`, which the translation needs, a dot is any character.
 const START = '(?<!.)';
 const END = '(?!.)';
+const LOOK_AROUNDS = ['?<=', '?<!', '?=', '?!'];
 
 /** Rewrites one pattern of Python's `re` for JavaScript's `v` mode, in one pass. */
 export class PythonPatternReader {
   private readonly characters: readonly string[];
   private readonly names = new Set<string>();
   private at = 0;
-  private flags = '';
+  private readonly flags = new Set<string>();
   private open: Last[] = [];
   private last: Last = 'nothing';
 
@@ -29,20 +30,21 @@ export class PythonPatternReader {
     while (this.at < this.characters.length) translated += this.readNext();
     if (this.open.length > 0) throw this.refuse('a group is not closed');
     // The others are part of the translation.
-    return { translated, flags: this.flags.includes('i') ? 'i' : '' };
+    return { translated, flags: this.flags.has('i') ? 'i' : '' };
   }
 
   /** `(?im)` and the like, which Python allows only in front. */
   private readFlags(): void {
-    for (;;) {
-      const flags = /^\(\?([a-zA-Z]+)\)/.exec(this.characters.slice(this.at).join(''))?.[1];
-      if (flags === undefined) return;
+    while (this.starts('(?')) {
+      const end = this.characters.indexOf(')', this.at);
+      const flags = this.between(this.at + 2, Math.max(end, 0));
+      if (!/^[a-zA-Z]+$/.test(flags)) return;
       const unknown = [...flags].find((flag) => !'aimsux'.includes(flag));
       if (unknown !== undefined) throw this.refuse(`the flag '${unknown}' is not one for texts`);
-      this.flags += flags;
-      this.at += flags.length + 3;
-      if (this.flags.includes('a') && this.flags.includes('u')) throw this.refuse("'a' and 'u' exclude each other");
-      if (this.flags.includes('a') && this.flags.includes('i')) throw this.refuse("'a' with 'i' has no counterpart");
+      for (const flag of flags) this.flags.add(flag);
+      this.at = end + 1;
+      if (this.flags.has('a') && this.flags.has('u')) throw this.refuse("'a' and 'u' exclude each other");
+      if (this.flags.has('a') && this.flags.has('i')) throw this.refuse("'a' with 'i' has no counterpart");
     }
   }
 
@@ -61,11 +63,11 @@ export class PythonPatternReader {
       case '\\':
         return this.readEscape();
       case '.':
-        return this.atom(this.flags.includes('s') ? '.' : String.raw`[^\n]`);
+        return this.atom(this.flags.has('s') ? '.' : String.raw`[^\n]`);
       case '^':
-        return this.assertion(this.flags.includes('m') ? String.raw`(?<=\n|${START})` : START);
+        return this.assertion(this.flags.has('m') ? String.raw`(?<=\n|${START})` : START);
       case '$':
-        return this.assertion(this.flags.includes('m') ? String.raw`(?=\n|${END})` : String.raw`(?=\n?${END})`);
+        return this.assertion(this.flags.has('m') ? String.raw`(?=\n|${END})` : String.raw`(?=\n?${END})`);
       default:
         return this.readPlain(character);
     }
@@ -74,10 +76,10 @@ export class PythonPatternReader {
   private readPlain(character: string): string {
     if ('*+?'.includes(character)) return this.quantifier(character);
     if (character === '{') {
-      const bounds = /^(\d*)(,?)(\d*)\}/.exec(this.characters.slice(this.at, this.at + 32).join(''));
+      const bounds = /^(\d*)(,?)(\d*)\}/.exec(this.between(this.at, this.at + 32));
       if (bounds && bounds[0] !== '}') return this.boundedQuantifier(bounds);
     }
-    if (this.flags.includes('x')) {
+    if (this.flags.has('x')) {
       if (/[ \t\n\r\f\v]/.test(character)) return '';
       if (character === '#') return this.skipComment();
     }
@@ -106,13 +108,12 @@ export class PythonPatternReader {
   }
 
   private openGroup(): string {
-    const rest = this.characters.slice(this.at).join('');
-    const comment = /^\?#[^)]*\)/.exec(rest);
-    if (comment) {
-      this.at += [...comment[0]].length;
+    const commentEnd = this.starts('?#') ? this.characters.indexOf(')', this.at) : -1;
+    if (commentEnd !== -1) {
+      this.at = commentEnd + 1;
       return '';
     }
-    const around = /^\?(?:<=|<!|=|!)/.exec(rest)?.[0];
+    const around = LOOK_AROUNDS.find((opening) => this.starts(opening));
     // What is repeated around a lookahead has no counterpart in this mode.
     this.open.push(around === undefined ? 'atom' : 'assertion');
     this.last = 'nothing';
@@ -121,18 +122,19 @@ export class PythonPatternReader {
       return `(${around}`;
     }
     // Nobody looks at the groups, so none is captured.
-    if (rest.startsWith('?:')) this.at += 2;
-    else if (rest.startsWith('?')) this.openNamedGroup(rest);
+    if (this.starts('?:')) this.at += 2;
+    else if (this.starts('?')) this.openNamedGroup();
     return '(?:';
   }
 
-  private openNamedGroup(rest: string): void {
-    const name = /^\?P<([^>]*)>/.exec(rest)?.[1];
-    if (name === undefined) throw this.refuse(`the group '(${rest.slice(0, 3)}' has no counterpart`);
+  private openNamedGroup(): void {
+    const end = this.starts('?P<') ? this.characters.indexOf('>', this.at) : -1;
+    if (end === -1) throw this.refuse(`the group '(${this.between(this.at, this.at + 3)}' has no counterpart`);
+    const name = this.between(this.at + 3, end);
     if (!/^[\p{L}_][\p{L}\p{N}_]*$/u.test(name)) throw this.refuse(`'${name}' is no name of a group`);
     if (this.names.has(name)) throw this.refuse(`there are two groups '${name}'`);
     this.names.add(name);
-    this.at += [...name].length + 4;
+    this.at = end + 1;
   }
 
   private closeGroup(): string {
@@ -143,7 +145,7 @@ export class PythonPatternReader {
   }
 
   private readSet(): string {
-    const reader = new PythonSetReader(this.characters, this.at, this.flags.includes('a'), (why) => this.refuse(why));
+    const reader = new PythonSetReader(this.characters, this.at, this.flags.has('a'), (why) => this.refuse(why));
     const set = reader.read();
     this.at = reader.end;
     return set;
@@ -151,7 +153,7 @@ export class PythonPatternReader {
 
   private readEscape(): string {
     const letter = this.characters[this.at];
-    const ascii = this.flags.includes('a');
+    const ascii = this.flags.has('a');
     if (letter !== undefined && 'AZbB'.includes(letter)) {
       this.at++;
       const boundary = wordBoundary(ascii);
@@ -162,7 +164,7 @@ export class PythonPatternReader {
       this.at++;
       return this.atom(set);
     }
-    if (letter !== undefined && /^[1-9]$/.test(letter) && !/^[0-7]{3}/.test(this.octal())) {
+    if (letter !== undefined && /^[1-9]$/.test(letter) && !/^[0-7]{3}/.test(this.between(this.at, this.at + 3))) {
       throw this.refuse('backreferences have no exact counterpart');
     }
     const escape = readEscape(this.characters, this.at, (why) => this.refuse(why));
@@ -170,8 +172,13 @@ export class PythonPatternReader {
     return this.atom(literal(escape.character));
   }
 
-  private octal(): string {
-    return this.characters.slice(this.at, this.at + 3).join('');
+  /** Looks no further than it must: the whole rest, at each place, would cost the square of the length. */
+  private starts(text: string): boolean {
+    return this.between(this.at, this.at + text.length) === text;
+  }
+
+  private between(start: number, end: number): string {
+    return this.characters.slice(start, end).join('');
   }
 
   private atom(text: string): string {

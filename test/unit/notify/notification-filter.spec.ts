@@ -7,6 +7,7 @@ import {
   type NotificationFilterOptions,
   type OsloFilterRules,
 } from '../../../lib/notify/notification-filter.js';
+import { PythonPatternReader } from '../../../lib/notify/python-pattern-reader.js';
 import { readGolden } from '../../golden/read-golden.js';
 
 interface PythonNotification {
@@ -72,6 +73,12 @@ describe('NotificationFilter.fromOslo', () => {
 
   it('was compared where Python fails too', () => {
     expect(table.cases.filter(({ outcome }) => outcome === 'TypeError').length).toBeGreaterThan(10);
+  });
+
+  it.each(['()', '(?#x)', '(?i)', '(?=a)'])('reads many of %s in time in proportion to their number', (part) => {
+    const startedAt = performance.now();
+    new PythonPatternReader(part.repeat(50_000)).read();
+    expect(performance.now() - startedAt).toBeLessThan(2000);
   });
 
   it('refuses a rule that is no text', () => {
