@@ -88,6 +88,7 @@ export type {
   EventLoopBlocked,
   HandlerFailed,
   LifecycleChanged,
+  ListenersBehind,
   MessageRejected,
   MessageRepublished,
   MessagingEvent,
@@ -136,15 +137,24 @@ export type { StartupOptions, StartupPolicy } from './nest/startup-policy.js';
 export type { NotificationLogger } from './notify/drivers/log.driver.js';
 export type { NotificationDriver, NotifyLimits } from './notify/drivers/notification-driver.js';
 export type { NotificationCounters } from './notify/listener-counters.js';
-export type { FilterRule, NotificationFilterOptions } from './notify/notification-filter.js';
-export type { DeadLetter, NotificationListenerOptions } from './notify/notification-listener-options.js';
+export type {
+  FilterRule,
+  NotificationFilterOptions,
+  OsloFilterRules,
+  TextPattern,
+} from './notify/notification-filter.js';
+export type {
+  DeadLetter,
+  NotificationDeserializer,
+  NotificationListenerOptions,
+} from './notify/notification-listener-options.js';
 export type {
   BatchOptions,
   BatchRegistration,
   NotificationRegistration,
   SingleRegistration,
 } from './notify/notification-registration.js';
-export type { NotificationDriverName, NotifierOptions } from './notify/notifier-options.js';
+export type { NotificationDriverName, NotificationSerializer, NotifierOptions } from './notify/notifier-options.js';
 export type { NotifyOptions, PrepareNotifierOptions } from './notify/prepared-notifier.js';
 export type { RoutingConfig, RoutingRule } from './notify/routing-rules.js';
 export type { RpcAccessPolicy } from './rpc/access-policy.js';

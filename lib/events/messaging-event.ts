@@ -153,7 +153,11 @@ export interface NotificationRequeued extends EventBase {
   attempts: number;
 }
 
-/** The listeners of a queue are slower than what comes: it grows at the broker meanwhile; or they have caught up. */
+/**
+ * The listeners of a queue are slower than what comes: it grows at the broker meanwhile; or they have caught up.
+ *
+ * @publicApi
+ */
 export interface ListenersBehind extends EventBase {
   type: 'listeners-behind';
   queue: string;

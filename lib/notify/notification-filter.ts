@@ -3,7 +3,11 @@ import { isRecord } from '../wire/is-record.js';
 import { Glob } from './glob.js';
 import { PythonPattern } from './python-pattern.js';
 
-/** Anything that can tell whether a text fits. */
+/**
+ * Anything that can tell whether a text fits; a rule of one's own.
+ *
+ * @publicApi
+ */
 export interface TextPattern {
   matches(text: string): boolean;
 }
@@ -32,7 +36,11 @@ export interface NotificationFilterOptions {
   payload?: Readonly<Record<string, FilterRule>>;
 }
 
-/** The arguments of Python's `NotificationFilter`: regular expressions, anchored at the start only. */
+/**
+ * The arguments of Python's `NotificationFilter`: regular expressions, anchored at the start only.
+ *
+ * @publicApi
+ */
 export interface OsloFilterRules {
   event_type?: string | null;
   publisher_id?: string | null;

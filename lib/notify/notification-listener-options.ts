@@ -7,7 +7,11 @@ import type { IncomingNotification } from './incoming-notification.js';
 import { checkCount } from './notification-registration.js';
 import { checkTopics } from './notifier-options.js';
 
-/** Converts contexts and payloads on their way in; a `Serializer` is one. */
+/**
+ * Converts contexts and payloads on their way in; a `Serializer` is one.
+ *
+ * @publicApi
+ */
 export interface NotificationDeserializer {
   deserializeContext(context: RequestContext): object;
   deserializeEntity(context: object, entity: unknown): unknown;

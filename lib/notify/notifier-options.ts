@@ -23,7 +23,11 @@ export const NOTIFICATION_DRIVERS = ['log', 'messaging', 'messagingv2', 'noop', 
  */
 export type NotificationDriverName = (typeof NOTIFICATION_DRIVERS)[number];
 
-/** Converts payloads and contexts on their way out; a `Serializer` is one. */
+/**
+ * Converts payloads and contexts on their way out; a `Serializer` is one.
+ *
+ * @publicApi
+ */
 export interface NotificationSerializer {
   serializeEntity(context: object, entity: unknown): unknown;
   serializeContext(context: object): RequestContext;
