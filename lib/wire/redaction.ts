@@ -25,6 +25,8 @@ const ASSIGNED_SECRET = new RegExp(
   String.raw`\b(${SECRET_NAME}\s{0,8}=\s{0,8})(?:"[^"]*"?|'[^']*'?|[^\s&,;"'\\]+)`,
   'gi',
 );
+/** Keystone's tokens are known by their beginning, under whatever name. */
+const FERNET_TOKEN = /\bgAAAAA[\w-]{8,}={0,2}/g;
 /** Control characters, line separators and bidirectional overrides: they forge or break lines of a log. */
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
@@ -39,7 +41,8 @@ export function maskUrl(url: string): string {
 export function maskSecrets(text: string): string {
   return maskQuoted(text)
     .replace(URL_IN_TEXT, (_, scheme: string, rest: string) => scheme + maskAuthority(rest.replace(ESCAPED_AT, '@')))
-    .replace(ASSIGNED_SECRET, `$1${MASK}`);
+    .replace(ASSIGNED_SECRET, `$1${MASK}`)
+    .replace(FERNET_TOKEN, MASK);
 }
 
 /** Whether what has this name is a secret. */

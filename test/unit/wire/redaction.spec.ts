@@ -23,6 +23,11 @@ describe('the passwords of a URL', () => {
     expect(maskUrl('user:S3cr3t@h/?a=b://')).toBe('user:***@h/?a=b://');
   });
 
+  it('are masked where a Keystone token has no name that tells', () => {
+    const token = 'gAAAAABmQ0-_never-to-be-shown==';
+    expect(maskSecrets(`{"en": "${token}", n=1, ${token}.`)).toBe('{"en": "***", n=1, ***.');
+  });
+
   it('are masked where the URL has no scheme', () => {
     expect(maskUrl('u:p@h')).toBe('u:***@h');
     expect(maskUrl('nothing')).toBe('nothing');
