@@ -44,6 +44,17 @@ describe('answers to a missing reply queue', () => {
     expect(published.mock.calls.length).toBeGreaterThanOrEqual(600);
   });
 
+  it('are tried soon at first: most queues that are lost are back in a moment', async () => {
+    const starting = on().serve({ echo: ({ n }: { n: number }) => n });
+    await ms(10);
+    await starting;
+    void peer.call('echo', { args: { n: 1 } });
+    await ms(20);
+    void peer.listenForReplies();
+    await ms(60);
+    expect(peer.waiting.map(({ message }) => message['result'])).toEqual([1]);
+  });
+
   it('are given up after the retry time, and then tried once', async () => {
     const starting = on().serve({ echo: ({ n }: { n: number }) => n });
     await ms(10);
