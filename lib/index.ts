@@ -137,7 +137,9 @@ export type { StartupOptions, StartupPolicy } from './nest/startup-policy.js';
 export type { NotificationLogger } from './notify/drivers/log.driver.js';
 export type { NotificationDriver, NotifyLimits } from './notify/drivers/notification-driver.js';
 export type { NotificationCounters } from './notify/listener-counters.js';
+export type { NotificationOrigin } from './notify/incoming-notification.js';
 export type {
+  FilteredNotification,
   FilterRule,
   NotificationFilterOptions,
   OsloFilterRules,

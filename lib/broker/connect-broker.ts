@@ -1,3 +1,4 @@
+import { checkWaitingTime } from '../config/option-rule.js';
 import { type RabbitOptions, resolveRabbitOptions } from '../config/rabbit-options.js';
 import { parseTransportUrl } from '../config/transport-url.js';
 import { rabbitOptionsFromQuery } from '../config/url-query-options.js';
@@ -52,9 +53,11 @@ export function createBroker(url: string, options?: RabbitOptions): Broker {
  * @publicApi
  */
 export async function connectBroker(url: string, options?: ConnectBrokerOptions): Promise<Broker> {
+  const startupTimeoutMs = options?.startupTimeoutMs;
+  if (startupTimeoutMs !== undefined) checkWaitingTime('startupTimeoutMs', startupTimeoutMs);
   const broker = createBroker(url, options);
   try {
-    await broker.connected(options?.startupTimeoutMs);
+    await broker.connected(startupTimeoutMs);
     return broker;
   } catch (error) {
     await broker.close();

@@ -13,7 +13,11 @@ export const NotificationResult = { HANDLED: 'handled', REQUEUE: 'requeue' } as 
 /** @publicApi */
 export type NotificationResult = (typeof NotificationResult)[keyof typeof NotificationResult];
 
-/** Where a notification came in. */
+/**
+ * Where a notification came in.
+ *
+ * @publicApi
+ */
 export type NotificationOrigin = Pick<Delivery, 'exchange' | 'queue' | 'redelivered' | 'routingKey'>;
 
 /**

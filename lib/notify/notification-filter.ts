@@ -49,7 +49,11 @@ export interface OsloFilterRules {
   payload?: Readonly<Record<string, string>> | null;
 }
 
-/** What a filter looks at. */
+/**
+ * What a filter looks at.
+ *
+ * @publicApi
+ */
 export interface FilteredNotification {
   eventType?: unknown;
   publisherId?: unknown;

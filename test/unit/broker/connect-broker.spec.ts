@@ -53,6 +53,8 @@ describe('connectBroker', () => {
     expect(() => createBroker('nonsense')).toThrow(InvalidTransportUrl);
     await expect(connectBroker('nonsense')).rejects.toBeInstanceOf(InvalidTransportUrl);
     expect(() => createBroker('memory://?no_such_option=1')).toThrow(ConfigurationError);
+    const waiting = connectBroker('memory://', { startupTimeoutMs: Number.NaN });
+    await expect(waiting).rejects.toThrow(/startupTimeoutMs/);
   });
 
   it('takes rabbit:// for RabbitMQ, and shows no password', async () => {
