@@ -92,6 +92,7 @@ it('survives a listener of deliveries that throws', async () => {
     }),
   );
   await broker.publish({ exchange: 'tx', routingKey: 'work', body: '1' });
+  await eventually(() => calls === 1);
   await broker.publish({ exchange: 'tx', routingKey: 'work', body: '2' });
   await eventually(() => calls === 2);
   expect(subscription.consuming).toBe(true);

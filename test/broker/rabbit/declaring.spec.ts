@@ -36,10 +36,13 @@ it('a server that is closed while it declares leaves nothing behind', async () =
   const broker = brokers.open(vhost.urlVia(proxy));
   await broker.connected();
   const server = new RpcServer(broker, { ...target, server: 'host1' }, [{ methods }]);
+  const struck = proxy.strike({ from: 'client', method: 'QueueDeclare', fault: 'stall' });
   const started = server.start();
   started.catch(() => undefined);
-  await eventually(() => proxy.sent('QueueDeclare').length > 0);
-  await server.close();
+  await struck;
+  const closed = server.close();
+  proxy.resume();
+  await closed;
   await expect(started).rejects.toMatchObject({ code: 'OSLO_CLOSED' });
   await broker.close();
   expect((await vhost.listQueues()).filter(({ name }) => name.includes('fanout'))).toEqual([]);
