@@ -1,5 +1,6 @@
 import type { Broker } from '../broker/broker.js';
 import { MessageUndeliverable } from '../errors/delivery.errors.js';
+import { MalformedMessage } from '../errors/wire.errors.js';
 import type { EventChannel } from '../events/event-channel.js';
 import { shown } from '../wire/shown.js';
 
@@ -11,6 +12,8 @@ export interface OutgoingReply {
   readonly body: string;
   /** On the clock of `performance.now()`: when the caller has given up at the latest. */
   readonly giveUpAt: number;
+  /** What to send in its place, once, where the broker takes nothing like it. */
+  readonly instead: ((refusal: MalformedMessage) => string) | undefined;
 }
 
 /** As Python's reply retry; sooner at first, as most queues that are lost are back in a moment. */
@@ -73,8 +76,17 @@ export class ReplySender {
     const failure = await this.publish(reply);
     this.sending -= 1;
     if (failure instanceof MessageUndeliverable && !this.closed) this.hold(reply);
-    else if (failure) this.dropFailed(reply, failure);
+    else if (failure) this.failed(reply, failure);
     this.wakeWhenIdle();
+  }
+
+  private failed(reply: OutgoingReply, failure: Error): void {
+    const { instead } = reply;
+    if (instead && failure instanceof MalformedMessage) {
+      this.send({ ...reply, body: instead(failure), instead: undefined });
+    } else {
+      this.drop(reply, shown(String(failure), 1000), failure);
+    }
   }
 
   /** What kept it from being taken: `MessageUndeliverable` when there is no such queue; anything else is final. */
@@ -128,7 +140,7 @@ export class ReplySender {
     // Given up meanwhile, and reported then.
     if (!this.missing.has(queue)) return;
     if (failure instanceof MessageUndeliverable) return this.probeLater(queue);
-    if (failure) this.dropFailed(first, failure);
+    if (failure) this.failed(first, failure);
     this.sendOthers(queue);
   }
 
@@ -178,10 +190,6 @@ export class ReplySender {
 
   private dropAll(queue: string, reason: string): void {
     for (const reply of this.take(queue)) this.drop(reply, reason);
-  }
-
-  private dropFailed(reply: OutgoingReply, failure: Error): void {
-    this.drop(reply, shown(String(failure), 1000), failure);
   }
 
   private drop({ replyQueue, msgId, method }: OutgoingReply, reason: string, error?: unknown): void {

@@ -14,7 +14,7 @@ import { startHeartbeat } from './call-heartbeat.js';
 import { ExceptionMap } from './exception-map.js';
 import { isExpected } from './expected-exceptions.js';
 import type { IncomingRequest } from './incoming-request.js';
-import { ReplySender } from './reply-sender.js';
+import { type OutgoingReply, ReplySender } from './reply-sender.js';
 import type { HeldRequest } from './request-line.js';
 import type { ResolvedRpcServerOptions } from './rpc-server-options.js';
 import type { RpcMethod } from './rpc-dispatcher.js';
@@ -99,7 +99,10 @@ export class RequestRunner {
     try {
       const { serializer } = this.options;
       const entity = serializer ? serializer.serializeEntity(request.requestContext, result) : result;
-      this.reply(request, this.bodyOf(request, entity, null));
+      this.reply(request, this.bodyOf(request, entity, null), (refusal) => {
+        this.noteFailure(request, refusal, method);
+        return this.shortFailureBody(request, refusal);
+      });
     } catch (error) {
       this.answerFailure(request, error, method);
     }
@@ -107,24 +110,29 @@ export class RequestRunner {
 
   private answerFailure(request: IncomingRequest, thrown: unknown, method?: RpcMethod): void {
     const error = approachable(thrown);
+    this.noteFailure(request, error, method);
+    if (!request.isCall) return;
+    this.reply(request, this.failureBody(request, error), () => this.shortFailureBody(request, error));
+  }
+
+  private noteFailure(request: IncomingRequest, error: unknown, method: RpcMethod | undefined): void {
     this.failed += 1;
     if (method) this.report(request, error, isExpected(method.handler, error) ? 'debug' : 'error');
     else this.report(request, error, isOptional(request.method, error) ? 'debug' : 'warn');
-    if (request.isCall) this.replyFailure(request, error);
+  }
+
+  private failureBody(request: IncomingRequest, error: unknown): string {
+    try {
+      return this.bodyOf(request, null, encodeFailure(this.exceptions.describe(error)));
+    } catch {
+      return this.shortFailureBody(request, error);
+    }
   }
 
   /** The caller is to learn the class of what failed, whatever else was too much. */
-  private replyFailure(request: IncomingRequest, error: unknown): void {
-    const failure = this.exceptions.describe(error);
-    try {
-      this.reply(request, this.bodyOf(request, null, encodeFailure(failure)));
-    } catch {
-      const text = encodeFailure(shortenedFailure(failure));
-      this.reply(
-        request,
-        encodeReply({ msgId: request.msgId!, result: null, failure: text, ending: true, uniqueId: newUniqueId() }),
-      );
-    }
+  private shortFailureBody({ msgId }: IncomingRequest, error: unknown): string {
+    const failure = encodeFailure(shortenedFailure(this.exceptions.describe(error)));
+    return encodeReply({ msgId: msgId!, result: null, failure, ending: true, uniqueId: newUniqueId() });
   }
 
   /** @throws MalformedMessage what cannot be written, or is more than may be sent */
@@ -135,10 +143,10 @@ export class RequestRunner {
     return body;
   }
 
-  private reply(request: IncomingRequest, body: string): void {
+  private reply(request: IncomingRequest, body: string, instead: OutgoingReply['instead']): void {
     const { method } = request;
     const giveUpAt = this.giveUpAt(request);
-    this.replies.send({ replyQueue: request.replyQueue!, msgId: request.msgId!, method, body, giveUpAt });
+    this.replies.send({ replyQueue: request.replyQueue!, msgId: request.msgId!, method, body, giveUpAt, instead });
   }
 
   /** When a caller without a known deadline has given up, as far as Python's servers are concerned. */

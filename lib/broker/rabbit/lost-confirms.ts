@@ -5,7 +5,7 @@ import { culpritsOf, declaresItsExchange } from './publish-culprit.js';
 interface SortedOut {
   /** To be published again, in order. */
   again: PendingMessage[];
-  given: { pending: PendingMessage; reason: string }[];
+  given: { pending: PendingMessage; reason: string; refused: boolean }[];
   /** What the channel was closed for is known, and will not close the next. */
   cured: boolean;
 }
@@ -25,7 +25,7 @@ export function lostConfirms(
   unconfirmed.forEach((pending, index) => {
     const untaken = first >= 0 && index >= first;
     const reason = untaken ? whyRefused(pending, error, isCulprit) : whyLost(pending, first >= 0, republish);
-    if (reason !== undefined) sorted.given.push({ pending, reason });
+    if (reason !== undefined) sorted.given.push({ pending, reason, refused: untaken });
     else sorted.again.push(pending);
   });
   return sorted;

@@ -1,6 +1,8 @@
 import { type DeliveryFacts, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
 import { MessagingTimeout } from '../../errors/rpc.errors.js';
+import { MalformedMessage } from '../../errors/wire.errors.js';
 import type { OutgoingMessage } from '../broker.js';
+import { ReplyCode, replyCode } from './amqp-reply.js';
 
 // The broker refuses larger ones, and the channel with them.
 const longestExpirationMs = 0xffffffff;
@@ -76,6 +78,12 @@ export class PendingMessage {
     this.reject(
       new MessageDeliveryFailure(`${this.description}: ${reason}`, { exchange, routingKey, attempts, ...facts }),
     );
+  }
+
+  /** The broker takes no such message: as what is more than `maxOutgoingMessageBytes` where it is too large. */
+  refuse(reason: string, facts: Pick<DeliveryFacts, 'cause' | 'host'>): void {
+    if (replyCode(facts.cause) !== ReplyCode.preconditionFailed) return this.fail(reason, facts);
+    this.reject(new MalformedMessage(`${this.description}: ${reason}`, { fault: 'caller', cause: facts.cause }));
   }
 
   /** `hindrance`: what kept it from being sent. */

@@ -202,7 +202,10 @@ export class Publisher implements ChannelKeeperObserver {
     const lost = [...this.unconfirmed].filter((pending) => pending.channel === channel);
     for (const pending of lost) this.forget(pending);
     const { again, given, cured } = lostConfirms(lost, error, this.options.republishUnconfirmed);
-    for (const { pending, reason } of given) pending.fail(reason, { cause: error, host });
+    for (const { pending, reason, refused } of given) {
+      if (refused) pending.refuse(reason, { cause: error, host });
+      else pending.fail(reason, { cause: error, host });
+    }
     this.waiting = new Set([...again, ...this.waiting]);
     return cured;
   }
