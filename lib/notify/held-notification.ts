@@ -19,6 +19,10 @@ export interface HeldNotification {
   readonly hasOwnId: boolean;
   /** How often it has gone back to its queue from this process. */
   attempts: number;
+  /** On the clock of `performance.now()`: when it went back first. */
+  since: number | undefined;
+  /** Tried again earlier than it should be. */
+  hurried: boolean;
   /** Who has to run, in the order of registration, and how many of them have had their turn. */
   todo: readonly NotificationListenerEntry[];
   turnsTaken: number;

@@ -2,6 +2,7 @@ import type { Delivery } from '../broker/broker.js';
 import { RecentIds } from '../wire/recent-ids.js';
 import { BacklogWatch } from './backlog-watch.js';
 import { EntryMatcher } from './entry-matcher.js';
+import { HeldBack } from './held-back.js';
 import type { HeldNotification } from './held-notification.js';
 import type { NotificationCounters } from './listener-counters.js';
 import type { NotificationReader } from './notification-reader.js';
@@ -35,13 +36,11 @@ export class NotificationIntake {
   private readonly inFlight = new Map<string, HeldNotification>();
   /** Came while their original is in flight. */
   private readonly copies = new Map<string, HeldNotification[]>();
-  /** Held back, the one that waits longest first. */
-  private readonly backoffs = new Map<HeldNotification, NodeJS.Timeout>();
   private readonly seen = new RecentIds();
   private readonly memory = new RedeliveryMemory();
   private readonly strangers = new Set<string>();
   private readonly whenEmpty = new Set<() => void>();
-  private readonly mostHeldBack: number;
+  private readonly heldBack: HeldBack;
   private readonly backlog: BacklogWatch;
   private draining = false;
 
@@ -53,8 +52,7 @@ export class NotificationIntake {
     prefetch: number,
   ) {
     this.matcher = new EntryMatcher(plan);
-    // At most half: what is held back must not take the place of all others.
-    this.mostHeldBack = Math.floor(prefetch / 2);
+    this.heldBack = new HeldBack(parts.policy, (held) => this.run(held), prefetch);
     this.backlog = new BacklogWatch(prefetch, (behind) => this.reportBehind(behind));
   }
 
@@ -116,26 +114,12 @@ export class NotificationIntake {
     const record = this.memory.get(id);
     for (const entry of record?.finished ?? []) held.finished.add(entry);
     held.attempts = record?.attempts ?? 0;
+    held.since = record?.since;
     held.todo = takers.filter((entry) => !held.finished.has(entry));
     this.inFlight.set(id, held);
     this.backlog.holds(this.inFlight.size);
-    if (held.attempts > 0 && held.todo.length > 0) this.runLater(held);
+    if (held.attempts > 0 && held.todo.length > 0) this.heldBack.hold(held);
     else this.run(held);
-  }
-
-  /** Held back, unacknowledged, so that what fails again and again does so slowly while others flow. */
-  private runLater(held: HeldNotification): void {
-    this.backoffs.set(
-      held,
-      setTimeout(() => this.runNow(held), this.parts.policy.delayMs(held.attempts)),
-    );
-    if (this.backoffs.size > this.mostHeldBack) this.runNow(this.backoffs.keys().next().value!);
-  }
-
-  private runNow(held: HeldNotification): void {
-    clearTimeout(this.backoffs.get(held));
-    this.backoffs.delete(held);
-    this.run(held);
   }
 
   private run(held: HeldNotification): void {
@@ -169,9 +153,12 @@ export class NotificationIntake {
   }
 
   private requeue(held: HeldNotification): void {
-    const attempts = held.attempts + 1;
+    const { policy } = this.parts;
     if (held.gone) return this.forget(held);
-    this.memory.set(held.id, { attempts, finished: held.finished });
+    const now = performance.now();
+    const { since = now, finished, hurried } = held;
+    const attempts = hurried ? Math.max(held.attempts, policy.attemptsWithin(now - since)) : held.attempts + 1;
+    this.memory.set(held.id, { attempts, since, finished });
     if (held.delivery.reject(true)) {
       this.parts.counters.requeued += 1;
       this.parts.reports.requeued(held, attempts);
@@ -186,15 +173,14 @@ export class NotificationIntake {
 
   /** It comes again without having failed. */
   private forget(held: HeldNotification): void {
-    const { id, attempts, finished } = held;
-    if (attempts > 0 || finished.size > 0) this.memory.set(id, { attempts, finished });
+    const { id, attempts, finished, since = performance.now() } = held;
+    if (attempts > 0 || finished.size > 0) this.memory.set(id, { attempts, since, finished });
     this.release(held);
   }
 
   private release(held: HeldNotification): void {
     const { id } = held;
-    clearTimeout(this.backoffs.get(held));
-    this.backoffs.delete(held);
+    this.heldBack.release(held);
     this.inFlight.delete(id);
     this.backlog.holds(this.inFlight.size);
     const copies = this.copies.get(id) ?? [];

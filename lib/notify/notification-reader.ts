@@ -43,6 +43,8 @@ export class NotificationReader {
       id: ownId === undefined ? digestOf(delivery.body) : boundedId(ownId),
       hasOwnId: ownId !== undefined,
       attempts: 0,
+      since: undefined,
+      hurried: false,
       todo: [],
       finished: new Set(),
       failures: [],

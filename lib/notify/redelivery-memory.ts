@@ -4,6 +4,8 @@ import type { NotificationListenerEntry } from './notification-registration.js';
 export interface RedeliveryRecord {
   /** How often it went back from here. */
   readonly attempts: number;
+  /** On the clock of `performance.now()`: when it went back first. */
+  readonly since: number;
   /** Who need not run again. */
   readonly finished: ReadonlySet<NotificationListenerEntry>;
 }

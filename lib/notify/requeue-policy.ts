@@ -11,6 +11,14 @@ export class RequeuePolicy {
     return attempts < this.limits.requeueLimit;
   }
 
+  /** How often what failed first so long ago has gone back, where each time it was held back as long as it should. */
+  attemptsWithin(elapsedMs: number): number {
+    let attempts = 1;
+    let left = elapsedMs;
+    while (attempts < this.limits.requeueLimit && (left -= this.delayMs(attempts)) >= 0) attempts += 1;
+    return attempts;
+  }
+
   delayMs(attempts: number): number {
     const { requeueBackoffMs, requeueBackoffMaxMs } = this.limits;
     return Math.min(requeueBackoffMaxMs, requeueBackoffMs * 2 ** (attempts - 1));

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { IncomingNotification } from '../../../lib/notify/incoming-notification.js';
+import type { DeadLetter } from '../../../lib/notify/notification-listener-options.js';
 import { NotificationListener } from '../../../lib/notify/notification-listener.js';
 import { NotifierCore } from '../../../lib/notify/notifier-core.js';
 import { TestBus } from './memory-brokers.js';
@@ -19,24 +20,65 @@ afterEach(async () => {
 const ms = (duration: number): Promise<unknown> => vi.advanceTimersByTimeAsync(duration);
 const fail = (): Promise<never> => Promise.reject(new Error('no'));
 
-it.each([1, 4])('what is held back leaves room for others, at a prefetch of %i', async (rabbitQosPrefetchCount) => {
+const patient = { requeueBackoffMs: 100, requeueBackoffMaxMs: 30_000, requeueLimit: 10 };
+
+/** A listener whose handler fails for what is `bad`, for as long as it is down; and how often each was tried. */
+function failing(rabbitQosPrefetchCount: number, dead: string[] = []) {
   const broker = bus.open({ rabbitQosPrefetchCount });
-  const good = vi.fn<() => void>();
-  const listener = new NotificationListener(
-    broker,
-    [
-      { priorities: 'info', filter: { eventType: 'bad' }, allowRequeue: true, handler: fail },
-      { priorities: 'info', filter: { eventType: 'good' }, handler: good },
-    ],
-    { requeueBackoffMs: 60_000, requeueBackoffMaxMs: 60_000, requeueLimit: 3 },
-  );
-  void listener.start();
-  await ms(10);
+  const state = { down: true, handled: new Set<unknown>(), calls: 0 };
+  const handler = ({ payload }: IncomingNotification): void => {
+    state.calls += 1;
+    const { bad, n } = payload as { bad: boolean; n: number };
+    if (bad && state.down) throw new Error('no');
+    state.handled.add(n);
+  };
+  const onDeadLetter = ({ notification }: DeadLetter): void => void dead.push(notification.eventType ?? '');
+  const options = { ...patient, onDeadLetter };
+  void new NotificationListener(broker, [{ priorities: 'info', allowRequeue: true, handler }], options).start();
   const notifier = new NotifierCore(broker);
-  for (let n = 0; n < 8; n += 1) void notifier.info('bad', {});
-  void notifier.info('good', {});
-  await ms(1_000);
-  expect(good).toHaveBeenCalledTimes(1);
+  let n = 0;
+  const send = (bad: boolean): void => void notifier.info(bad ? 'bad' : 'good', { bad, n: n++ });
+  return { state, send, dead };
+}
+
+it('what is held back leaves room for others', async () => {
+  const { state, send, dead } = failing(4);
+  await ms(10);
+  for (let n = 0; n < 3; n += 1) send(true);
+  await ms(200);
+  for (let n = 0; n < 50; n += 1) send(false);
+  await ms(500);
+  expect(state.handled.size).toBe(50);
+  expect(dead).toEqual([]);
+});
+
+it.each([
+  [1, 1],
+  [1, 5],
+  [10, 10],
+  [10, 100],
+])('at a prefetch of %i, an outage of 30 s costs none of %i notifications', async (prefetch, count) => {
+  const { state, send, dead } = failing(prefetch);
+  await ms(10);
+  for (let n = 0; n < count; n += 1) send(true);
+  await ms(30_000);
+  expect(state.handled.size).toBe(0);
+  // At most one in each eighth of the places and 100 ms, beside what is tried in its time.
+  expect(state.calls).toBeLessThan(300 + 10 * count);
+  state.down = false;
+  await ms(60_000);
+  expect(state.handled.size).toBe(count);
+  expect(dead).toEqual([]);
+});
+
+it('what fails for ever ends all the same, however much there is, and what waits behind it is handled', async () => {
+  const { state, send, dead } = failing(10);
+  await ms(10);
+  for (let n = 0; n < 30; n += 1) send(true);
+  send(false);
+  await ms(600_000);
+  expect(dead).toHaveLength(30);
+  expect(state.handled.size).toBe(1);
 });
 
 it('listeners that do not keep up are reported, and so is that they have caught up', async () => {
