@@ -53,8 +53,7 @@ function reread(
 ): IncomingNotification {
   if (!versioned) return notification;
   const read = versioned === 'data' ? plainVersioned : unwrapVersioned;
-  return Object.create(notification, {
-    payload: { value: read(notification.payload), enumerable: true },
-    requeue: { value: () => notification.requeue() },
-  }) as IncomingNotification;
+  const view = Object.create(Object.getPrototypeOf(notification) as object) as IncomingNotification;
+  Object.assign(view, notification, { payload: read(notification.payload) });
+  return Object.defineProperty(view, 'requeue', { value: () => notification.requeue() });
 }

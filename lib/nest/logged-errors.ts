@@ -21,12 +21,28 @@ function noting(handler: Handler): Handler {
   const invokeFilters = handler.invokeCustomFilters.bind(handler);
   return Object.assign(handler, {
     invokeCustomFilters: (error: unknown, host: Parameters<Handler['next']>[1]) => {
-      const answer: unknown = invokeFilters(error, host);
+      const answer = answerOf(() => invokeFilters(error, host) as unknown, error);
       // No filter, or one that answers nothing: then the default one is asked, too.
       if ((answer ?? undefined) === undefined && isLoggable(error)) logged.add(error);
       return answer;
     },
   });
+}
+
+function answerOf(filters: () => unknown, error: unknown): unknown {
+  try {
+    const answer = filters();
+    if (answer instanceof Promise) void answer.then(undefined, (failure: unknown) => addCause(failure, error));
+    return answer;
+  } catch (failure) {
+    addCause(failure, error);
+    throw failure;
+  }
+}
+
+/** A filter made for HTTP fails over what it cannot answer, and what it was to answer would be lost. */
+function addCause(failure: unknown, cause: unknown): void {
+  if (failure instanceof Error && failure !== cause && failure.cause === undefined) failure.cause = cause;
 }
 
 function isLoggable(error: unknown): error is Error {

@@ -1,6 +1,6 @@
 import type { EventChannel } from '../events/event-channel.js';
 import { runAround, type AroundHook } from '../events/around-hook.js';
-import { textOf } from '../errors/text-of.js';
+import { textWithCause } from '../errors/text-of.js';
 import { shown } from '../wire/shown.js';
 import { NotificationResult } from './incoming-notification.js';
 import type { ListenerOutcome, ListenerTurn } from './held-notification.js';
@@ -113,7 +113,7 @@ export class ListenerLane {
     const { eventType, messageId } = turns[0]!.notification;
     const one = `${shown(eventType)} (message ${shown(messageId)})`;
     const what = turns.length === 1 ? one : `a batch of ${turns.length}`;
-    const message = `${this.entry.name} failed at ${what}: ${shown(textOf(error), 1000)}`;
+    const message = `${this.entry.name} failed at ${what}: ${shown(textWithCause(error), 1000)}`;
     const method = this.entry.name;
     this.parts.events.emit({
       type: 'handler-failed',

@@ -28,7 +28,8 @@ export class NotificationReader {
       openEnvelope(delivery.body, { maxBytes: this.maxBytes, integers, contentType }),
     );
     if (received.problem) throw received.problem;
-    const ownId = received.uniqueId ?? received.messageId;
+    // As in Python an empty id is none.
+    const ownId = received.uniqueId || received.messageId || undefined;
     if (serializer) {
       try {
         received.context = serializer.deserializeContext(received.context) as RequestContext;

@@ -1,5 +1,5 @@
 import type { Delivery } from '../broker/broker.js';
-import { textOf } from '../errors/text-of.js';
+import { textOf, textWithCause } from '../errors/text-of.js';
 import type { EventChannel } from '../events/event-channel.js';
 import type { EventLevel, NotificationDropped } from '../events/messaging-event.js';
 import { shown } from '../wire/shown.js';
@@ -51,7 +51,9 @@ export class NotificationReports {
 /** Who failed, and with what. */
 export function failuresOf({ failures }: HeldNotification): string {
   return failures
-    .map(({ entry, error }) => `${entry.name} ${error === undefined ? 'asked for it' : shown(textOf(error), 1000)}`)
+    .map(
+      ({ entry, error }) => `${entry.name} ${error === undefined ? 'asked for it' : shown(textWithCause(error), 1000)}`,
+    )
     .join('; ');
 }
 

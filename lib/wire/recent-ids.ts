@@ -23,10 +23,10 @@ export class RecentIds {
     return this.current.has(id) || this.previous.has(id);
   }
 
-  /** Only of a length that ids have: what a peer sends in their place is not to fill the memory. */
+  /** Only of a length that ids have: what a peer sends in their place is no duplicate, and not to fill the memory. */
   add(id: string): void {
     this.rotateWhenDue();
-    if (id.length <= LONGEST_ID) this.current.add(id);
+    if (id.length > 0 && id.length <= LONGEST_ID) this.current.add(id);
   }
 
   private rotateWhenDue(): void {

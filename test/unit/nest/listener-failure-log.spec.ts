@@ -59,6 +59,19 @@ it.each(filters)('a failure is an error in the log where a filter %s', async (_,
   expect(await errorsLogged(failing(answer))).toEqual([expect.stringMatching(/Failing\.on failed at .*: too far/)]);
 });
 
+it.each<[string, ExceptionFilter['catch']]>([
+  [
+    'throws',
+    () => {
+      throw new TypeError('response.status is not a function');
+    },
+  ],
+  ['rejects', () => Promise.reject(new TypeError('response.status is not a function'))],
+])('a failure is told as the cause of that of a filter that %s', async (_, answer) => {
+  const told = expect.stringMatching(/TypeError: response\.status is not a function, caused by RangeError: too far/);
+  expect(await errorsLogged(failing(answer))).toEqual([told]);
+});
+
 it('a failure is one error in the log, Nest’s, where a filter answers nothing', async () => {
   expect(await errorsLogged(failing(() => undefined))).toEqual([new RangeError('too far')]);
 });

@@ -169,7 +169,10 @@ describe('what a listener is given', () => {
 
       @OnNotification('info', { topics: ['versioned_notifications'], versioned: 'data', batch: { size: 1 } })
       batch(notifications: OsloNotification[]) {
-        for (const { payload: data, eventType } of notifications) heard(data, eventType);
+        for (const notification of notifications) {
+          const { payload: data, eventType } = { ...notification };
+          heard(data, eventType);
+        }
       }
     }
     const { notifier } = await startNotifying({ topics: ['versioned_notifications'] }, { providers: [Versioned] });

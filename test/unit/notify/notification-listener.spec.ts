@@ -326,6 +326,17 @@ describe('duplicates', () => {
   const publish = (text: string) =>
     bus.open().publish({ exchange: 'openstack', routingKey: 'notifications.info', body: text });
 
+  it('are not known by an empty id', async () => {
+    const one = ear({});
+    const listener = await listen([one]);
+    for (let n = 0; n < 3; n += 1) {
+      const ids = { message_id: '', ...(n > 0 && { _unique_id: '' }) };
+      await publish(JSON.stringify({ priority: 'info', event_type: 'a', n, ...ids }));
+    }
+    await eventually(() => one.heard.length === 3);
+    expect(listener.counters.duplicates).toBe(0);
+  });
+
   it('are recognised once the first is acknowledged, also while it runs', async () => {
     let finish: (() => void) | undefined;
     const one = ear({}, () => new Promise<void>((resolve) => (finish = resolve)));
