@@ -187,7 +187,10 @@ class ProxiedLine {
 
   resume(): void {
     this.stalled = false;
+    // Together, as what was held up on a real line arrives.
+    for (const to of [this.client, this.broker]) to.cork();
     for (const [to, bytes] of this.held.splice(0)) this.deliver(to, bytes);
+    for (const to of [this.client, this.broker]) to.uncork();
     if (this.ended) this.cut();
   }
 

@@ -1,5 +1,6 @@
 import { connect, type ChannelModel, type Options, type SocketOptions } from 'amqplib';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
+import { socketOf } from './amqp-socket.js';
 import { type BrokerHost } from './host-rotation.js';
 import { saslResponse } from './sasl.js';
 
@@ -25,7 +26,13 @@ export class ConnectionOpener {
       abort.signal.addEventListener('abort', onAbort, { once: true });
     });
     try {
-      return await Promise.race([connect(this.destination(host), this.socketOptions(host, abort.signal)), aborted]);
+      const model = await Promise.race([
+        connect(this.destination(host), this.socketOptions(host, abort.signal)),
+        aborted,
+      ]);
+      // It has told so before anybody could listen.
+      if (socketOf(model).writableEnded) throw new Error('the broker closed the connection at once');
+      return model;
     } catch (error) {
       throw this.explained(error);
     } finally {

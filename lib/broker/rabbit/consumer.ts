@@ -171,7 +171,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   }
 
   private async consumeMissing(line: Line): Promise<void> {
-    const channel = this.channel ?? (await this.openChannel(line));
+    const channel = this.channel?.line === line ? this.channel : await this.openChannel(line);
     if (this.ending) return;
     if (this.afterSilence) await endGhostsFirst(line, this.request.own ?? [], this.parts.inspector);
     this.afterSilence = false;
@@ -189,6 +189,8 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   private async openChannel(line: Line): Promise<ConsumeChannel> {
     const { events, maxMessageBytes } = this.parts;
     const channel = await ConsumeChannel.open(line, this, events, maxMessageBytes);
+    // The end of a line may have been told before anybody listened to this channel.
+    if (!line.alive) throw new Error('the connection has ended');
     // Closed meanwhile: nobody else knows of it.
     if (this.closing) await channel.close();
     // Known before anything can fail on it, so that its loss is noticed.

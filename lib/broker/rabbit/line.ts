@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { ChannelModel } from 'amqplib';
 import { within } from '../../events/within.js';
 import type { Patience } from './answered-in-time.js';
+import { socketOf } from './amqp-socket.js';
 import { gatherWrites } from './socket-cork.js';
 import { LivenessWatch } from './liveness-watch.js';
 import { SpareChannel } from './spare-channel.js';
@@ -132,9 +133,4 @@ export class Line {
     if (blocked) this.observer.lineBlocked(this, reason);
     else this.observer.lineUnblocked(this);
   }
-}
-
-/** amqplib has it, but tells nobody in its types. */
-function socketOf(model: ChannelModel): Socket {
-  return (model.connection as unknown as { stream: Socket }).stream;
 }

@@ -54,6 +54,32 @@ describe('a lost connection, consumers', () => {
     await vhost.deleteQueue('second');
   });
 
+  // What the broker says of an end comes with its answer to what opens something: nobody listens yet.
+  it.each([
+    ['ConnectionOpenOk', 1],
+    ['ConnectionOpenOk', 2],
+    ['ChannelOpenOk', 1],
+    ['ChannelOpenOk', 2],
+    ['ChannelOpenOk', 3],
+    ['ConfirmSelectOk', 1],
+  ])('are made again where the next connection ends in the same breath as %s (%i)', async (method, nth) => {
+    const broker = brokers.open(vhost.urlVia(proxy));
+    const received = collect();
+    const subscription = await broker.consume(received.request(topology));
+    await broker.publish({ exchange: 'tx', routingKey: 'work', body: '1', topology });
+    let seen = 0;
+    const struck = proxy.strike({ from: 'broker', method, fault: 'stall', when: () => ++seen === nth });
+    await vhost.closeAllConnections();
+    await struck;
+    await vhost.closeAllConnections();
+    await eventually(() => proxy.received('ConnectionClose').length > 2);
+    proxy.resume();
+    // Sooner than silence is noticed, and than the broker is looked at by itself.
+    await eventually(async () => subscription.consuming && (await vhost.listConsumers()).length === 1, '', 3_000);
+    await broker.publish({ exchange: 'tx', routingKey: 'work', body: '2' });
+    await eventually(() => distinct(received.bodies).length === 2);
+  });
+
   it('get what they had not acknowledged once more; their late verdicts are harmless', async () => {
     const broker = brokers.open(vhost.urlVia(proxy));
     const received = collect();
