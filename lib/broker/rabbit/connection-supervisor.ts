@@ -124,8 +124,11 @@ export class ConnectionSupervisor implements LineObserver {
     state.enter('connecting', { level: 'debug', message: `Connecting to ${label}`, host: label });
     const attempt = (this.attempt = new AbortController());
     try {
-      this.connected(await opener.open(host, attempt), host);
+      const model = await opener.open(host, attempt);
+      hosts.reached(host);
+      this.connected(model, host);
     } catch (error) {
+      hosts.failed(host);
       this.failed(label, error);
     }
   }

@@ -82,7 +82,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     const take = (message: ConsumeMessage | null): void => this.received(queue, message);
     const answer = this.channel.consume(queue, take, { consumerTag, noAck: false });
     try {
-      await answeredInTime(answer, this.line.patience, () => new NoAnswer(`consume queue '${queue}'`));
+      await answeredInTime(answer, this.line.patienceBehindDeliveries, () => new NoAnswer(`consume queue '${queue}'`));
     } catch (error) {
       this.stuck = error instanceof NoAnswer;
       this.consumers.delete(queue);

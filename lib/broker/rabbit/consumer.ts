@@ -96,7 +96,8 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
    */
   async verify(): Promise<void> {
     const { channel, attempts } = this;
-    if (this.working || !this.consuming || !channel) return;
+    if (this.working || this.ending) return;
+    if (!this.consuming || !channel) return this.restore();
     const { forgotten, silent } = await deafQueues(this.queues, channel, this.parts.inspector, this.silence);
     if (this.working || this.attempts !== attempts || !this.consuming) return;
     if (silent.length > 0) return this.renewChannel(channel, silent, 'messages wait and none is delivered');

@@ -2,7 +2,10 @@ import type { TransportHost } from '../../config/transport-url.js';
 
 export type BrokerHost = TransportHost;
 
-/** Which host is tried next; several clients of one URL do not all begin with the same one. */
+/**
+ * Which host is tried next; several clients of one URL do not all begin with the same one. Those that could not be
+ * reached are tried again when no other is left.
+ */
 export class HostRotation {
   private round: BrokerHost[] = [];
   private readonly start: number;
@@ -10,18 +13,34 @@ export class HostRotation {
   constructor(
     private readonly hosts: readonly BrokerHost[],
     private readonly strategy: 'round-robin' | 'shuffle' = 'round-robin',
+    /** Shared by rotations of the same hosts: what one has learnt the other need not. */
+    private readonly unreachable: Set<BrokerHost> = new Set(),
     private readonly random: () => number = Math.random,
   ) {
     this.start = Math.floor(random() * hosts.length);
   }
 
   next(): BrokerHost {
-    const host = this.round.shift();
-    if (host) return host;
-    this.round = this.strategy === 'shuffle' ? this.shuffled() : this.rotated();
-    const first = this.round.shift();
-    if (!first) throw new RangeError('a transport URL has at least one host');
-    return first;
+    if (this.hosts.every((host) => this.unreachable.has(host))) this.unreachable.clear();
+    const host = this.nextOfRound() ?? this.nextOfRound();
+    if (!host) throw new RangeError('a transport URL has at least one host');
+    return host;
+  }
+
+  failed(host: BrokerHost): void {
+    this.unreachable.add(host);
+  }
+
+  reached(host: BrokerHost): void {
+    this.unreachable.delete(host);
+  }
+
+  private nextOfRound(): BrokerHost | undefined {
+    if (this.round.length === 0) this.round = this.strategy === 'shuffle' ? this.shuffled() : this.rotated();
+    for (let host = this.round.shift(); host; host = this.round.shift()) {
+      if (!this.unreachable.has(host)) return host;
+    }
+    return undefined;
   }
 
   private rotated(): BrokerHost[] {

@@ -5,6 +5,7 @@ import { within } from '../../events/within.js';
 import type { Patience } from './answered-in-time.js';
 import { socketOf } from './amqp-socket.js';
 import { gatherWrites } from './socket-cork.js';
+import { LargeUploads } from './large-uploads.js';
 import { LivenessWatch } from './liveness-watch.js';
 import { SpareChannel } from './spare-channel.js';
 import { type NamedDeclaration, TopologyDeclarer } from './topology-declarer.js';
@@ -19,6 +20,9 @@ export interface LineObserver {
 
 /** How long an orderly good-bye may take before the socket is cut. */
 const goodbyeMs = 1_000;
+
+/** As long at most an answer is awaited behind deliveries. */
+const longestBacklogMs = 60_000;
 
 /** One connection to one node of the broker, from the finished handshake to its end. */
 export class Line {
@@ -35,6 +39,7 @@ export class Line {
   private isAlive = true;
   private isBlocked = false;
   private silent = false;
+  private readonly uploads = new LargeUploads();
 
   constructor(
     readonly model: ChannelModel,
@@ -49,7 +54,8 @@ export class Line {
     model.on('blocked', (reason) => this.blockedChanged(true, reason));
     model.on('unblocked', () => this.blockedChanged(false, ''));
     gatherWrites(this.socket);
-    this.patience = { answerWithinMs: livenessTimeoutMs, excused: () => this.isBlocked };
+    const excused = (): boolean => this.isBlocked || this.uploads.areUnderWay;
+    this.patience = { answerWithinMs: livenessTimeoutMs, excused };
     this.spare = new SpareChannel(model, this.patience);
     this.probes = new SpareChannel(model, this.patience);
     this.declarer = new TopologyDeclarer(new SpareChannel(model, this.patience), (declaration) =>
@@ -59,11 +65,8 @@ export class Line {
       {
         bytesRead: () => this.socket.bytesRead,
         probe: () => void this.answers(),
-        excused: () => this.isBlocked,
-        dead: () => {
-          this.silent = true;
-          this.destroy(new Error(`the broker answered nothing for ${livenessTimeoutMs} ms`));
-        },
+        excused,
+        dead: () => this.giveUp(`the broker answered nothing for ${livenessTimeoutMs} ms`),
       },
       livenessTimeoutMs,
     );
@@ -81,6 +84,29 @@ export class Line {
   /** The broker has stopped reading what is published here. */
   get blocked(): boolean {
     return this.isBlocked;
+  }
+
+  /** A message goes out here; what is returned is to be called when the broker has taken it, or never will. */
+  upload(bytes: number): () => void {
+    return this.uploads.begin(bytes);
+  }
+
+  /** Where answers stand behind deliveries that still arrive, they are worth waiting for. */
+  get patienceBehindDeliveries(): Patience {
+    const since = performance.now();
+    let seen = this.socket.bytesRead;
+    const excused = (): boolean => {
+      const arrives = this.socket.bytesRead !== seen;
+      seen = this.socket.bytesRead;
+      return this.patience.excused() || (arrives && performance.now() - since < longestBacklogMs);
+    };
+    return { ...this.patience, excused };
+  }
+
+  /** For the silence of the broker, which may not hear of it. */
+  giveUp(reason: string): void {
+    this.silent = true;
+    this.destroy(new Error(reason));
   }
 
   /** Cuts the socket without a good-bye. */

@@ -55,7 +55,10 @@ export class PublishChannel {
     };
     const expiration = pending.expiration(atOnce);
     if (expiration !== undefined) options.expiration = expiration;
-    this.channel.publish(exchange, routingKey, pending.content, options, (error: unknown) => {
+    const { content } = pending;
+    const uploaded = this.line.upload(content.length);
+    this.channel.publish(exchange, routingKey, content, options, (error: unknown) => {
+      uploaded();
       if (!this.alive) return;
       if (error) this.observer.nacked(this, pending);
       else this.observer.confirmed(this, pending);

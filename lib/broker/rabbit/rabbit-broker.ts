@@ -13,7 +13,7 @@ import { Consumer } from './consumer.js';
 import { ConsumerCheck } from './consumer-check.js';
 import { EventLoopWatch } from './event-loop-watch.js';
 import { FirstConnection } from './first-connection.js';
-import { HostRotation } from './host-rotation.js';
+import { type BrokerHost, HostRotation } from './host-rotation.js';
 import type { Line } from './line.js';
 import { Publisher } from './publisher.js';
 import { QueueInspector } from './queue-inspector.js';
@@ -48,10 +48,11 @@ export class RabbitBroker implements Broker {
     readonly options: ResolvedRabbitOptions,
   ) {
     this.url = transportUrl.masked;
-    this.publishing = this.supervisor('publish');
-    this.consuming = this.supervisor('consume');
+    const unreachable = new Set<BrokerHost>();
+    this.publishing = this.supervisor('publish', unreachable);
+    this.consuming = this.supervisor('consume', unreachable);
     this.publishing.listen({ lineUp: () => this.consuming.hurry() });
-    this.consuming.listen({ lineUp: () => this.publishing.hurry() });
+    this.consuming.listen({ lineUp: () => this.publishing.hurry(), lineDown: (line) => this.consumingLost(line) });
     this.firstConnection = new FirstConnection(this.publishing, this.url);
     this.gate = new SilenceGate({
       publishing: this.publishing,
@@ -137,6 +138,13 @@ export class RabbitBroker implements Broker {
     await this.consuming.close();
   }
 
+  /** A broker under an alarm answers nothing on the blocked connection, which may have gone silent with the other. */
+  private consumingLost({ fellSilent }: Line): void {
+    const { line } = this.publishing;
+    if (fellSilent && line?.blocked)
+      line.giveUp('the other connection to the broker went silent while this one was blocked');
+  }
+
   /** The consuming one where there is one: it is never blocked. */
   private anyLine(purpose: string): Line {
     if (this.ended) throw new ClosedError('broker');
@@ -145,11 +153,11 @@ export class RabbitBroker implements Broker {
     return line;
   }
 
-  private supervisor(connection: 'consume' | 'publish'): ConnectionSupervisor {
+  private supervisor(connection: 'consume' | 'publish', unreachable: Set<BrokerHost>): ConnectionSupervisor {
     const { options, transportUrl } = this;
     return new ConnectionSupervisor({
       opener: new ConnectionOpener(transportUrl.virtualHost, `${options.connectionName}:${connection}`, options),
-      hosts: new HostRotation(transportUrl.hosts, options.kombuFailoverStrategy),
+      hosts: new HostRotation(transportUrl.hosts, options.kombuFailoverStrategy, unreachable),
       policy: new ReconnectPolicy(options),
       state: new ConnectionState(connection, this.events),
       livenessTimeoutMs: options.livenessTimeoutMs,

@@ -3,7 +3,7 @@ import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';
 import { collect } from './collected-deliveries.js';
-import { useBrokers } from './rabbit-brokers.js';
+import { type ObservedBroker, useBrokers } from './rabbit-brokers.js';
 import { topicTopology } from './topologies.js';
 
 const vhost = useVhost();
@@ -134,6 +134,23 @@ describe('a lost connection, messages in flight', () => {
       .reports('connection-changed')
       .flatMap(({ to, message }) => (to === 'disconnected' ? message : []));
     expect(reasons.join()).toContain('answered nothing');
+  });
+
+  it('is not taken for lost while a large message takes its time', async () => {
+    const [slow, quick] = [0, 1].map(() => brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 300 }));
+    const message = { exchange: 'tx', routingKey: 'work', topology };
+    for (const broker of [slow!, quick!]) await broker.publish({ ...message, body: 'first' });
+    proxy.stall();
+    const large = slow!.publish({ ...message, body: 'x'.repeat(2_000_000) });
+    const small = quick!.publish({ ...message, body: 'small' });
+    const losses = (broker: ObservedBroker) =>
+      broker.reports('connection-changed').filter(({ to }) => to === 'disconnected').length;
+    await eventually(() => losses(quick!) >= 2);
+    expect(losses(slow!)).toBe(0);
+    proxy.resume();
+    await Promise.all([small, large]);
+    expect(losses(slow!)).toBe(0);
+    expect(slow!.reports('message-republished')).toEqual([]);
   });
 
   it('leaves an idle connection alone that still answers', async () => {

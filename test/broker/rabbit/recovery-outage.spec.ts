@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Topology } from '../../../lib/wire/topology.js';
+import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';
 import { type RabbitServer, startRabbit } from '../../support/rabbit-server.js';
@@ -135,6 +136,24 @@ describe('the broker is under an alarm', () => {
     expect(phases).toEqual(['connecting', 'connected', 'blocked', 'connected']);
     await subscription.close();
     await broker.deleteQueue('alarmed');
+  });
+
+  it('and its machine dies: both connections are given up, though one is blocked', async () => {
+    const proxy = await AmqpProxy.start(vhost.address);
+    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 500, heartbeatTimeoutThreshold: 0 });
+    const received = collect();
+    const subscription = await broker.consume(received.request(topology));
+    await broker.publish({ exchange: 'tx', routingKey: 'alarmed', body: '1', topology });
+    await server.admin.memoryAlarm(true);
+    const stuck = broker.publish({ exchange: 'tx', routingKey: 'alarmed', body: '2' });
+    await eventually(() => broker.state === 'blocked');
+    proxy.stallThoseOpen();
+    await server.admin.memoryAlarm(false);
+    await stuck;
+    await eventually(() => subscription.consuming && broker.state === 'connected');
+    await broker.deleteQueue('alarmed');
+    await broker.close();
+    await proxy.close();
   });
 
   it('a blocked broker can be closed', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HostRotation, hostLabel } from '../../../lib/broker/rabbit/host-rotation.js';
+import { type BrokerHost, HostRotation, hostLabel } from '../../../lib/broker/rabbit/host-rotation.js';
 
 const hosts = ['a', 'b', 'c'].map((hostname) => ({ hostname, port: 5672 }));
 
@@ -9,9 +9,9 @@ function order(rotation: HostRotation, count: number): string {
 
 describe('HostRotation', () => {
   it('goes round from a random start', () => {
-    expect(order(new HostRotation(hosts, 'round-robin', () => 0), 7)).toBe('abcabca');
-    expect(order(new HostRotation(hosts, 'round-robin', () => 0.4), 7)).toBe('bcabcab');
-    expect(order(new HostRotation(hosts, 'round-robin', () => 0.99), 7)).toBe('cabcabc');
+    expect(order(new HostRotation(hosts, 'round-robin', new Set(), () => 0), 7)).toBe('abcabca');
+    expect(order(new HostRotation(hosts, 'round-robin', new Set(), () => 0.4), 7)).toBe('bcabcab');
+    expect(order(new HostRotation(hosts, 'round-robin', new Set(), () => 0.99), 7)).toBe('cabcabc');
   });
 
   it('shuffled, still tries each host once a round', () => {
@@ -19,6 +19,24 @@ describe('HostRotation', () => {
     for (let round = 0; round < 30; round += 3) {
       expect([...tried.slice(round, round + 3)].sort().join('')).toBe('abc');
     }
+  });
+
+  it('leaves out those that could not be reached, until no other is left', () => {
+    const rotation = new HostRotation(hosts, 'round-robin', new Set(), () => 0);
+    rotation.failed(hosts[0]!);
+    expect(order(rotation, 4)).toBe('bcbc');
+    rotation.failed(hosts[1]!);
+    expect(order(rotation, 3)).toBe('ccc');
+    rotation.reached(hosts[1]!);
+    expect(order(rotation, 2)).toBe('bc');
+    for (const host of hosts) rotation.failed(host);
+    expect(order(rotation, 3)).toBe('abc');
+  });
+
+  it('knows what another rotation of the same hosts has learnt', () => {
+    const unreachable = new Set<BrokerHost>();
+    new HostRotation(hosts, 'shuffle', unreachable).failed(hosts[1]!);
+    expect(order(new HostRotation(hosts, 'round-robin', unreachable, () => 0), 4)).toBe('acac');
   });
 
   it('names a host without its credentials', () => {

@@ -1,0 +1,81 @@
+import { EventEmitter } from 'node:events';
+import { PassThrough } from 'node:stream';
+import type { ChannelModel } from 'amqplib';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Line, type LineObserver } from '../../../lib/broker/rabbit/line.js';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const nothing = (): void => undefined;
+const deafObserver: LineObserver = {
+  lineLost: nothing,
+  lineBlocked: nothing,
+  lineUnblocked: nothing,
+  lineDeclaredTransient: nothing,
+};
+
+/** A connection whose broker says nothing, unless `bytesRead` is made to grow. */
+function silentLine() {
+  const socket = Object.assign(new PassThrough(), { bytesRead: 0 });
+  const model = Object.assign(new EventEmitter(), {
+    connection: { stream: socket },
+    createChannel: () => new Promise<never>(() => undefined),
+  });
+  socket.on('error', () => undefined);
+  const line = new Line(model as unknown as ChannelModel, 'mq1:5672', 3_000, deafObserver);
+  return { line, socket };
+}
+
+const ms = (duration: number): Promise<unknown> => vi.advanceTimersByTimeAsync(duration);
+
+describe('the silence of a line', () => {
+  it('is its end', async () => {
+    const { line } = silentLine();
+    await ms(4_100);
+    expect([line.alive, line.fellSilent]).toEqual([false, true]);
+  });
+
+  it('is none while a large message is on its way, as long as that may take', async () => {
+    const { line } = silentLine();
+    line.upload(1_000_000);
+    await ms(9_000);
+    expect(line.alive).toBe(true);
+    await ms(5_000);
+    expect(line.alive).toBe(false);
+  });
+
+  it('is one again when the message has arrived', async () => {
+    const { line } = silentLine();
+    const arrived = line.upload(10_000_000);
+    await ms(9_000);
+    arrived();
+    await ms(4_100);
+    expect(line.alive).toBe(false);
+  });
+
+  it('is not excused by small messages, however many', async () => {
+    const { line } = silentLine();
+    for (let n = 0; n < 1_000; n += 1) line.upload(100_000);
+    await ms(4_100);
+    expect(line.alive).toBe(false);
+  });
+});
+
+describe('an answer behind deliveries', () => {
+  it('is awaited while they arrive, for a minute at most', () => {
+    const { line, socket } = silentLine();
+    const { excused } = line.patienceBehindDeliveries;
+    expect(excused()).toBe(false);
+    socket.bytesRead = 1;
+    expect([excused(), excused()]).toEqual([true, false]);
+    vi.setSystemTime(Date.now());
+    vi.advanceTimersByTime(60_000);
+    socket.bytesRead = 2;
+    expect(excused()).toBe(false);
+  });
+});
