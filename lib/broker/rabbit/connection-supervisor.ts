@@ -32,8 +32,9 @@ export interface SupervisorParts {
   events: EventChannel;
 }
 
-/** A line that lived shorter counts as a failed attempt. */
+/** A line that lived shorter does not end the pauses; several in a row are as good as failed attempts. */
 const stableAfterMs = 1_000;
+const forgivenShortLines = 2;
 
 /** Keeps one connection up: connects, notices its loss, connects again; never two at a time. */
 export class ConnectionSupervisor implements LineObserver {
@@ -42,7 +43,9 @@ export class ConnectionSupervisor implements LineObserver {
   private started = false;
   private ended = false;
   private closing: Promise<void> | undefined;
+  /** Rounds of all hosts, in a row, in which none could be reached. */
   private failures = 0;
+  private shortLines = 0;
   private retry: NodeJS.Timeout | undefined;
   private attempt: AbortController | undefined;
   private lastReason: string | undefined;
@@ -91,8 +94,7 @@ export class ConnectionSupervisor implements LineObserver {
     if (this.current !== line) return;
     this.current = undefined;
     const { host } = line;
-    if (performance.now() - line.upSince >= stableAfterMs) this.failures = 0;
-    else this.failures++;
+    this.countLived(performance.now() - line.upSince);
     if (!this.ended) {
       const message = `The connection to ${host} was lost: ${replyText(error)}`;
       this.parts.state.enter('disconnected', { level: 'warn', message, error, host });
@@ -115,6 +117,11 @@ export class ConnectionSupervisor implements LineObserver {
   lineDeclaredTransient({ host }: Line, { kind, name }: NamedDeclaration): void {
     const message = `The ${kind} '${name}' is not durable at ${host}, though it was to be: taken as it is`;
     this.parts.events.emit({ type: 'durability-mismatch', level: 'warn', message, kind, name });
+  }
+
+  private countLived(ms: number): void {
+    if (ms >= stableAfterMs) this.failures = this.shortLines = 0;
+    else if (++this.shortLines > forgivenShortLines) this.failures++;
   }
 
   private async connect(): Promise<void> {
@@ -146,7 +153,6 @@ export class ConnectionSupervisor implements LineObserver {
   private failed(host: string, error: unknown): void {
     if (this.ended) return;
     this.attempt = undefined;
-    this.failures++;
     const reason = replyText(error);
     // The same reason again and again is worth one warning.
     const level = this.lastReason === `${host} ${reason}` ? 'debug' : 'warn';
@@ -154,15 +160,18 @@ export class ConnectionSupervisor implements LineObserver {
     const message = `Connecting to ${host} failed: ${reason}`;
     this.parts.state.enter('disconnected', { level, message, error, host });
     this.tell((listener) => listener.attemptFailed?.({ host, reason, error }));
+    // As kombu: a pause comes after the last host.
+    if (this.parts.hosts.hasOthers) return this.scheduleAttempt(0);
+    this.failures++;
     this.scheduleAttempt();
   }
 
-  private scheduleAttempt(): void {
+  private scheduleAttempt(delayMs = this.parts.policy.delayMs(this.failures)): void {
     if (this.ended || this.retry) return;
     this.retry = setTimeout(() => {
       this.retry = undefined;
       void this.connect();
-    }, this.parts.policy.delayMs(this.failures));
+    }, delayMs);
   }
 
   private async end(): Promise<void> {

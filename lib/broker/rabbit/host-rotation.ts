@@ -27,6 +27,11 @@ export class HostRotation {
     return host;
   }
 
+  /** Whether some host is left that may be reachable. */
+  get hasOthers(): boolean {
+    return this.hosts.some((host) => !this.unreachable.has(host));
+  }
+
   failed(host: BrokerHost): void {
     this.unreachable.add(host);
   }

@@ -26,7 +26,7 @@ export class ReconnectPolicy {
     return waits.some((wait) => wait !== undefined);
   }
 
-  /** `failures`: attempts in a row that have failed; 0: a line that was up has been lost just now. */
+  /** `failures`: how often in a row no host could be reached; 0: a line that was up has been lost just now. */
   delayMs(failures: number): number {
     const { kombuReconnectDelay } = this.options;
     if (failures === 0 && kombuReconnectDelay !== undefined) return kombuReconnectDelay * 1_000;

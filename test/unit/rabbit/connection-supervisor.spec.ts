@@ -14,7 +14,7 @@ afterEach(() => {
 });
 
 /** Connects to nobody; how often it has tried. */
-function refused(options: ReconnectOptions = {}) {
+function refused(options: ReconnectOptions = {}, hostnames = ['localhost']) {
   const attempts = { count: 0 };
   const open = async (): Promise<never> => {
     attempts.count += 1;
@@ -24,7 +24,10 @@ function refused(options: ReconnectOptions = {}) {
   events.subscribe(() => undefined);
   const supervisor = new ConnectionSupervisor({
     opener: { open } as unknown as ConnectionOpener,
-    hosts: new HostRotation([{ hostname: 'localhost', port: 5672 }], 'round-robin'),
+    hosts: new HostRotation(
+      hostnames.map((hostname) => ({ hostname, port: 5672 })),
+      'round-robin',
+    ),
     // Always the longest wait.
     policy: new ReconnectPolicy(options, () => 0.999),
     state: new ConnectionState('consume', events),
@@ -69,5 +72,19 @@ describe('ConnectionSupervisor, told that the broker was reached another way', (
     supervisor.hurry();
     await vi.advanceTimersByTimeAsync(10_000);
     expect(attempts.count).toBe(1);
+  });
+});
+
+describe('ConnectionSupervisor, with several hosts', () => {
+  it('pauses when all of them have refused, and not before', async () => {
+    const { supervisor, attempts } = refused({ rabbitRetryInterval: 3 }, ['a', 'b', 'c']);
+    supervisor.start();
+    await vi.advanceTimersByTimeAsync(10);
+    expect(attempts.count).toBe(3);
+    await vi.advanceTimersByTimeAsync(2_900);
+    expect(attempts.count).toBe(3);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(attempts.count).toBe(6);
+    await supervisor.close();
   });
 });
