@@ -1,5 +1,3 @@
-import { inspect } from 'node:util';
-
 /** What was thrown, in words; anything can be thrown, and this never throws itself. */
 export function textOf(thrown: unknown): string {
   return safely(() => (thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown)));
@@ -17,7 +15,7 @@ export function textWithCause(thrown: unknown): string {
 /** Nest's filters for messages throw objects with a message. */
 function textOfObject(thrown: object): string {
   const { message } = thrown as { message?: unknown };
-  return typeof message === 'string' ? message : inspect(thrown, { depth: 1, breakLength: Infinity });
+  return typeof message === 'string' ? message : JSON.stringify(thrown);
 }
 
 function safely(text: () => string): string {

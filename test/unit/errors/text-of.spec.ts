@@ -22,7 +22,7 @@ it('what cannot be told is told to be so', () => {
 
 it.each([
   [{ status: 'error', message: 'rpc!' }, 'rpc!'],
-  [{ code: 1, of: { what: ['a'] } }, '{ code: 1, of: { what: [Array] } }'],
+  [{ code: 1, of: { what: ['a'] } }, '{"code":1,"of":{"what":["a"]}}'],
 ])('a plain object is told by its message, or as it is: %o', (thrown, text) => {
   expect(textWithCause(thrown)).toBe(text);
 });
