@@ -14,16 +14,21 @@ export default defineConfig({
   test: {
     silent: 'passed-only',
     maxWorkers: 2,
+    expect: { poll: { timeout: 4_000 } },
     projects: [
       {
         extends: true,
         test: {
           name: 'unit',
+          // First, and alone: so many workers would disturb others.
+          sequence: { groupOrder: -1 },
           include: ['test/unit/**/*.spec.ts'],
           setupFiles: ['test/support/setup.ts'],
           pool: 'threads',
           // Nothing here outlives its spec, and loading Nest for each of them took longer than they do.
           isolate: false,
+          // Some of them wait for the embedded bus, and not for a processor.
+          maxWorkers: 4,
           testTimeout: 5_000,
         },
       },

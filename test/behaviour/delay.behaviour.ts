@@ -4,7 +4,7 @@ import type { FaultyBus } from './bus-under-test.js';
 import { consume, declare, fill, nextEvent, unique, type Clients } from './clients.js';
 import { queue } from './declarations.js';
 
-const delayMs = 80;
+const delayMs = 40;
 
 export function describeDelay(clients: Clients, bus: FaultyBus): void {
   describe('that is far away', () => {

@@ -65,7 +65,7 @@ export function describeExpiry(clients: Clients): void {
 }
 
 function expiringQueue(name: string): QueueDeclaration {
-  return queue(name, { arguments: { 'x-expires': 1_000 } });
+  return queue(name, { arguments: { 'x-expires': 500 } });
 }
 
 async function expired(broker: Broker, name: string): Promise<void> {
