@@ -20,8 +20,6 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          // First, and alone: so many workers would disturb others.
-          sequence: { groupOrder: -1 },
           include: ['test/unit/**/*.spec.ts'],
           setupFiles: ['test/support/setup.ts'],
           pool: 'threads',
@@ -29,6 +27,8 @@ export default defineConfig({
           isolate: false,
           // Some of them wait for the embedded bus, and not for a processor.
           maxWorkers: 4,
+          // First, and alone: so many would disturb others.
+          sequence: { groupOrder: 0 },
           testTimeout: 5_000,
         },
       },
@@ -36,6 +36,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'broker',
+          sequence: { groupOrder: 1 },
           include: ['test/broker/**/*.spec.ts'],
           setupFiles: ['test/support/setup.ts'],
           globalSetup: ['test/support/rabbit-global-setup.ts'],
@@ -48,6 +49,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'interop',
+          sequence: { groupOrder: 1 },
           include: ['test/interop/**/*.spec.ts', 'test/sample/**/*.spec.ts'],
           setupFiles: ['test/support/setup.ts'],
           globalSetup: ['test/support/rabbit-global-setup.ts'],
@@ -61,7 +63,7 @@ export default defineConfig({
         test: {
           name: 'faults',
           // What recovers how fast is measured: alone, when everything else is done.
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
           maxWorkers: 1,
           include: ['test/faults/**/*.spec.ts'],
           setupFiles: ['test/support/setup.ts'],
@@ -75,6 +77,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'package',
+          sequence: { groupOrder: 1 },
           include: ['test/package/**/*.spec.ts'],
           testTimeout: 120_000,
         },

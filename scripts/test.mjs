@@ -1,6 +1,6 @@
 // Everything that must hold, on a fresh clone too: set up, check, build, test. Goes on after a failure, to tell them all.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { install, root, run } from './install.mjs';
 
 const cache = join(root, '.cache');
@@ -23,6 +23,12 @@ function check(name, program = 'npm', args = ['run', '--silent', name]) {
   count(name, succeeded ? 1 : 0, succeeded ? 0 : 1);
 }
 
+/** All there are: what no project of the configuration takes would be skipped silently. */
+function specs() {
+  const files = readdirSync(join(root, 'test'), { recursive: true });
+  return files.filter((file) => file.endsWith('.spec.ts')).map((file) => join('test', file));
+}
+
 function runVitest() {
   console.log('\n> vitest');
   const succeeded = run('node_modules/.bin/vitest', [
@@ -37,7 +43,10 @@ function runVitest() {
   const unloaded = testResults.filter(
     ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
   );
-  const failed = numTotalTests - numPassedTests + unloaded.length;
+  const ran = new Set(testResults.map(({ name }) => relative(root, name)));
+  const forgotten = specs().filter((spec) => !ran.has(spec));
+  if (forgotten.length > 0) console.log(`\nNot run: ${forgotten.join(', ')}`);
+  const failed = numTotalTests - numPassedTests + unloaded.length + forgotten.length;
   count('vitest', numPassedTests, succeeded ? failed : Math.max(failed, 1));
 }
 
