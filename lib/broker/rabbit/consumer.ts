@@ -97,7 +97,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   async verify(): Promise<void> {
     const { channel, attempts } = this;
     if (this.working || this.ending) return;
-    if (!this.consuming || !channel) return this.restore();
+    if (!this.consuming || !channel) return this.timer.unlessSet();
     const { forgotten, silent } = await deafQueues(this.queues, channel, this.parts.inspector, this.silence);
     if (this.working || this.attempts !== attempts || !this.consuming) return;
     if (silent.length > 0) return this.renewChannel(channel, silent, 'messages wait and none is delivered');

@@ -20,6 +20,11 @@ export class RestoreTimer {
     this.arm(this.failures === 0 ? SETTLE_MS : this.policy.delayMs(this.failures));
   }
 
+  /** The same, where nothing else is to come. */
+  unlessSet(): void {
+    if (!this.timer) this.soon();
+  }
+
   later(): void {
     this.failures++;
     this.arm(this.policy.delayMs(this.failures));
@@ -36,6 +41,10 @@ export class RestoreTimer {
 
   private arm(delayMs: number): void {
     clearTimeout(this.timer);
-    if (!this.stopped) this.timer = setTimeout(this.action, delayMs);
+    if (this.stopped) return;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.action();
+    }, delayMs);
   }
 }

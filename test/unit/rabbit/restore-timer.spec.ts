@@ -18,6 +18,19 @@ describe('lost consumers', () => {
     expect(restore).toHaveBeenCalledTimes(1);
   });
 
+  it('that nothing restores are so when that is noticed, and no later for being noticed again', () => {
+    const restore = vi.fn<() => void>();
+    const timer = new RestoreTimer(restore);
+    for (let look = 0; look < 3; look += 1) {
+      timer.unlessSet();
+      vi.advanceTimersByTime(30);
+    }
+    expect(restore).toHaveBeenCalledTimes(1);
+    timer.unlessSet();
+    vi.advanceTimersByTime(300);
+    expect(restore).toHaveBeenCalledTimes(2);
+  });
+
   it('are not restored after the end', () => {
     const restore = vi.fn<() => void>();
     const timer = new RestoreTimer(restore);
