@@ -2,7 +2,7 @@ import type { TimeoutDiagnosis } from '../errors/timeout-diagnosis.js';
 import type { CallFacts } from './pending-call.js';
 
 /** How many unanswered calls are remembered, to recognise late replies. */
-const REMEMBERED = 10_000;
+const REMEMBERED = 1_000;
 
 /** A call that has ended without its answer. */
 export interface EndedCall {

@@ -32,9 +32,9 @@ export interface SupervisorParts {
   events: EventChannel;
 }
 
-/** A line that lived shorter does not end the pauses; several in a row are as good as failed attempts. */
+/** Several lines in a row that lived shorter are as good as failed attempts. */
 const stableAfterMs = 1_000;
-const forgivenShortLines = 2;
+const forgivenShortLines = 4;
 
 /** Keeps one connection up: connects, notices its loss, connects again; never two at a time. */
 export class ConnectionSupervisor implements LineObserver {
@@ -120,8 +120,8 @@ export class ConnectionSupervisor implements LineObserver {
   }
 
   private countLived(ms: number): void {
-    if (ms >= stableAfterMs) this.failures = this.shortLines = 0;
-    else if (++this.shortLines > forgivenShortLines) this.failures++;
+    this.shortLines = ms >= stableAfterMs ? 0 : this.shortLines + 1;
+    this.failures = Math.max(0, this.shortLines - forgivenShortLines);
   }
 
   private async connect(): Promise<void> {
