@@ -120,6 +120,8 @@ export interface OutgoingMessage {
   retry?: number;
   /** Milliseconds from this call on after which the promise rejects and the message is given up. */
   giveUpMs?: number;
+  /** Whoever waits for what comes of it: what has not gone out when that has ended goes out no more, and resolves. */
+  sender?: { readonly ended: boolean };
 }
 
 /**

@@ -1,6 +1,6 @@
 import { ConsoleLogger, type LoggerService, type LogLevel } from '@nestjs/common';
 import type { PreparedNotifier } from '../notify/prepared-notifier.js';
-import { started } from '../notify/started.js';
+import { started } from '../events/started.js';
 import { LEVELS, logRecordOf } from './log-record.js';
 import { LISTENER_LOGGER, LOG_RECORD, NOTIFIER_LOGGER } from './nest.constants.js';
 import { isQuiet, runQuietly } from './quiet-logging.js';

@@ -11,7 +11,7 @@ import { driversOf } from './driver-set.js';
 import type { NotificationDriver, NotifyLimits } from './drivers/notification-driver.js';
 import { checkTimeout, type ResolvedNotifierOptions } from './notifier-options.js';
 import { notifyAll } from './notify-all.js';
-import { started } from './started.js';
+import { started } from '../events/started.js';
 
 /** One notification as a notifier was given it. */
 export interface OutgoingNotification {

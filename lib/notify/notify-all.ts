@@ -3,7 +3,7 @@ import { OsloMessagingError } from '../errors/oslo-messaging.error.js';
 import { textOf } from '../errors/text-of.js';
 import type { Notification } from '../wire/notification.js';
 import type { NotificationDriver, NotifyLimits } from './drivers/notification-driver.js';
-import { started } from './started.js';
+import { started } from '../events/started.js';
 
 /**
  * Gives a notification to drivers in turn, and keeps nothing of it; one that fails stops no other.

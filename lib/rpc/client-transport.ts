@@ -22,7 +22,7 @@ export interface OutgoingRequest {
   readonly msgId?: string;
 }
 
-type SendLimits = Pick<OutgoingMessage, 'expirationMs' | 'giveUpMs'>;
+type SendLimits = Pick<OutgoingMessage, 'expirationMs' | 'giveUpMs' | 'sender'>;
 
 /** What all contexts prepared from one client share. */
 export class ClientTransport {
@@ -104,7 +104,7 @@ export class ClientTransport {
   private publish(
     { route, settings }: OutgoingRequest,
     body: string,
-    { expirationMs, giveUpMs }: SendLimits,
+    { expirationMs, giveUpMs, sender }: SendLimits,
   ): Promise<void> {
     const { exchange, routingKey, mandatory, topology } = route;
     const { retry } = settings;
@@ -119,6 +119,7 @@ export class ClientTransport {
       expirationMs,
       giveUpMs,
       retry,
+      sender,
     });
   }
 }

@@ -124,7 +124,8 @@ export class ExceptionMap {
     if (known) return split(known);
     const standard = STANDARD.find(([type]) => error.constructor === type || isNodeError(error, type));
     if (standard) return split(standard[1]);
-    return { excType: error.constructor.name || 'Exception', module: this.exceptionModule };
+    const own: unknown = error.constructor.name;
+    return { excType: typeof own === 'string' && own !== '' ? own : 'Exception', module: this.exceptionModule };
   }
 }
 

@@ -62,7 +62,7 @@ export class PendingCall {
   private failure: string | null = null;
   private timer: NodeJS.Timeout | undefined;
   private settled = false;
-  private ending: (() => void) | undefined;
+  private endings: (() => void)[] | undefined;
 
   /** `owner` is whoever closes it. */
   constructor(
@@ -111,7 +111,12 @@ export class PendingCall {
   endWith(signal: AbortSignal): void {
     const abort = (): void => this.fail(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
-    this.ending = () => signal.removeEventListener('abort', abort);
+    this.whenEnded(() => signal.removeEventListener('abort', abort));
+  }
+
+  /** For what waits on its behalf. */
+  whenEnded(stop: () => void): void {
+    (this.endings ??= []).push(stop);
   }
 
   /** Ends the call without an answer; one may still come if its request was sent. */
@@ -137,7 +142,7 @@ export class PendingCall {
     this.settled = true;
     clearTimeout(this.timer);
     this.keeper.forget(this, answerMayCome);
-    this.ending?.();
+    this.endings?.forEach((stop) => stop());
     return true;
   }
 

@@ -5,13 +5,13 @@ import { EventChannel } from '../events/event-channel.js';
 import { within } from '../events/within.js';
 import type { IntegerReading } from '../wire/json.js';
 import { openEnvelope } from '../wire/envelope.js';
-import { decodeReply, type RpcReply } from '../wire/rpc-reply.js';
+import { decodeReply, isHeartbeat, type RpcReply } from '../wire/rpc-reply.js';
 import { newReplyQueueName, replyQueueTopology } from '../wire/topology.js';
 import { shown } from '../wire/shown.js';
 import { diagnose } from './call-diagnosis.js';
-import { orAfterAttempts } from './connection-attempts.js';
 import { EndedCalls, type EndedCall } from './ended-calls.js';
 import { OutageLog } from './outage-log.js';
+import { ReplyQueueOpening } from './reply-queue-opening.js';
 import type { CallKeeper, PendingCall } from './pending-call.js';
 import { TargetLooks, type TargetLook } from './target-looks.js';
 
@@ -55,7 +55,9 @@ export class ReplyInbox implements CallKeeper {
   private readonly looks: TargetLooks;
   private readonly outages: OutageLog;
   private readonly stopListening: () => void;
-  private opening: Promise<void> | undefined;
+  private readonly opening: ReplyQueueOpening;
+  /** Whether a call has needed the queue. */
+  private asked = false;
   private subscription: Subscription | undefined;
   private clients = 0;
   private released = false;
@@ -65,6 +67,7 @@ export class ReplyInbox implements CallKeeper {
     private readonly integers: IntegerReading,
   ) {
     this.events = broker.events.scope();
+    this.opening = new ReplyQueueOpening(this.events);
     this.looks = new TargetLooks(broker);
     this.outages = new OutageLog(broker, this.events);
     this.stopListening = this.events.watch(() => {
@@ -89,17 +92,18 @@ export class ReplyInbox implements CallKeeper {
 
   /** Whether replies come in right now; null: no call has needed any yet. */
   get isConsuming(): boolean | null {
-    return this.opening === undefined ? null : (this.subscription?.consuming ?? false);
+    return this.asked ? (this.subscription?.consuming ?? false) : null;
   }
 
   get pendingCalls(): number {
     return this.pending.size;
   }
 
-  /** Resolves when replies can be received; rejects after `retry` more failed connection attempts than one. */
-  open(retry: number): Promise<void> {
-    this.opening ??= this.consume();
-    return retry < 0 ? this.opening : orAfterAttempts(this.opening, this.events, retry + 1);
+  /** Tells when replies can be received, or that after `retry` more failed connection attempts than one they cannot. */
+  whenOpen(retry: number, told: (error?: unknown) => void): () => void {
+    const stop = this.opening.wait(retry, told);
+    if (!this.asked) void this.consume();
+    return stop;
   }
 
   /** @throws MessageDeliveryFailure as many calls wait as may */
@@ -165,6 +169,7 @@ export class ReplyInbox implements CallKeeper {
 
   /** Whoever was the last client may have gone while a broker that was down was waited for. */
   private async consume(): Promise<void> {
+    this.asked = true;
     try {
       this.subscription = await this.broker.consume({
         topology: replyQueueTopology(this.queue, this.broker.options),
@@ -174,9 +179,10 @@ export class ReplyInbox implements CallKeeper {
         onDeliveries: (deliveries) => this.receive(deliveries),
       });
       if (this.released) void this.removeQueue().catch(() => undefined);
+      this.opening.ended();
     } catch (error) {
-      this.opening = undefined;
-      throw error;
+      this.asked = false;
+      this.opening.ended(error);
     }
   }
 
@@ -240,8 +246,4 @@ export class ReplyInbox implements CallKeeper {
   private close(what: string, isMeant: (call: PendingCall) => boolean = () => true): void {
     for (const call of [...this.pending.values()]) if (isMeant(call)) call.fail(new ClosedError(what));
   }
-}
-
-function isHeartbeat(reply: RpcReply): boolean {
-  return !reply.ending && reply.result === null && reply.failure === null;
 }

@@ -147,6 +147,7 @@ export class ReplySender {
   private sendOthers(queue: string): void {
     const [, ...others] = this.take(queue);
     for (const reply of others) this.send(reply);
+    this.wakeWhenIdle();
   }
 
   private take(queue: string): OutgoingReply[] {
@@ -155,7 +156,6 @@ export class ReplySender {
     this.missingSince.delete(queue);
     this.probes.delete(queue);
     this.count(held, -1);
-    this.wakeWhenIdle();
     return held;
   }
 
@@ -176,6 +176,7 @@ export class ReplySender {
   private giveUpQueue(queue: string): void {
     const missedMs = performance.now() - (this.missingSince.get(queue) ?? performance.now());
     this.take(queue);
+    this.wakeWhenIdle();
     if (missedMs < this.broker.options.kombuMissingConsumerRetryTimeout * 1000) return;
     this.deadUntil.set(queue, performance.now() + DEAD_QUEUE_LIFE_MS);
     if (this.deadUntil.size > REMEMBERED_DEAD_QUEUES) this.deadUntil.delete(this.deadUntil.keys().next().value!);
@@ -190,6 +191,7 @@ export class ReplySender {
 
   private dropAll(queue: string, reason: string): void {
     for (const reply of this.take(queue)) this.drop(reply, reason);
+    this.wakeWhenIdle();
   }
 
   private drop({ replyQueue, msgId, method }: OutgoingReply, reason: string, error?: unknown): void {

@@ -46,7 +46,11 @@ export class RequestRunner {
     const finish = (answer: () => void): void => {
       stopHeartbeat();
       request.end();
-      answer();
+      try {
+        answer();
+      } catch (error) {
+        this.report(request, error, 'error');
+      }
       ended();
     };
     const fail = (error: unknown): void => finish(() => this.answerFailure(request, error, method));

@@ -1,5 +1,6 @@
 import { InvalidTarget } from '../errors/configuration.errors.js';
 import { textOf } from '../errors/text-of.js';
+import { started } from '../events/started.js';
 import { isVersionCompatible } from '../wire/api-version.js';
 import { newUniqueId } from '../wire/message-id.js';
 import { decodeFailure } from '../wire/remote-failure.js';
@@ -7,6 +8,7 @@ import type { RequestContext } from '../wire/request-context.js';
 import { captureCallSite, showCallSite, type CallSite } from './call-site.js';
 import { changeSettings, checkVersionCap, type CallSettings, type PrepareOptions } from './call-settings.js';
 import type { ClientTransport, OutgoingRequest } from './client-transport.js';
+import { expirationOf } from './expiration.js';
 import { keywordArguments, requireMethodName } from './keyword-arguments.js';
 import { PendingCall, type CallOutcome } from './pending-call.js';
 import type { RequestRoute } from './request-route.js';
@@ -190,14 +192,18 @@ export class RpcCallContext {
   private transmit(request: OutgoingRequest, call: PendingCall): Promise<void> {
     const { inbox } = this.transport;
     if (inbox.isOpen) return this.sendCall(request, call, this.settings.timeout * 1000);
-    return inbox.open(this.settings.retry).then(() => {
-      return call.ended ? undefined : this.sendCall(request, call, call.remainingMs);
+    return new Promise((resolve, reject) => {
+      const stop = inbox.whenOpen(this.settings.retry, (error) => {
+        if (error === undefined) resolve(started(() => this.sendCall(request, call, call.remainingMs)));
+        else reject(error);
+      });
+      call.whenEnded(stop);
     });
   }
 
   private sendCall(request: OutgoingRequest, call: PendingCall, remainingMs: number): Promise<void> {
     call.sent = true;
-    return this.transport.send(request, { expirationMs: expirationOf(remainingMs) });
+    return this.transport.send(request, { expirationMs: expirationOf(remainingMs), sender: call });
   }
 
   private outcomeOf(request: OutgoingRequest, { resolve, reject, site }: CallEnds): CallOutcome {
@@ -238,11 +244,4 @@ export interface CallEnds {
   resolve: (value: unknown) => void;
   reject: (error: unknown) => void;
   site: CallSite | undefined;
-}
-
-/** The broker's limit of `expiration`; what may wait longer has none. */
-const LONGEST_EXPIRATION_MS = 0xffffffff;
-
-function expirationOf(ms: number): number | undefined {
-  return ms > LONGEST_EXPIRATION_MS ? undefined : Math.ceil(ms);
 }

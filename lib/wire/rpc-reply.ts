@@ -49,3 +49,8 @@ function failureText(failure: unknown): string | null {
   if (!failure) return null;
   return typeof failure === 'string' ? failure : stringifyJson(failure);
 }
+
+/** Whether it only says that the server is at work. */
+export function isHeartbeat({ ending, result, failure }: RpcReply): boolean {
+  return !ending && result === null && failure === null;
+}

@@ -70,6 +70,20 @@ export function describeRefusal(clients: Clients, bus: FaultyBus): void {
       await broker.deleteQueue(name);
     });
 
+    it('a message whose sender has ended meanwhile is not sent later, and is no failure', async () => {
+      const broker = await stranded();
+      const name = unique('q');
+      const message = { exchange: '', routingKey: name, topology: [queue(name)] };
+      const sender = { ended: false };
+      const needless = broker.publish({ ...message, body: 'needless', sender });
+      sender.ended = true;
+      await bus.accept();
+      await needless;
+      await broker.publish({ ...message, body: 'wanted', sender: { ended: false } });
+      expect(await broker.inspectQueue(name)).toEqual({ messages: 1, consumers: 0 });
+      await broker.deleteQueue(name);
+    });
+
     it('a message that is given up meanwhile is not sent later', async () => {
       const broker = await stranded();
       const name = unique('q');

@@ -104,6 +104,7 @@ export class MemoryPublisher {
 
   private confirmLost(pending: PendingPublish): void {
     const { events, options } = this.parts;
+    if (pending.outgoing.sender?.ended) return pending.resolve();
     if (!options.republishUnconfirmed) return pending.fail('its confirm was lost with the connection');
     if (!pending.mayTryAgain()) return pending.fail('its confirm was lost with the connection, no tries left');
     const { exchange, routingKey } = pending.outgoing;
@@ -119,6 +120,7 @@ export class MemoryPublisher {
 
   private send(pending: PendingPublish): void {
     pending.stopClock();
+    if (pending.outgoing.sender?.ended) return pending.resolve();
     if (pending.msLeft <= 0) return pending.timeOut();
     const message = pending.toMessage();
     this.unconfirmed.add(pending);

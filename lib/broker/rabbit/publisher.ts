@@ -170,7 +170,8 @@ export class Publisher implements ChannelKeeperObserver {
       this.waiting.delete(pending);
       const now = performance.now();
       const { topology } = pending.message;
-      if (pending.deadline <= now) pending.timeOut(now);
+      if (pending.message.sender?.ended) pending.resolve();
+      else if (pending.deadline <= now) pending.timeOut(now);
       else if (topology && !channel.line.declarer.isDeclared(topology)) {
         this.undeclared.hold(channel.line, topology, pending);
       } else this.write(channel, pending, false);

@@ -9,7 +9,7 @@ import {
   type NotificationPriority,
 } from '../../wire/notification.js';
 import { controlExchangeTopology, notificationTopology, type Topology } from '../../wire/topology.js';
-import { started } from '../started.js';
+import { started } from '../../events/started.js';
 import type { NotificationDriver, NotifyLimits } from './notification-driver.js';
 
 /** Where the messaging drivers send to. */

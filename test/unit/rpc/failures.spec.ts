@@ -93,6 +93,13 @@ describe('what a handler throws', () => {
     expect(failure).toEqual(expected);
   });
 
+  it('an error class with a name that is no text is an answer too', async () => {
+    class Odd extends Error {
+      static override name = (() => 'no text') as unknown as string;
+    }
+    expect(await thrown(new Odd('x'))).toMatchObject({ class: 'Exception', message: 'x' });
+  });
+
   it.each([
     ['a string', 'text', 'text', ['text']],
     ['nothing', undefined, 'undefined', [null]],

@@ -1,0 +1,47 @@
+import { MessageDeliveryFailure } from '../errors/delivery.errors.js';
+import type { EventChannel } from '../events/event-channel.js';
+
+/** Told once: without an error that replies can be received, with one that they will not be. */
+type Told = (error?: unknown) => void;
+
+/**
+ * Who waits for the reply queue to be consumed for the first time. They are kept here, and not as reactions of a promise:
+ * a broker may be away for hours, and a call that has ended meanwhile must leave nothing behind.
+ */
+export class ReplyQueueOpening {
+  private readonly waiting = new Set<Told>();
+
+  constructor(private readonly events: EventChannel) {}
+
+  /**
+   * Returns what ends the wait. Python's reply connection knows neither retry nor timeout; here a finite `retry` ends it
+   * after one more failed attempt to connect than that.
+   */
+  wait(retry: number, told: Told): () => void {
+    const stopCounting = retry < 0 ? undefined : this.afterAttempts(retry + 1, (error) => tell(error));
+    const tell: Told = (error) => {
+      stop();
+      told(error);
+    };
+    const stop = (): void => {
+      this.waiting.delete(tell);
+      stopCounting?.();
+    };
+    this.waiting.add(tell);
+    return stop;
+  }
+
+  ended(error?: unknown): void {
+    for (const tell of this.waiting) tell(error);
+  }
+
+  private afterAttempts(attempts: number, failed: (error: Error) => void): () => void {
+    let left = attempts;
+    return this.events.watch((event) => {
+      if (event.type !== 'connection-changed' || event.connection !== 'consume') return;
+      if (event.to !== 'disconnected' || (left -= 1) > 0) return;
+      const facts = { attempts, host: event.host, cause: event.error };
+      failed(new MessageDeliveryFailure(`No connection for replies after ${attempts} attempt(s)`, facts));
+    });
+  }
+}
