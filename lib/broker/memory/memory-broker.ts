@@ -162,8 +162,9 @@ export class MemoryBroker implements Broker, BusClient {
     this.failures = 0;
     this.everConnected = true;
     this.phase.enter('connected');
-    this.publisher.resume();
+    // Before what waits goes out: queues may have gone with their consumers.
     for (const subscription of this.subscriptions) subscription.resume();
+    this.publisher.resume();
     this.waiters.release();
   }
 

@@ -31,7 +31,10 @@ export class ConnectionOpener {
         aborted,
       ]);
       // It has told so before anybody could listen.
-      if (socketOf(model).writableEnded) throw new Error('the broker closed the connection at once');
+      if (socketOf(model).writableEnded) {
+        abort.abort();
+        throw new Error('the broker closed the connection at once');
+      }
       return model;
     } catch (error) {
       throw this.explained(error);

@@ -33,7 +33,7 @@ export interface SupervisorParts {
 }
 
 /** Several lines in a row that lived shorter are as good as failed attempts. */
-const stableAfterMs = 1_000;
+const stableAfterMs = 250;
 const forgivenShortLines = 4;
 
 /** Keeps one connection up: connects, notices its loss, connects again; never two at a time. */

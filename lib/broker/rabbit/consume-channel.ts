@@ -1,5 +1,6 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { EventChannel } from '../../events/event-channel.js';
+import { within } from '../../events/within.js';
 import { AckLedger } from './ack-ledger.js';
 import { answeredInTime } from './answered-in-time.js';
 import { readBody } from './body-reader.js';
@@ -16,10 +17,15 @@ export interface ConsumeChannelObserver {
   channelLost(channel: ConsumeChannel, error: Error | undefined): void;
 }
 
+/** How long the broker's answer to a good-bye is waited for. */
+const goodbyeMs = 1_000;
+
 /** One channel with consumers, from its opening to its end: acks never leave it. */
 export class ConsumeChannel implements DeliveryChannel, DeliverySource {
   private readonly ledger = new AckLedger();
   private readonly consumers = new Map<string, string>();
+  /** Whose consumers the broker has agreed to. */
+  private readonly answered = new Set<string>();
   private readonly counts = new Map<string, number>();
   private arrived: RabbitDelivery[] = [];
   private unsettled = 0;
@@ -67,7 +73,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
   }
 
   isConsuming(queue: string): boolean {
-    return this.alive && this.consumers.has(queue);
+    return this.alive && this.answered.has(queue) && this.consumers.has(queue);
   }
 
   async prefetch(count: number): Promise<void> {
@@ -79,10 +85,12 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
    */
   async consume(queue: string, consumerTag: string): Promise<void> {
     this.consumers.set(queue, consumerTag);
+    this.answered.delete(queue);
     const take = (message: ConsumeMessage | null): void => this.received(queue, message);
     const answer = this.channel.consume(queue, take, { consumerTag, noAck: false });
     try {
       await answeredInTime(answer, this.line.patienceBehindDeliveries, () => new NoAnswer(`consume queue '${queue}'`));
+      this.answered.add(queue);
     } catch (error) {
       this.stuck = error instanceof NoAnswer;
       this.consumers.delete(queue);
@@ -111,7 +119,12 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     this.flush();
     this.arrived = [];
     this.alive = false;
-    await this.channel.close().catch(() => undefined);
+    // amqplib waits for an answer that a connection which ends in between never gives.
+    await within(goodbyeMs, this.sayGoodbye());
+  }
+
+  private async sayGoodbye(): Promise<void> {
+    await this.channel.close();
   }
 
   ack(delivery: RabbitDelivery): boolean {
@@ -132,14 +145,16 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     clearImmediate(this.flushing);
     this.flushing = undefined;
     if (!this.alive) return;
-    for (const { deliveryTag, multiple } of this.ledger.take()) this.channel.ack(tagged(deliveryTag), multiple);
+    for (const { deliveryTag, multiple } of this.ledger.take()) {
+      write(() => this.channel.ack(tagged(deliveryTag), multiple));
+    }
   }
 
   private rejectTag(deliveryTag: number, requeue: boolean): void {
     this.flush();
     if (!this.ledger.reject(deliveryTag)) return;
     this.unsettled -= 1;
-    this.channel.reject(tagged(deliveryTag), requeue);
+    write(() => this.channel.reject(tagged(deliveryTag), requeue));
   }
 
   private received(queue: string, message: ConsumeMessage | null): void {
@@ -194,6 +209,15 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
       this.events.emit({ type: 'ack-lost', level: 'warn', message, queue });
     }
     return false;
+  }
+}
+
+/** amqplib throws once it is closing, and tells of that later: the broker has no verdict then, and delivers again. */
+function write(frame: () => void): void {
+  try {
+    frame();
+  } catch {
+    // Nothing to be done.
   }
 }
 

@@ -9,6 +9,7 @@ import type { ConnectionSupervisor } from './connection-supervisor.js';
 import type { CheckedConsumer } from './consumer-check.js';
 import { ConsumerLosses } from './consumer-losses.js';
 import { deafQueues } from './deaf-queues.js';
+import { guarded } from './guarded-callback.js';
 import { endGhosts, endGhostsFirst } from './ghost-consumers.js';
 import type { Line } from './line.js';
 import type { QueueInspector } from './queue-inspector.js';
@@ -25,7 +26,7 @@ export interface ConsumerParts {
   onEnded(consumer: Consumer): void;
 }
 
-/** How long a channel that is given up may take to say good-bye. */
+/** How long a declaration that is under way is waited for. */
 const goodbyeMs = 1_000;
 
 /** The consumers of one request: made again, under the same names and tags, as often as they are lost. */
@@ -40,6 +41,8 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   private channel: ConsumeChannel | undefined;
   private working = false;
   private afterSilence = false;
+  /** One look at a time: two at once would count as two in a row. */
+  private looking: Promise<void> | undefined;
   private declaring: Promise<void> | undefined;
   /** Grows with each attempt to consume: what was seen before is out of date. */
   private attempts = 0;
@@ -94,7 +97,12 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
    * Consumes again the queues that are gone, have no consumer or give nothing of what they have, though nobody has
    * told, and binds again what has lost its exchange. A consumer missing on a queue that others consume as well cannot be told from theirs.
    */
-  async verify(): Promise<void> {
+  verify(): Promise<void> {
+    this.looking ??= this.look().finally(() => (this.looking = undefined));
+    return this.looking;
+  }
+
+  private async look(): Promise<void> {
     const { channel, attempts } = this;
     if (this.working || this.ending) return;
     if (!this.consuming || !channel) return this.timer.unlessSet();
@@ -102,7 +110,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     if (this.working || this.attempts !== attempts || !this.consuming) return;
     if (silent.length > 0) return this.renewChannel(channel, silent, 'messages wait and none is delivered');
     await endGhosts(channel.line, this.request.own ?? [], this.parts.inspector);
-    if (this.channel !== channel) return;
+    if (this.working || this.attempts !== attempts || this.channel !== channel || this.ending) return;
     if (forgotten.length === 0) return this.renewBindings(channel.line);
     const goodbyes = forgotten.map((queue) => channel.forget(queue));
     this.losses.report(forgotten, 'the broker does not know our consumers any more');
@@ -111,7 +119,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   }
 
   onDeliveries(deliveries: readonly Delivery[]): void {
-    this.guarded(() => this.request.onDeliveries(deliveries, this));
+    guarded(this.parts.events, this.queues, () => this.request.onDeliveries(deliveries, this));
   }
 
   consumerCancelled(channel: ConsumeChannel, queue: string): void {
@@ -124,7 +132,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     if (this.channel !== channel) return;
     this.channel = undefined;
     if (error && this.isReady && !this.ending) this.losses.report(this.queues, replyText(error));
-    this.guarded(() => this.request.onInterrupted?.());
+    guarded(this.parts.events, this.queues, () => this.request.onInterrupted?.());
     if (error) this.timer.soon();
   }
 
@@ -133,8 +141,8 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     this.channel = undefined;
     this.losses.report(queues, reason);
     const closed = channel.close();
-    this.guarded(() => this.request.onInterrupted?.());
-    await within(goodbyeMs, closed);
+    guarded(this.parts.events, this.queues, () => this.request.onInterrupted?.());
+    await closed;
     if (!this.ending) this.timer.soon();
   }
 
@@ -144,6 +152,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     if (!topology.some(({ kind }) => kind === 'binding')) return;
     try {
       await this.declare(line);
+      if (this.consuming) this.losses.restored();
     } catch (error) {
       if (line.alive) this.losses.report(this.queues, `they cannot be bound again: ${replyText(error)}`, error);
     }
@@ -176,6 +185,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     if (this.ending) return;
     if (this.afterSilence) await endGhostsFirst(line, this.request.own ?? [], this.parts.inspector);
     this.afterSilence = false;
+    if (this.ending) return;
     await this.declare(line);
     for (const queue of this.missing) {
       if (this.ending) return;
@@ -235,16 +245,5 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     this.channel = undefined;
     await channel?.close();
     this.parts.onEnded(this);
-  }
-
-  /** Callbacks promise not to throw; thrown on, it would cost the connection. */
-  private guarded(callback: () => void): void {
-    try {
-      callback();
-    } catch (error) {
-      const queue = this.queues.join(', ');
-      const message = `Taking deliveries of ${queue} failed: ${replyText(error)}`;
-      this.parts.events.emit({ type: 'message-rejected', level: 'error', message, queue, error });
-    }
   }
 }

@@ -22,12 +22,12 @@ export class LargeUploads {
   /** Returns what is to be called at its end, once. */
   begin(bytes: number): () => void {
     if (bytes < largeBytes) return nothing;
-    this.change(bytes);
-    return () => this.change(-bytes);
-  }
-
-  private change(bytes: number): void {
+    // More of them are no sign of life.
+    if (this.bytes === 0) this.changedAt = performance.now();
     this.bytes += bytes;
-    this.changedAt = performance.now();
+    return () => {
+      this.bytes -= bytes;
+      this.changedAt = performance.now();
+    };
   }
 }

@@ -57,12 +57,18 @@ export class PublishChannel {
     if (expiration !== undefined) options.expiration = expiration;
     const { content } = pending;
     const uploaded = this.line.upload(content.length);
-    this.channel.publish(exchange, routingKey, content, options, (error: unknown) => {
+    const settled = (error: unknown): void => {
       uploaded();
       if (!this.alive) return;
       if (error) this.observer.nacked(this, pending);
       else this.observer.confirmed(this, pending);
-    });
+    };
+    try {
+      this.channel.publish(exchange, routingKey, content, options, settled);
+    } catch (error) {
+      uploaded();
+      throw error;
+    }
   }
 
   /** Closes a channel that nothing is awaited from any more. */

@@ -21,12 +21,15 @@ const lookEveryMs = 20;
 export class SilenceGate {
   private closed = false;
   private looking = false;
+  private silences = 0;
   private ended = false;
 
   constructor(private readonly parts: SilenceGateParts) {
     parts.publishing.listen({
       lineDown: (line) => {
-        if (line.fellSilent && parts.consuming.isStarted) this.closed = true;
+        if (!line.fellSilent || !parts.consuming.isStarted) return;
+        this.closed = true;
+        this.silences += 1;
       },
       lineUp: () => void this.openInTime(),
     });
@@ -43,16 +46,24 @@ export class SilenceGate {
   private async openInTime(): Promise<void> {
     if (!this.closed || this.looking) return;
     this.looking = true;
+    const { silences } = this;
     const giveUpAt = performance.now() + longestMs;
-    while (!this.ended && performance.now() < giveUpAt && !(await this.consumersAreThere())) await delay(lookEveryMs);
+    while (!this.ended && performance.now() < giveUpAt && !(await this.consumersAreThere(giveUpAt))) {
+      await delay(lookEveryMs);
+    }
     this.looking = false;
+    // Silent once more meanwhile: it begins anew with the next connection, which may be there.
+    if (silences !== this.silences && !this.ended) {
+      if (this.parts.publishing.line) void this.openInTime();
+      return;
+    }
     this.closed = false;
     this.parts.onOpen();
   }
 
-  private async consumersAreThere(): Promise<boolean> {
+  private async consumersAreThere(giveUpAt: number): Promise<boolean> {
     const { line } = this.parts.consuming;
     if (!line || !this.parts.isConsuming()) return false;
-    return line.answers();
+    return Promise.race([line.answers(), delay(giveUpAt - performance.now(), false, { ref: false })]);
   }
 }

@@ -50,12 +50,13 @@ export class SpareChannel {
       left = true;
       if (error instanceof NoAnswer) this.leave(what, opened, answer);
       // What amqplib could not write (a name that is too long) leaves the channel waiting for an answer, for ever.
-      if (replyCode(error) === undefined) this.forget(opened);
+      else if (replyCode(error) === undefined) this.leave(what, opened, Promise.resolve());
       throw error;
     }
   }
 
   private leave(what: string, opened: Promise<Channel>, answer: Promise<unknown>): void {
+    this.forget(opened);
     this.unanswered.add(what);
     const end = async (): Promise<void> => {
       this.unanswered.delete(what);

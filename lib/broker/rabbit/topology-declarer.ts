@@ -48,7 +48,7 @@ export class TopologyDeclarer {
     try {
       await this.write(wanted);
     } catch (error) {
-      const instead = await this.secondTry(wanted, error);
+      const instead = await this.secondTry(declaration, wanted, error);
       if (!instead) throw refusal(wanted, error);
       await this.write(instead).catch((failure: unknown) => Promise.reject(refusal(instead, failure)));
     }
@@ -59,13 +59,23 @@ export class TopologyDeclarer {
   }
 
   /** What to declare after this refusal; undefined: nothing would help. */
-  private async secondTry(wanted: Declaration, error: unknown): Promise<Declaration | undefined> {
+  private async secondTry(
+    declaration: Declaration,
+    wanted: Declaration,
+    error: unknown,
+  ): Promise<Declaration | undefined> {
     if (wanted.kind === 'binding') return undefined;
     if (isStopped(wanted, error)) {
       await this.channel.run(`delete queue '${wanted.name}'`, (channel) => channel.deleteQueue(wanted.name));
       return wanted;
     }
-    if (!isDurableOverTransient(wanted, error)) return undefined;
+    if (!isInequivalentDurable(error)) return undefined;
+    if (wanted !== declaration) {
+      // Somebody has made it anew, as durable as we wanted it.
+      this.transientExchanges.delete(wanted.name);
+      return declaration;
+    }
+    if (!wanted.durable) return undefined;
     if (wanted.kind === 'exchange') this.transientExchanges.add(wanted.name);
     return this.transient(wanted);
   }
@@ -131,9 +141,8 @@ function nameOf(declaration: Declaration): string {
   return `bind queue '${queue}' to exchange '${exchange}' by '${routingKey}'`;
 }
 
-function isDurableOverTransient(wanted: NamedDeclaration, error: unknown): boolean {
-  if (!wanted.durable || replyCode(error) !== ReplyCode.preconditionFailed) return false;
-  return replyText(error).includes("inequivalent arg 'durable'");
+function isInequivalentDurable(error: unknown): boolean {
+  return replyCode(error) === ReplyCode.preconditionFailed && replyText(error).includes("inequivalent arg 'durable'");
 }
 
 /**

@@ -6,7 +6,7 @@ import type { PendingMessage } from './pending-message.js';
 /** What becomes of messages whose topology was to be declared. `error`: it could not be. */
 export type AfterDeclaring = (line: Line, messages: PendingMessage[], error?: unknown) => void;
 
-/** Messages that wait until their topology is declared, each topology for itself: one that hangs holds up no other. */
+/** Messages that wait until their topology is declared, each topology for itself: one that hangs holds up others no longer than it is awaited. */
 export class UndeclaredMessages {
   private readonly held = new Map<Topology, Set<PendingMessage>>();
 

@@ -31,6 +31,17 @@ it('what was to be durable and is not is reported, once of each', async () => {
   await subscription.close();
 });
 
+it('a name that cannot be written costs no channel', async () => {
+  const proxy = await AmqpProxy.start(vhost.address);
+  const broker = brokers.open(vhost.urlVia(proxy));
+  await broker.connected();
+  for (let n = 0; n < 3; n += 1) await expect(broker.inspectQueue('x'.repeat(256))).rejects.toThrow(/Could not look/);
+  await eventually(() => proxy.received('ChannelCloseOk').length === 3);
+  expect(await broker.inspectQueue('missing')).toBeUndefined();
+  await broker.close();
+  await proxy.close();
+});
+
 it('a server that is closed while it declares leaves nothing behind', async () => {
   const proxy = await AmqpProxy.start(vhost.address);
   const broker = brokers.open(vhost.urlVia(proxy));

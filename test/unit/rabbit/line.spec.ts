@@ -49,6 +49,17 @@ describe('the silence of a line', () => {
     expect(line.alive).toBe(false);
   });
 
+  it('is excused no longer by more of them: they are no sign of life', async () => {
+    const { line } = silentLine();
+    for (let n = 0; n < 6; n += 1) {
+      line.upload(300_000);
+      await ms(1_000);
+    }
+    // 6 times 3 s for all of them, from the first on.
+    await ms(18_000);
+    expect(line.alive).toBe(false);
+  });
+
   it('is one again when the message has arrived', async () => {
     const { line } = silentLine();
     const arrived = line.upload(10_000_000);

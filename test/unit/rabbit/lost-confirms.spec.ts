@@ -64,6 +64,27 @@ describe('lostConfirms', () => {
     expect(again[0]?.writtenBefore).toBe(false);
   });
 
+  it('cannot tell which of several that are alike was the one: any before the last may have been taken', () => {
+    const topology = [{ kind: 'exchange', name: 'gone', type: 'fanout', durable: false, autoDelete: true }] as const;
+    const messages = [
+      pending('1', { exchange: 'gone', topology }),
+      pending('2'),
+      pending('3', { exchange: 'gone', topology }),
+      pending('4'),
+    ];
+    const { again, given } = lostConfirms(messages, notFound, false);
+    expect(bodies(given.map((one) => one.pending))).toEqual(['1', '2', '3']);
+    expect(bodies(again)).toEqual(['4']);
+    expect(again[0]?.writtenBefore).toBe(false);
+    const fresh = messages.map(({ message }) => new PendingMessage(message));
+    expect(lostConfirms(fresh, notFound, true).again.map(({ writtenBefore }) => writtenBefore)).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
+  });
+
   it('declares a missing exchange once more before it gives a message up', () => {
     const topology = [{ kind: 'exchange', name: 'gone', type: 'fanout', durable: false, autoDelete: true }] as const;
     const message = pending('1', { exchange: 'gone', topology, retry: 0 });

@@ -28,6 +28,33 @@ function queue(durable: boolean): QueueDeclaration {
   return { kind: 'queue', name: 'work', durable, autoDelete: false, arguments: {} };
 }
 
+const inequivalent = Object.assign(
+  new Error(
+    "Operation failed: ExchangeDeclare; 406 (PRECONDITION-FAILED) with message \"PRECONDITION_FAILED - inequivalent arg 'durable' for exchange 'nova'\"",
+  ),
+  { code: 406 },
+);
+
+describe('an exchange that a peer made non-durable', () => {
+  it('is declared durable again when somebody has made it so', async () => {
+    let isDurable = false;
+    const asked: boolean[] = [];
+    const assertExchange = async (_name: string, _type: string, { durable }: { durable: boolean }): Promise<void> => {
+      asked.push(durable);
+      if (durable !== isDurable) throw inequivalent;
+    };
+    const spare = { run: (_what: string, operation: (channel: unknown) => unknown) => operation({ assertExchange }) };
+    const declarer = new TopologyDeclarer(spare as unknown as SpareChannel, () => undefined);
+    const exchange = { kind: 'exchange', name: 'nova', type: 'topic', durable: true, autoDelete: false } as const;
+    await declarer.declare([exchange]);
+    await declarer.declare([exchange]);
+    isDurable = true;
+    await declarer.declare([exchange]);
+    await declarer.declare([exchange]);
+    expect(asked).toEqual([true, false, false, false, true, true]);
+  });
+});
+
 describe('a queue that its virtual host has left behind without a process', () => {
   it('is made anew', async () => {
     const { declarer, asked } = refusingOnce(stopped);
