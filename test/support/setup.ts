@@ -5,5 +5,9 @@ import { vi } from 'vitest';
 const patienceMs = 4_000;
 
 const { waitFor } = vi;
-vi.waitFor = (callback, options) =>
-  waitFor(callback, typeof options === 'object' ? options : { timeout: options ?? patienceMs });
+// Spec files of one worker share what is imported, and each runs this.
+if (waitFor.name !== 'patientWaitFor') {
+  vi.waitFor = function patientWaitFor(callback, options) {
+    return waitFor(callback, typeof options === 'object' ? options : { timeout: options ?? patienceMs });
+  };
+}
