@@ -86,6 +86,8 @@ describe('a client whose call is waiting', () => {
     expect(await vhost.queue(client.replyQueue)).toMatchObject({ consumers: 1 });
     finish();
     expect(await calling).toBe('done');
+    // The answer may come with the broker's word that the queue is consumed.
+    await eventually(() => health.length === 2);
     expect(health).toEqual([
       ['consumers-lost', { ...well, consuming: false }],
       ['consumers-restored', well],
@@ -104,6 +106,8 @@ describe('a client whose call is waiting', () => {
     await swallowed;
     finish();
     expect(await calling).toBe('done');
+    // The answer may come with the broker's word that the queue is consumed.
+    await eventually(() => health.length === 2);
     expect(health).toEqual([
       ['consumers-lost', { ...well, consuming: false }],
       ['consumers-restored', well],
