@@ -161,9 +161,10 @@ export interface Subscription {
   readonly consuming: boolean;
   /**
    * Writes the acknowledgements gathered so far, in one frame where possible. Without a call
-   * they are written at the end of the tick. `written` is called when they have left this process, or cannot.
+   * they are written at the end of the tick. `written` is called when they have left this process; with false,
+   * when their channel ended before: the broker has not heard of them, and delivers again.
    */
-  flush(written?: () => void): void;
+  flush(written?: (left: boolean) => void): void;
   /** Stops new deliveries; those that are here can still be acknowledged. Resolves when the broker has agreed. */
   cancel(): Promise<void>;
   /** Cancels, writes gathered acknowledgements, gives back what is not acknowledged. Idempotent. */

@@ -127,7 +127,22 @@ export class RequestGate {
       taken.push(held);
     }
     // A handler that takes the process down must not find its request in the queue again.
-    if (taken.length > 0) this.subscription?.flush(() => taken.forEach((held) => this.start(held)));
+    if (taken.length > 0) this.subscription?.flush((left) => this.acknowledged(taken, left));
+  }
+
+  /** What the broker has not heard of comes again, here or at a sibling, which may have run it already. */
+  private acknowledged(taken: readonly HeldRequest[], left: boolean): void {
+    for (const held of taken) {
+      if (left) this.start(held);
+      else this.putBack(held);
+    }
+    if (!left) this.wakeIfEmpty();
+  }
+
+  private putBack(held: HeldRequest): void {
+    const { request, service } = held;
+    this.running.delete(held);
+    if (request.uniqueId !== undefined) service.seen.delete(request.uniqueId);
   }
 
   private take(held: HeldRequest): boolean {

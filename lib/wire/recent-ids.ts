@@ -29,6 +29,11 @@ export class RecentIds {
     if (id.length > 0 && id.length <= LONGEST_ID) this.current.add(id);
   }
 
+  delete(id: string): void {
+    this.current.delete(id);
+    this.previous.delete(id);
+  }
+
   private rotateWhenDue(): void {
     const now = performance.now();
     const age = now - this.rotatedAt;

@@ -71,9 +71,9 @@ export class MemorySubscription implements Subscription {
     if (!this.ending) this.parts.line.up.pass(() => this.restore());
   }
 
-  flush(written?: () => void): void {
+  flush(written?: (left: boolean) => void): void {
     this.channel?.flush();
-    written?.();
+    written?.(true);
   }
 
   async cancel(): Promise<void> {

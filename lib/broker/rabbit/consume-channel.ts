@@ -32,6 +32,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
   private alive = true;
   private leaving = false;
   private stuck = false;
+  private lost = false;
   private flushing: NodeJS.Immediate | undefined;
   private error: Error | undefined;
 
@@ -57,6 +58,11 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
 
   get isAlive(): boolean {
     return this.alive;
+  }
+
+  /** It has ended, and not by us. */
+  get isLost(): boolean {
+    return this.lost;
   }
 
   /** Waits for an answer, and hears nothing else. */
@@ -195,6 +201,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
   private closed(): void {
     if (!this.alive) return;
     this.alive = false;
+    this.lost = true;
     clearImmediate(this.flushing);
     this.arrived = [];
     this.consumers.clear();

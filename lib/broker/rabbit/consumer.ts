@@ -17,6 +17,7 @@ import { RestoreTimer } from './restore-timer.js';
 import { SecondLook } from './second-look.js';
 import { SilentQueues } from './silent-queues.js';
 import { NoAnswer } from './spare-channel.js';
+import { whenWritten } from './when-written.js';
 
 export interface ConsumerParts {
   supervisor: ConnectionSupervisor;
@@ -73,10 +74,9 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     return !this.ending && this.missing.length === 0;
   }
 
-  flush(written?: () => void): void {
+  flush(written?: (left: boolean) => void): void {
     this.channel?.flush();
-    // amqplib hands frames to the socket in the next turn: then what is called in the turn after comes behind them.
-    if (written) process.nextTick(() => setImmediate(written));
+    if (written) whenWritten(this.channel, written);
   }
 
   cancel(): Promise<void> {

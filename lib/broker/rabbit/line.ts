@@ -81,6 +81,11 @@ export class Line {
     return this.silent;
   }
 
+  /** Our own event loop stood still until just now. */
+  get heldUp(): boolean {
+    return this.watch.heldUp;
+  }
+
   /** The broker has stopped reading what is published here. */
   get blocked(): boolean {
     return this.isBlocked;

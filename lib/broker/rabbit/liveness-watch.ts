@@ -11,6 +11,8 @@ export interface WatchedLine {
 }
 
 const checksPerTimeout = 3;
+/** So long after a hold-up everything is read that was there before. */
+const aftermathMs = 1_000;
 
 /**
  * Notices a connection whose other end is silently gone.
@@ -22,7 +24,8 @@ const checksPerTimeout = 3;
 export class LivenessWatch {
   private readonly timer: NodeJS.Timeout | undefined;
   private readonly intervalMs: number;
-  private lastLookAt = performance.now();
+  private lastTickAt = performance.now();
+  private heldUpAt = -Infinity;
   private seen = 0;
   private asked = false;
   private ended = false;
@@ -35,7 +38,7 @@ export class LivenessWatch {
     this.intervalMs = timeoutMs / checksPerTimeout;
     if (timeoutMs <= 0) return;
     // What has arrived while this process was busy is read before immediates run.
-    this.timer = setInterval(() => setImmediate(() => this.look()), this.intervalMs);
+    this.timer = setInterval(() => this.tick(), this.intervalMs);
     this.timer.unref();
   }
 
@@ -44,12 +47,23 @@ export class LivenessWatch {
     clearInterval(this.timer);
   }
 
-  private look(): void {
-    if (this.ended) return;
+  /** This process has not turned its event loop for long, until just now: what the broker did meanwhile is still to be read. */
+  get heldUp(): boolean {
+    return performance.now() - this.heldUpAt < aftermathMs;
+  }
+
+  private tick(): void {
     const now = performance.now();
-    // A process that was held up itself has not given the broker the time to answer.
-    const late = now - this.lastLookAt > 2 * this.intervalMs;
-    this.lastLookAt = now;
+    const late = now - this.lastTickAt > 2 * this.intervalMs;
+    this.lastTickAt = now;
+    // Timers come before what is read.
+    if (late) this.heldUpAt = now;
+    setImmediate(() => this.look(late));
+  }
+
+  /** A process that was held up itself has not given the broker the time to answer. */
+  private look(late: boolean): void {
+    if (this.ended) return;
     const bytes = this.line.bytesRead();
     if (bytes !== this.seen || late || this.line.excused()) {
       this.seen = bytes;

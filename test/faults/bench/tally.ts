@@ -58,16 +58,23 @@ export function tallyOf(ledger: Ledger): Tally {
   };
 }
 
-/** A later run is excused by its `redelivered` mark, or by a message that its client says it published again. */
+/**
+ * A second run is excused by a `redelivered` mark of either, as a process that was held up runs the first delivery last;
+ * or by a request that its client says it published again.
+ */
 function runTwice(ledger: Ledger): Pick<Tally, 'redeliveredTwice' | 'republishedTwice' | 'unexplainedTwice'> {
-  let republications = ledger.events.filter(({ type }) => type === 'message-republished').length;
+  let republications = ledger.events.filter(
+    ({ type, who }) => type === 'message-republished' && who.startsWith('caller/rpc'),
+  ).length;
   const twice = { redeliveredTwice: 0, republishedTwice: 0, unexplainedTwice: 0 };
   for (const { sent, ran } of ledger.of('call', 'cast', 'fanout')) {
     const seen = new Set<string>();
+    const placeOf = ({ server }: { server: string }): string => (sent.work === 'fanout' ? server : '');
+    const marked = new Set(ran.filter(({ redelivered }) => redelivered).map(placeOf));
     for (const run of ran.toSorted((a, b) => a.at - b.at)) {
-      const place = sent.work === 'fanout' ? run.server : '';
+      const place = placeOf(run);
       if (!seen.has(place)) seen.add(place);
-      else if (run.redelivered) twice.redeliveredTwice += 1;
+      else if (run.redelivered || marked.has(place)) twice.redeliveredTwice += 1;
       else if (republications-- > 0) twice.republishedTwice += 1;
       else twice.unexplainedTwice += 1;
     }

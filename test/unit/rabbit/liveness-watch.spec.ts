@@ -75,14 +75,17 @@ describe('LivenessWatch', () => {
     line.answers = false;
     await vi.advanceTimersByTimeAsync(1_700);
     expect(line.probes).toBe(1);
+    expect(watch.heldUp).toBe(false);
     // Suspended, or busy: the clock has gone on, no timer ran, and the answer is not read yet.
     const now = performance.now.bind(performance);
     const paused = vi.spyOn(performance, 'now').mockImplementation(() => now() + 60_000);
     await vi.advanceTimersByTimeAsync(1_700);
     expect(line.deaths).toBe(0);
+    expect(watch.heldUp).toBe(true);
     // From here on silence counts as ever.
     await vi.advanceTimersByTimeAsync(timeoutMs);
     expect(line.deaths).toBeGreaterThan(0);
+    expect(watch.heldUp).toBe(false);
     paused.mockRestore();
     watch.end();
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { RpcEndpoint } from '../../../lib/rpc/rpc-endpoint.js';
 import { eventually } from '../../support/eventually.js';
 import { Gate, useRpcBus } from './support/rpc-bus.js';
 
@@ -21,9 +22,10 @@ describe('a request runs at most once', () => {
     expect(server.counters).toMatchObject({ dispatched: 2, redelivered: 0 });
   });
 
-  it('its acknowledgement has left this process before its handler starts', async () => {
+  /** A server whose acknowledgements are written when the test says so. */
+  async function serveSlowly(methods: RpcEndpoint['methods']): Promise<((left: boolean) => void)[]> {
     const broker = on().broker();
-    const held: (() => void)[] = [];
+    const held: ((left: boolean) => void)[] = [];
     const consume = broker.consume.bind(broker);
     broker.consume = (request) =>
       consume({
@@ -34,17 +36,34 @@ describe('a request runs at most once', () => {
             flush: (written) => void (written && held.push(written)),
           }),
       });
+    await on().server([{ methods }], {}, undefined, broker).start();
+    return held;
+  }
+
+  it('its acknowledgement has left this process before its handler starts', async () => {
     const ran: number[] = [];
-    const work = ({ n }: { n: number }): unknown => ran.push(n);
-    await on()
-      .server([{ methods: { work } }], {}, undefined, broker)
-      .start();
+    const held = await serveSlowly({ work: ({ n }: { n: number }): unknown => ran.push(n) });
     await on()
       .peer()
       .cast('work', { args: { n: 1 } });
     await eventually(() => held.length === 1);
     expect(ran).toEqual([]);
-    held[0]!();
+    held[0]!(true);
+    expect(ran).toEqual([1]);
+  });
+
+  it('one whose acknowledgement could not leave is not run, and is no duplicate when it comes again', async () => {
+    const ran: number[] = [];
+    const held = await serveSlowly({ work: ({ n }: { n: number }): unknown => ran.push(n) });
+    const peer = on().peer();
+    const request = { args: { n: 1 }, _unique_id: 'f'.repeat(32) };
+    await peer.cast('work', request);
+    await eventually(() => held.length === 1);
+    held[0]!(false);
+    await peer.cast('work', request);
+    await eventually(() => held.length === 2);
+    expect(ran).toEqual([]);
+    held[1]!(true);
     expect(ran).toEqual([1]);
   });
 
