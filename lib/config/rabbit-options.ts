@@ -43,7 +43,10 @@ export interface RabbitOptions {
   kombuFailoverStrategy?: 'round-robin' | 'shuffle';
   /** SASL mechanism. `rabbit_login_method`. @defaultValue 'AMQPLAIN' */
   rabbitLoginMethod?: 'AMQPLAIN' | 'EXTERNAL' | 'PLAIN';
-  /** A stalled socket is given up when the broker answers nothing for so long. @defaultValue 5000 */
+  /**
+   * A stalled socket is given up when the broker answers nothing for so long, and an attempt to connect as well; a host
+   * that was too slow has as much more the next time, up to 15 s. @defaultValue 5000
+   */
   livenessTimeoutMs?: number;
   /** How often consumed queues are looked at, whether the broker still knows their consumers. @defaultValue 30000 */
   consumerCheckIntervalMs?: number;

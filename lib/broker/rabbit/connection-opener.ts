@@ -7,9 +7,14 @@ import { saslResponse } from './sasl.js';
 const channelMax = 2_047;
 const frameMax = 131_072;
 const shortestConnectTimeoutMs = 1_000;
+/** RabbitMQ itself ends a handshake after 10 s unless told otherwise. */
+const longestConnectTimeoutMs = 15_000;
 
 /** Opens AMQP connections as this library wants them. */
 export class ConnectionOpener {
+  /** How often in a row each host has not answered in time. */
+  private readonly tooSlow = new Map<BrokerHost, number>();
+
   constructor(
     private readonly virtualHost: string,
     private readonly connectionName: string,
@@ -18,8 +23,11 @@ export class ConnectionOpener {
 
   /** One attempt, handshake included. Aborting `signal` ends it at any moment, and the socket afterwards too. */
   async open(host: BrokerHost, abort: AbortController): Promise<ChannelModel> {
-    const timeoutMs = Math.max(this.options.livenessTimeoutMs, shortestConnectTimeoutMs);
-    const timer = setTimeout(() => abort.abort(), timeoutMs);
+    const timeoutMs = this.timeoutMs(host);
+    const timer = setTimeout(() => {
+      this.tooSlow.set(host, (this.tooSlow.get(host) ?? 0) + 1);
+      abort.abort();
+    }, timeoutMs);
     let onAbort: (() => void) | undefined;
     const aborted = new Promise<never>((_resolve, reject) => {
       onAbort = () => reject(new Error(`no answer within ${timeoutMs} ms`));
@@ -35,6 +43,7 @@ export class ConnectionOpener {
         abort.abort();
         throw new Error('the broker closed the connection at once');
       }
+      this.tooSlow.delete(host);
       return model;
     } catch (error) {
       throw this.explained(error);
@@ -42,6 +51,13 @@ export class ConnectionOpener {
       clearTimeout(timer);
       if (onAbort) abort.signal.removeEventListener('abort', onAbort);
     }
+  }
+
+  /** A host that is only mute must not hold up the next one; a broker that is only slow gets more time with each attempt. */
+  private timeoutMs(host: BrokerHost): number {
+    const { livenessTimeoutMs } = this.options;
+    const grown = Math.min(livenessTimeoutMs * (1 + (this.tooSlow.get(host) ?? 0)), longestConnectTimeoutMs);
+    return Math.max(grown, livenessTimeoutMs, shortestConnectTimeoutMs);
   }
 
   /** amqplib keeps the broker's text to itself where a virtual host is refused. */

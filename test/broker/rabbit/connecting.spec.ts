@@ -178,6 +178,19 @@ describe('credentials', () => {
   );
 });
 
+describe('a broker that is slow', () => {
+  it('gets more time with each attempt', async () => {
+    const proxy = await AmqpProxy.start(vhost.address);
+    // Three questions and answers: a second and a half.
+    proxy.delay(250);
+    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 1_000 });
+    await broker.connected();
+    expect(failures(broker).length).toBeGreaterThan(0);
+    await broker.close();
+    await proxy.close();
+  });
+});
+
 describe('closing', () => {
   it('in the middle of a handshake ends the attempt', async () => {
     const proxy = await AmqpProxy.start(vhost.address);
