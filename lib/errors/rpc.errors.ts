@@ -1,5 +1,5 @@
-import { OsloMessagingError, type ErrorFacts } from './oslo-messaging.error.js';
-import type { TimeoutDiagnosis } from './timeout-diagnosis.js';
+import { type ErrorFacts, type ErrorFault, OsloMessagingError } from './oslo-messaging.error.js';
+import type { TimeoutDiagnosis, TimeoutReason } from './timeout-diagnosis.js';
 
 /**
  * A timeout's facts; only calls are diagnosed.
@@ -8,7 +8,17 @@ import type { TimeoutDiagnosis } from './timeout-diagnosis.js';
  */
 export interface TimeoutFacts extends ErrorFacts {
   diagnosis?: TimeoutDiagnosis;
+  /** @defaultValue what the diagnosis says; `'peer'` without one */
+  fault?: ErrorFault;
 }
+
+/** Where a server could have answered; in all else the broker, or the way to it, was in between. */
+const reasonsOfThePeer: ReadonlySet<TimeoutReason> = new Set([
+  'no-consumers',
+  'no-exchange',
+  'no-queue',
+  'not-answered',
+]);
 
 /**
  * A call was not answered in time, or its monitor heard nothing for too long.
@@ -22,7 +32,9 @@ export class MessagingTimeout extends OsloMessagingError {
   readonly diagnosis?: TimeoutDiagnosis;
 
   constructor(message: string, facts?: TimeoutFacts) {
-    super(message, { code: 'OSLO_TIMEOUT', fault: 'peer', retryable: true }, facts);
+    const reason = facts?.diagnosis?.reason ?? 'not-answered';
+    const fault = facts?.fault ?? (reasonsOfThePeer.has(reason) ? 'peer' : 'broker');
+    super(message, { code: 'OSLO_TIMEOUT', fault, retryable: true }, facts);
     if (facts?.diagnosis !== undefined) this.diagnosis = facts.diagnosis;
   }
 }

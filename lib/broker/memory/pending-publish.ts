@@ -90,7 +90,8 @@ export class PendingPublish {
 
   timeOut(): void {
     const elapsedMs = Math.round(this.elapsedMs);
-    this.reject(new MessagingTimeout(`${this.description}: not confirmed after ${elapsedMs} ms`, { elapsedMs }));
+    const text = `${this.description}: not confirmed after ${elapsedMs} ms`;
+    this.reject(new MessagingTimeout(text, { elapsedMs, fault: 'broker' }));
   }
 
   private settled(): void {

@@ -90,7 +90,7 @@ export class PendingMessage {
   timeOut(now: number, hindrance?: string): void {
     const elapsedMs = Math.round(now - this.since);
     const text = `${this.description}: not confirmed after ${elapsedMs} ms${hindrance === undefined ? '' : `, ${hindrance}`}`;
-    this.reject(new MessagingTimeout(text, { elapsedMs }));
+    this.reject(new MessagingTimeout(text, { elapsedMs, fault: 'broker' }));
   }
 
   private settled(): void {

@@ -49,7 +49,10 @@ describe('with nobody there', () => {
   it('a publish ends when its time or its life is over', async () => {
     const broker = brokers.open(await nobodyThere());
     const ended = [broker.publish({ ...message, giveUpMs: 50 }), broker.publish({ ...message, expirationMs: 50 })];
-    for (const one of ended) await expect(one).rejects.toBeInstanceOf(MessagingTimeout);
+    for (const one of ended) {
+      await expect(one).rejects.toBeInstanceOf(MessagingTimeout);
+      await expect(one).rejects.toMatchObject({ fault: 'broker' });
+    }
   });
 
   it('what has expired meanwhile is not sent at all', async () => {

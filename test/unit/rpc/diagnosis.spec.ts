@@ -76,6 +76,7 @@ describe('the diagnosis of a timeout', () => {
     const callings = [begin(), begin({ timeout: 11 }), begin({ timeout: 12 })];
     await ms(12_000);
     const [first, , last] = await Promise.all(callings.map(timeoutOf));
+    expect(first!.fault).toBe('peer');
     expect(first!.diagnosis).toMatchObject({ reason: 'no-consumers', messages: 3, consumers: 0 });
     expect(first!.message).toContain("queue 'conductor' has no consumers and 3 messages waiting");
     // The requests of the others have expired by then.
@@ -126,7 +127,8 @@ describe('the diagnosis of a timeout', () => {
     on().bus.accepting = false;
     broker.interrupted();
     await ms(8000);
-    const { diagnosis, message } = await timeoutOf(calling);
+    const { diagnosis, fault, message } = await timeoutOf(calling);
+    expect(fault).toBe('broker');
     expect(diagnosis).toMatchObject({ reason: 'disconnected', confirmed: true, outages: [{ to: null }, { to: null }] });
     expect(message).toContain('the publish connection is down since 2026-01-01T12:00:02.001Z');
   });
