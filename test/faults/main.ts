@@ -28,6 +28,7 @@ const endsAt = performance.now() + Number(values.seconds) * 1_000;
 const chosen = allFaults.filter(({ name }) => new RegExp(values.only).test(name));
 const results: RoundResult[] = [];
 const violations: string[] = [];
+const notes: string[] = [];
 
 function isOver(): boolean {
   return performance.now() >= endsAt;
@@ -37,8 +38,9 @@ async function inject(scene: Scene, fault: Fault): Promise<void> {
   const result = await new Round(scene, fault).run();
   results.push(result);
   violations.push(...result.violations.map((violation) => `${fault.name}: ${violation}`));
+  notes.push(...result.notes.map((note) => `${fault.name}: ${note}`));
   const recovery = result.recoveryMs === undefined ? 'not recovered' : `${Math.round(result.recoveryMs)} ms`;
-  console.error(`${results.length} ${fault.name}: ${recovery} ${result.violations.join('; ')}`);
+  console.error(`${results.length} ${fault.name}: ${recovery} ${[...result.violations, ...result.notes].join('; ')}`);
   if (values.verbose) console.error(`  ${result.story}`);
 }
 
@@ -74,5 +76,6 @@ const rows: FaultRow[] = chosen
   .map(({ name }) => ({ fault: name, results: results.filter(({ fault }) => fault === name) }))
   .filter(({ results: some }) => some.length > 0);
 console.log(faultTable(rows));
+if (notes.length > 0) console.log(`Left behind by the broker:\n${notes.join('\n')}`);
 console.log(violations.length === 0 ? 'All claims hold.' : `Claims that do not hold:\n${violations.join('\n')}`);
 process.exitCode = violations.length === 0 ? 0 : 1;

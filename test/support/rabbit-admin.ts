@@ -84,6 +84,13 @@ export class RabbitAdmin {
         messages_ready, messages_unacknowledged, consumers])]`);
   }
 
+  /** What the broker's channels have delivered and wait for the acknowledgement of, in all. */
+  messagesHeld(): Promise<number> {
+    return this.evaluate(
+      'lists:sum([Get(messages_unacknowledged, C) || C <- rabbit_channel:info_all([messages_unacknowledged])])',
+    );
+  }
+
   /** Without the broker's own (`amq.*` and the default exchange). */
   async listExchanges(vhost: string): Promise<ExchangeInfo[]> {
     const exchanges = await this.evaluate<ExchangeInfo[]>(`[#{name => Name(Get(name, X)), type => Get(type, X),

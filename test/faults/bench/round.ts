@@ -16,6 +16,8 @@ export interface RoundResult {
   noticedMs?: number;
   /** Claims that did not hold. */
   violations: string[];
+  /** What the broker alone has to answer for. */
+  notes: string[];
   /** What was reported meanwhile, and why calls failed. */
   story: string;
 }
@@ -30,6 +32,7 @@ const WARM_UP_MS = 400;
 export class Round {
   private readonly ledger = new Ledger();
   private readonly violations: string[] = [];
+  private readonly notes: string[] = [];
 
   constructor(
     private readonly scene: Scene,
@@ -51,7 +54,7 @@ export class Round {
     await this.stopWork();
     const judged = this.judged(injected, recoveryMs);
     const story = `${this.reports(injected.since)}\n  ${this.failures()}`;
-    return { ...judged, fault: fault.name, violations: this.violations, story };
+    return { ...judged, fault: fault.name, violations: this.violations, notes: this.notes, story };
   }
 
   /** Waits until each kind of work that was sent from `hitFrom` on is done again; how long after `since` that was. */
@@ -99,13 +102,22 @@ export class Round {
     const limitMs = CALL_TIMEOUT * 1_000 + 2 * DEADLINE_SLACK_MS;
     const late = Symbol('late');
     const ended = await Promise.race([this.scene.caller.tell('pause'), delay(limitMs, late, { ref: false })]);
-    await this.scene.drained().catch((error: unknown) => this.violations.push(String(error)));
+    await this.drained();
     // What a lost connection held comes again when the broker has noticed. If it does not, the tally tells.
     await eventually(() => this.allHeard(), 'all notifications being heard', STANDING_LIMIT_MS).catch(() => undefined);
     if (ended !== late) return;
     const pending = [...this.ledger.items.values()].filter((item) => item.ended === undefined);
     const lanes = new Set(pending.map(({ sent }) => sent.lane));
     this.violations.push(`${pending.length} promises are still pending (${[...lanes].join(', ')})`);
+  }
+
+  private async drained(): Promise<void> {
+    try {
+      const note = await this.scene.drained();
+      if (note !== undefined) this.notes.push(note);
+    } catch (error) {
+      this.violations.push(String(error));
+    }
   }
 
   private allHeard(): boolean {
@@ -116,7 +128,7 @@ export class Round {
   private judged(
     { since, brokenAt = since }: Injected,
     recoveryMs: number | undefined,
-  ): Omit<RoundResult, 'fault' | 'story' | 'violations'> {
+  ): Pick<RoundResult, 'noticedMs' | 'recoveryMs' | 'tally'> {
     const { claims } = this.fault;
     const tally = tallyOf(this.ledger);
     const noticedMs = claims.noticedWithinMs === undefined ? undefined : this.noticedAfter(brokenAt);
