@@ -164,7 +164,7 @@ export type { PrepareOptions } from './rpc/call-settings.js';
 export type { PythonExceptions } from './rpc/exception-map.js';
 export type { DeliveryFacts } from './rpc/incoming-request.js';
 export type { RemoteExceptionClass } from './rpc/remote-exceptions.js';
-export type { ReplyCounters } from './rpc/reply-inbox.js';
+export type { ReplyCounters } from './rpc/reply-counters.js';
 export type { CallOptions, RpcArguments, SendOptions } from './rpc/rpc-call-context.js';
 export type { RpcClientOptions, TransportOptions } from './rpc/rpc-client-options.js';
 export type { RpcEndpoint, RpcHandler } from './rpc/rpc-endpoint.js';

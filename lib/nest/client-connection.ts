@@ -3,7 +3,7 @@ import type { Broker, BrokerState } from '../broker/broker.js';
 import { ClosedError } from '../errors/delivery.errors.js';
 import { EventChannel } from '../events/event-channel.js';
 import type { HealthSnapshot } from '../events/health-snapshot.js';
-import type { ReplyCounters } from '../rpc/reply-inbox.js';
+import type { ReplyCounters } from '../rpc/reply-counters.js';
 import { RpcClient } from '../rpc/rpc-client.js';
 import type { ResolvedClientOsloRpcOptions } from './client-oslo-rpc-options.js';
 import { logEvents } from './event-logger.js';
@@ -15,6 +15,7 @@ const NOTHING_COUNTED: Readonly<ReplyCounters> = {
   heartbeats: 0,
   lateReplies: 0,
   unknownReplies: 0,
+  repeatedReplies: 0,
   malformedReplies: 0,
 };
 

@@ -1,7 +1,7 @@
 import type { Broker } from '../broker/broker.js';
 import type { EventChannel } from '../events/event-channel.js';
 import type { HealthSnapshot } from '../events/health-snapshot.js';
-import type { ReplyCounters } from '../rpc/reply-inbox.js';
+import type { ReplyCounters } from '../rpc/reply-counters.js';
 import { ClientConnection } from './client-connection.js';
 import { resolveClientOsloRpcOptions, type ClientOsloRpcOptions } from './client-oslo-rpc-options.js';
 import type { AnyOsloApi } from './oslo-api.js';

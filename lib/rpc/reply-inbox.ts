@@ -7,29 +7,17 @@ import type { IntegerReading } from '../wire/json.js';
 import { openEnvelope } from '../wire/envelope.js';
 import { decodeReply, isHeartbeat, type RpcReply } from '../wire/rpc-reply.js';
 import { newReplyQueueName, replyQueueTopology } from '../wire/topology.js';
-import { shown } from '../wire/shown.js';
 import { diagnose } from './call-diagnosis.js';
-import { EndedCalls, type EndedCall } from './ended-calls.js';
+import { EndedCalls } from './ended-calls.js';
 import { OutageLog } from './outage-log.js';
+import type { ReplyCounters } from './reply-counters.js';
 import { ReplyQueueOpening } from './reply-queue-opening.js';
 import type { CallKeeper, PendingCall } from './pending-call.js';
 import { TargetLooks, type TargetLook } from './target-looks.js';
+import { UnmatchedReplies } from './unmatched-replies.js';
 
 /** Time for the broker to agree to a goodbye. */
 const GOODBYE_MS = 2000;
-
-/**
- * What an inbox has counted since it was made.
- *
- * @publicApi
- */
-export interface ReplyCounters {
-  replies: number;
-  heartbeats: number;
-  lateReplies: number;
-  unknownReplies: number;
-  malformedReplies: number;
-}
 
 const inboxes = new WeakMap<Broker, Map<IntegerReading, ReplyInbox>>();
 
@@ -48,10 +36,12 @@ export class ReplyInbox implements CallKeeper {
     heartbeats: 0,
     lateReplies: 0,
     unknownReplies: 0,
+    repeatedReplies: 0,
     malformedReplies: 0,
   };
   private readonly pending = new Map<string, PendingCall>();
   private readonly ended = new EndedCalls();
+  private readonly unmatched: UnmatchedReplies;
   private readonly looks: TargetLooks;
   private readonly outages: OutageLog;
   private readonly stopListening: () => void;
@@ -67,6 +57,7 @@ export class ReplyInbox implements CallKeeper {
     private readonly integers: IntegerReading,
   ) {
     this.events = broker.events.scope();
+    this.unmatched = new UnmatchedReplies(broker.events, this.counters, this.ended);
     this.opening = new ReplyQueueOpening(this.events);
     this.looks = new TargetLooks(broker);
     this.outages = new OutageLog(broker, this.events);
@@ -119,7 +110,7 @@ export class ReplyInbox implements CallKeeper {
 
   forget(call: PendingCall, answerMayCome: boolean): void {
     this.pending.delete(call.facts.msgId);
-    if (!answerMayCome) return;
+    if (!answerMayCome) return this.unmatched.expectRepetition(call.facts.msgId);
     this.ended.add(call.facts, call.diagnosis);
   }
 
@@ -193,7 +184,7 @@ export class ReplyInbox implements CallKeeper {
       delivery.ack();
       const call = this.pending.get(reply.msgId);
       if (call) this.count(reply, call);
-      else this.reportUnmatched(reply);
+      else this.unmatched.report(reply);
     }
   }
 
@@ -216,30 +207,6 @@ export class ReplyInbox implements CallKeeper {
   private count(reply: RpcReply, call: PendingCall): void {
     this.counters[isHeartbeat(reply) ? 'heartbeats' : 'replies'] += 1;
     call.receive(reply);
-  }
-
-  /** Heartbeats that go on after their call are a known habit of Python servers, and no news. */
-  private reportUnmatched(reply: RpcReply): void {
-    const { msgId } = reply;
-    if (isHeartbeat(reply)) {
-      this.counters.heartbeats += 1;
-      return;
-    }
-    const call = this.ended.take(msgId);
-    if (call) return this.reportLate(call);
-    this.counters.unknownReplies += 1;
-    const message = `A reply came for a call that is not waiting: message ${shown(msgId)}`;
-    this.broker.events.emit({ type: 'reply-unmatched', reason: 'unknown', level: 'warn', message, msgId });
-  }
-
-  private reportLate({ facts, endedAt, diagnosis }: EndedCall): void {
-    const { msgId, method, target } = facts;
-    this.counters.lateReplies += 1;
-    const lateByMs = Math.round(performance.now() - endedAt);
-    if (diagnosis) diagnosis.answeredLateByMs = lateByMs;
-    const message = `The reply to ${method} of ${target} came ${lateByMs} ms after its call had ended (message ${msgId})`;
-    const late = { reason: 'late', msgId, method, target, lateByMs } as const;
-    this.broker.events.emit({ type: 'reply-unmatched', level: 'warn', message, ...late });
   }
 
   /** Each call gets an error of its own: they show where they were made. */

@@ -3,18 +3,8 @@ import { MessageUndeliverable } from '../errors/delivery.errors.js';
 import { MalformedMessage } from '../errors/wire.errors.js';
 import type { EventChannel } from '../events/event-channel.js';
 import { shown } from '../wire/shown.js';
-
-/** One answer, ready to be sent. */
-export interface OutgoingReply {
-  readonly replyQueue: string;
-  readonly msgId: string;
-  readonly method: string;
-  readonly body: string;
-  /** On the clock of `performance.now()`: when the caller has given up at the latest. */
-  readonly giveUpAt: number;
-  /** What to send in its place, once, where the broker takes nothing like it. */
-  readonly instead: ((refusal: MalformedMessage) => string) | undefined;
-}
+import type { OutgoingReply } from './outgoing-reply.js';
+import { UnprovenReplies } from './unproven-replies.js';
 
 /** As Python's reply retry; sooner at first, as most queues that are lost are back in a moment. */
 const RETRY_INTERVAL_MS = 250;
@@ -34,14 +24,16 @@ const PROBES_PER_INTERVAL = 256;
  *
  * Mirrors `_send_reply` of Python's incoming message, with its retry and its cache of obsolete reply
  * queues, except that no handler slot waits, that one probe per queue and interval is sent however many
- * answers wait for it, that it ends when the caller cannot be waiting any more, and that an answer to an
- * obsolete queue is still tried once: a client that comes back has it under the same name.
+ * answers wait for it, that it ends when the caller cannot be waiting any more, that an answer to an
+ * obsolete queue is still tried once (a client that comes back has it under the same name), and that what may
+ * have been lost with a queue is sent again.
  */
 export class ReplySender {
   private readonly missing = new Map<string, OutgoingReply[]>();
   private readonly missingSince = new Map<string, number>();
   private readonly probes = new Map<string, NodeJS.Timeout>();
   private readonly deadUntil = new Map<string, number>();
+  private readonly unproven = new UnprovenReplies();
   private readonly whenIdle = new Set<() => void>();
   private sending = 0;
   private waiting = 0;
@@ -75,9 +67,20 @@ export class ReplySender {
     this.sending += 1;
     const failure = await this.publish(reply);
     this.sending -= 1;
-    if (failure instanceof MessageUndeliverable && !this.closed) this.hold(reply);
+    if (failure instanceof MessageUndeliverable && !this.closed) this.queueMissing(reply);
     else if (failure) this.failed(reply, failure);
+    // A later one has come back sooner.
+    else if (this.missing.has(reply.replyQueue)) this.holdSuspects(reply.replyQueue);
     this.wakeWhenIdle();
+  }
+
+  private queueMissing(reply: OutgoingReply): void {
+    this.holdSuspects(reply.replyQueue);
+    this.hold(reply);
+  }
+
+  private holdSuspects(replyQueue: string): void {
+    for (const suspect of this.unproven.take(replyQueue, performance.now())) this.hold({ ...suspect, again: true });
   }
 
   private failed(reply: OutgoingReply, failure: Error): void {
@@ -90,10 +93,13 @@ export class ReplySender {
   }
 
   /** What kept it from being taken: `MessageUndeliverable` when there is no such queue; anything else is final. */
-  private async publish({ replyQueue: routingKey, body, giveUpAt }: OutgoingReply): Promise<Error | undefined> {
-    const giveUpMs = Math.max(1, Math.ceil(giveUpAt - performance.now()));
+  private async publish(reply: OutgoingReply): Promise<Error | undefined> {
+    const { replyQueue: routingKey, body, giveUpAt } = reply;
+    const sentAt = performance.now();
+    const giveUpMs = Math.max(1, Math.ceil(giveUpAt - sentAt));
     try {
       await this.broker.publish({ exchange: '', routingKey, mandatory: true, body, giveUpMs });
+      this.unproven.confirmed(reply, sentAt, performance.now());
       this.deadUntil.delete(routingKey);
       return undefined;
     } catch (error) {
@@ -194,7 +200,8 @@ export class ReplySender {
     this.wakeWhenIdle();
   }
 
-  private drop({ replyQueue, msgId, method }: OutgoingReply, reason: string, error?: unknown): void {
+  private drop({ replyQueue, msgId, method, again }: OutgoingReply, reason: string, error?: unknown): void {
+    if (again) return;
     const message = `The answer to ${shown(method)} was not delivered to ${shown(replyQueue)}: ${reason} (message ${shown(msgId)})`;
     this.events.emit({ type: 'reply-dropped', level: 'warn', message, replyQueue, msgId, error });
   }

@@ -5,7 +5,7 @@ import type { Target } from '../wire/target.js';
 import { initialSettings } from './call-settings.js';
 import { ClientTransport } from './client-transport.js';
 import { RpcCallContext } from './rpc-call-context.js';
-import type { ReplyCounters } from './reply-inbox.js';
+import type { ReplyCounters } from './reply-counters.js';
 import { resolveRpcClientOptions, type RpcClientOptions } from './rpc-client-options.js';
 
 /**

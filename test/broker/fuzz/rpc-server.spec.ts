@@ -76,9 +76,9 @@ it(
     });
     await eventually(() => isDone(client.replyQueue));
     events.take(ours.events);
-    const { unknownReplies, lateReplies, malformedReplies, heartbeats } = client.counters;
+    const { unknownReplies, lateReplies, malformedReplies, heartbeats, repeatedReplies } = client.counters;
     const unread = events.of('message-rejected') - malformedReplies;
-    expect(unknownReplies + lateReplies + malformedReplies + heartbeats + unread).toBe(MUTANTS);
+    expect(unknownReplies + lateReplies + malformedReplies + heartbeats + repeatedReplies + unread).toBe(MUTANTS);
     for (const many of [unknownReplies, malformedReplies, unread]) expect(many).toBeGreaterThan(MUTANTS / 100);
     expect(events.of('consumers-lost')).toBe(0);
     expect(await client.call('echo', { still: 'here' })).toEqual({ still: 'here' });

@@ -94,6 +94,21 @@ describe('a client whose call is waiting', () => {
     ]);
   });
 
+  it('gets all answers though its reply queue is deleted again and again under load', async () => {
+    await serve();
+    const client = clientOn(brokers.open(vhost.url));
+    const calls: Promise<unknown>[] = [];
+    const load = setInterval(() => calls.push(client.call('echo', { n: calls.length })), 1);
+    for (let deleted = 0; deleted < 20; deleted += 1) {
+      await eventually(() => client.health.consuming);
+      const answered = calls.length;
+      await eventually(() => calls.length > answered + 20 && client.pendingCalls < 5);
+      await vhost.deleteQueue(client.replyQueue);
+    }
+    clearInterval(load);
+    expect(await Promise.all(calls)).toEqual(calls.map((_call, n) => ({ n })));
+  });
+
   it('notices a deleted reply queue though the cancellation got lost', async () => {
     await serve();
     const broker = brokerViaProxy(500);

@@ -121,6 +121,7 @@ describe('a call', () => {
       heartbeats: 1,
       lateReplies: 1,
       unknownReplies: 1,
+      repeatedReplies: 0,
       malformedReplies: 3,
     });
     expect(on().eventsOf('reply-unmatched')).toMatchObject([{ reason: 'late', method: 'echo' }, { reason: 'unknown' }]);
@@ -136,6 +137,19 @@ describe('a call', () => {
     void peer.answer(await peer.next(), { result: 'fine' });
     await vi.advanceTimersByTimeAsync(10);
     expect(await calling).toBe('fine');
+  });
+
+  it('a second answer to the same call is counted, and no news', async () => {
+    const client = on().client();
+    const calling = client.call('echo');
+    const request = await peer.next();
+    await peer.answer(request, { result: 'once' });
+    expect(await calling).toBe('once');
+    await peer.answer(request, { result: 'twice' });
+    await vi.waitFor(() =>
+      expect(client.counters).toMatchObject({ replies: 1, repeatedReplies: 1, unknownReplies: 0 }),
+    );
+    expect(on().eventsOf('reply-unmatched')).toEqual([]);
   });
 
   it('one reply that cannot be deserialized ends its own call only', async () => {

@@ -1,0 +1,14 @@
+/**
+ * What an inbox has counted since it was made.
+ *
+ * @publicApi
+ */
+export interface ReplyCounters {
+  replies: number;
+  heartbeats: number;
+  lateReplies: number;
+  unknownReplies: number;
+  /** To calls that had been answered: a server sends again what may have been lost. */
+  repeatedReplies: number;
+  malformedReplies: number;
+}
