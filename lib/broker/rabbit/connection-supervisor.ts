@@ -72,9 +72,9 @@ export class ConnectionSupervisor implements LineObserver {
     void this.connect();
   }
 
-  /** The broker was reached another way just now: there is nothing left to wait for. */
+  /** The broker was reached another way just now: there is nothing left to wait for, unless it ends each line of ours. */
   hurry(): void {
-    if (this.ended || !this.retry || this.parts.policy.isPrescribed) return;
+    if (this.ended || !this.retry || this.parts.policy.isPrescribed || this.shortLines > forgivenShortLines) return;
     clearTimeout(this.retry);
     this.retry = undefined;
     void this.connect();

@@ -1,3 +1,5 @@
+import { EventEmitter } from 'node:events';
+import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ConnectionOpener } from '../../../lib/broker/rabbit/connection-opener.js';
 import { ConnectionState } from '../../../lib/broker/rabbit/connection-state.js';
@@ -15,10 +17,27 @@ afterEach(() => {
 
 /** Connects to nobody; how often it has tried. */
 function refused(options: ReconnectOptions = {}, hostnames = ['localhost']) {
+  return supervised(() => Promise.reject(new Error('connect ECONNREFUSED')), options, hostnames);
+}
+
+/** A broker that greets in 3 ms, and ends the connection 1 ms later. */
+async function shortLived(): Promise<unknown> {
+  await new Promise((resolve) => setTimeout(resolve, 3));
+  const stream = Object.assign(new PassThrough(), { bytesRead: 0, destroySoon: () => undefined }).on(
+    'error',
+    () => undefined,
+  );
+  const createChannel = (): Promise<never> => new Promise(() => undefined);
+  const model = Object.assign(new EventEmitter(), { connection: { stream }, createChannel });
+  setTimeout(() => model.emit('close'), 1);
+  return model;
+}
+
+function supervised(connect: () => Promise<unknown>, options: ReconnectOptions = {}, hostnames = ['localhost']) {
   const attempts = { count: 0 };
-  const open = async (): Promise<never> => {
+  const open = (): Promise<unknown> => {
     attempts.count += 1;
-    throw new Error('connect ECONNREFUSED');
+    return connect();
   };
   const events = new EventChannel();
   events.subscribe(() => undefined);
@@ -72,6 +91,22 @@ describe('ConnectionSupervisor, told that the broker was reached another way', (
     supervisor.hurry();
     await vi.advanceTimersByTimeAsync(10_000);
     expect(attempts.count).toBe(1);
+  });
+});
+
+describe('ConnectionSupervisor, where the broker ends each line at once', () => {
+  it('pauses, however often another line comes up', async () => {
+    const [one, other] = [supervised(shortLived), supervised(shortLived)];
+    one.supervisor.listen({ lineUp: () => other.supervisor.hurry() });
+    other.supervisor.listen({ lineUp: () => one.supervisor.hurry() });
+    one.supervisor.start();
+    await vi.advanceTimersByTimeAsync(4);
+    other.supervisor.start();
+    await vi.advanceTimersByTimeAsync(10_000);
+    // At most a second each, but for the first few.
+    expect(one.attempts.count + other.attempts.count).toBeGreaterThan(20);
+    expect(one.attempts.count + other.attempts.count).toBeLessThan(50);
+    await Promise.all([one.supervisor.close(), other.supervisor.close()]);
   });
 });
 
