@@ -11,22 +11,24 @@ const nothing = (): void => undefined;
  * no silence: given up for it, the message would begin anew on the next connection, again and again.
  */
 export class LargeUploads {
-  private bytes = 0;
+  /** They go out one after the other. */
+  private readonly waiting = new Set<{ readonly bytes: number }>();
   private changedAt = 0;
 
-  /** Whether they may still take their time. */
+  /** Whether the first of them may still take its time; that more have come is no sign of life. */
   get areUnderWay(): boolean {
-    return this.bytes > 0 && performance.now() - this.changedAt < this.bytes / slowestBytesPerMs;
+    const [first] = this.waiting;
+    return first !== undefined && performance.now() - this.changedAt < first.bytes / slowestBytesPerMs;
   }
 
   /** Returns what is to be called at its end, once. */
   begin(bytes: number): () => void {
     if (bytes < largeBytes) return nothing;
-    // More of them are no sign of life.
-    if (this.bytes === 0) this.changedAt = performance.now();
-    this.bytes += bytes;
+    if (this.waiting.size === 0) this.changedAt = performance.now();
+    const upload = { bytes };
+    this.waiting.add(upload);
     return () => {
-      this.bytes -= bytes;
+      this.waiting.delete(upload);
       this.changedAt = performance.now();
     };
   }
