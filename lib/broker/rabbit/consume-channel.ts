@@ -5,6 +5,7 @@ import { AckLedger } from './ack-ledger.js';
 import { answeredInTime } from './answered-in-time.js';
 import { readBody } from './body-reader.js';
 import type { Line } from './line.js';
+import { openedInTime } from './opened-in-time.js';
 import { type DeliveryChannel, RabbitDelivery } from './rabbit-delivery.js';
 import type { DeliverySource } from './silent-queues.js';
 import { NoAnswer } from './spare-channel.js';
@@ -53,7 +54,8 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     events: EventChannel,
     maxMessageBytes: number,
   ): Promise<ConsumeChannel> {
-    return new ConsumeChannel(line, await line.model.createChannel(), observer, events, maxMessageBytes);
+    const channel = await openedInTime(line.model.createChannel(), line.patienceBehindDeliveries);
+    return new ConsumeChannel(line, channel, observer, events, maxMessageBytes);
   }
 
   get isAlive(): boolean {
@@ -82,8 +84,11 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     return this.alive && this.answered.has(queue) && this.consumers.has(queue);
   }
 
+  /**
+   * @throws NoAnswer the channel serves nothing any more, until that comes
+   */
   async prefetch(count: number): Promise<void> {
-    await this.channel.prefetch(count, false);
+    await this.inTime(this.channel.prefetch(count, false), 'prefetch');
   }
 
   /**
@@ -95,11 +100,19 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     const take = (message: ConsumeMessage | null): void => this.received(queue, message);
     const answer = this.channel.consume(queue, take, { consumerTag, noAck: false });
     try {
-      await answeredInTime(answer, this.line.patienceBehindDeliveries, () => new NoAnswer(`consume queue '${queue}'`));
+      await this.inTime(answer, `consume queue '${queue}'`);
       this.answered.add(queue);
     } catch (error) {
-      this.stuck = error instanceof NoAnswer;
       this.consumers.delete(queue);
+      throw error;
+    }
+  }
+
+  private async inTime(answer: Promise<unknown>, what: string): Promise<void> {
+    try {
+      await answeredInTime(answer, this.line.patienceBehindDeliveries, () => new NoAnswer(what));
+    } catch (error) {
+      this.stuck = error instanceof NoAnswer;
       throw error;
     }
   }

@@ -27,7 +27,7 @@ export interface ConsumerParts {
   onEnded(consumer: Consumer): void;
 }
 
-/** How long a declaration that is under way is waited for. */
+/** How long a declaration that is under way is waited for, or the broker's answer to a good-bye. */
 const goodbyeMs = 1_000;
 
 /** The consumers of one request: made again, under the same names and tags, as often as they are lost. */
@@ -114,7 +114,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     if (forgotten.length === 0) return this.renewBindings(channel.line);
     const goodbyes = forgotten.map((queue) => channel.forget(queue));
     this.losses.report(forgotten, 'the broker does not know our consumers any more');
-    await Promise.all(goodbyes);
+    await within(goodbyeMs, Promise.all(goodbyes));
     if (!this.ending) this.timer.soon();
   }
 

@@ -21,6 +21,9 @@ export interface LineObserver {
 /** How long an orderly good-bye may take before the socket is cut. */
 const goodbyeMs = 1_000;
 
+/** Heartbeats and answers to our own questions; deliveries are more. */
+const smallTalkBytes = 1_024;
+
 /** As long at most an answer is awaited behind deliveries. */
 const longestBacklogMs = 60_000;
 
@@ -101,7 +104,7 @@ export class Line {
     const since = performance.now();
     let seen = this.socket.bytesRead;
     const excused = (): boolean => {
-      const arrives = this.socket.bytesRead !== seen;
+      const arrives = this.socket.bytesRead - seen > smallTalkBytes;
       seen = this.socket.bytesRead;
       return this.patience.excused() || (arrives && performance.now() - since < longestBacklogMs);
     };

@@ -1,5 +1,6 @@
 import type { ConfirmChannel, Options } from 'amqplib';
 import type { Line } from './line.js';
+import { openedInTime } from './opened-in-time.js';
 import type { PendingMessage } from './pending-message.js';
 import type { ReturnedMessage } from './returned-messages.js';
 
@@ -33,7 +34,8 @@ export class PublishChannel {
   }
 
   static async open(line: Line, observer: PublishChannelObserver): Promise<PublishChannel> {
-    return new PublishChannel(line, await line.model.createConfirmChannel(), observer);
+    const channel = await openedInTime(line.model.createConfirmChannel(), line.patience);
+    return new PublishChannel(line, channel, observer);
   }
 
   /** Whether the broker reads what is written now. */

@@ -1,0 +1,69 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AmqpProxy } from '../../support/amqp-proxy.js';
+import { eventually } from '../../support/eventually.js';
+import { useVhost } from '../../support/rabbit.js';
+import { collect } from './collected-deliveries.js';
+import { type ObservedBroker, useBrokers } from './rabbit-brokers.js';
+import { topicTopology } from './topologies.js';
+
+const vhost = useVhost();
+const brokers = useBrokers(afterEach);
+const topology = topicTopology('tx', 'work');
+/** Far less than the minute that answers behind deliveries may take. */
+const PATIENCE_MS = 20_000;
+
+let proxy: AmqpProxy;
+beforeEach(async () => {
+  proxy = await AmqpProxy.start(vhost.address);
+});
+afterEach(async () => {
+  await proxy.close();
+  if (await vhost.queue('work')) await vhost.deleteQueue('work');
+});
+
+function impatient(): ObservedBroker {
+  return brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 1_000, consumerCheckIntervalMs: 300 });
+}
+
+describe('an answer of the broker that never comes, on a line that lives', () => {
+  it.each(['ChannelOpenOk', 'BasicQosOk', 'BasicConsumeOk'])('%s: consumed on another channel', async (method) => {
+    const broker = impatient();
+    await broker.connected();
+    // The publish connection is there: what comes now is the consumer's.
+    await broker.publish({ exchange: '', routingKey: 'nobody', body: '{}' });
+    const swallowed = proxy.strike({
+      from: 'broker',
+      method,
+      when: ({ connection }) => connection === 1,
+      fault: 'swallow',
+    });
+    const received = collect();
+    const consuming = broker.consume(received.request(topology, { prefetch: 10 }));
+    await swallowed;
+    const subscription = await consuming;
+    await eventually(() => subscription.consuming, 'consuming', PATIENCE_MS);
+    await broker.publish({ exchange: 'tx', routingKey: 'work', body: 'heard' });
+    expect(Buffer.from((await received.next()).body).toString()).toBe('heard');
+    expect(await vhost.queue('work')).toMatchObject({ consumers: 1 });
+  });
+
+  it('ConfirmSelectOk: published on another channel', async () => {
+    const swallowed = proxy.strike({ from: 'broker', method: 'ConfirmSelectOk', fault: 'swallow' });
+    const broker = impatient();
+    const sent = broker.publish({ exchange: '', routingKey: 'nobody', body: '{}' });
+    await swallowed;
+    await expect(sent).resolves.toBeUndefined();
+  });
+
+  it('BasicCancelOk of a consumer that the broker has forgotten: consumed again', async () => {
+    const broker = impatient();
+    const subscription = await broker.consume(collect().request(topology));
+    const swallowed = ['BasicCancel', 'BasicCancelOk'].map((method) =>
+      proxy.strike({ from: 'broker', method, fault: 'swallow' }),
+    );
+    await vhost.deleteQueue('work');
+    await Promise.all(swallowed);
+    await eventually(() => subscription.consuming, 'consuming', PATIENCE_MS);
+    await eventually(async () => (await vhost.queue('work'))?.consumers === 1);
+  });
+});
