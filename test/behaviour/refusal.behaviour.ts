@@ -84,6 +84,16 @@ export function describeRefusal(clients: Clients, bus: FaultyBus): void {
       await broker.deleteQueue(name);
     });
 
+    it('nor is one whose sender has ended already, though the broker is there', async () => {
+      const broker = await clients.connect();
+      const name = unique('q');
+      const message = { exchange: '', routingKey: name, topology: [queue(name)] };
+      await broker.publish({ ...message, body: 'wanted' });
+      await broker.publish({ ...message, body: 'needless', sender: { ended: true } });
+      expect(await broker.inspectQueue(name)).toEqual({ messages: 1, consumers: 0 });
+      await broker.deleteQueue(name);
+    });
+
     it('a message that is given up meanwhile is not sent later', async () => {
       const broker = await stranded();
       const name = unique('q');

@@ -54,7 +54,8 @@ export class Publisher implements ChannelKeeperObserver {
     if (refusal) return Promise.reject(refusal);
     const pending = new PendingMessage(message, this.inFlight.add(message));
     const refused = this.refusals.reasonFor(pending);
-    if (refused !== undefined) pending.fail(refused);
+    if (message.sender?.ended) pending.resolve();
+    else if (refused !== undefined) pending.fail(refused);
     else this.send(pending);
     return pending.promise;
   }
