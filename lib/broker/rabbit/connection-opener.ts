@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
 import { connect, type ChannelModel, type Options, type SocketOptions } from 'amqplib';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import { socketOf } from './amqp-socket.js';
@@ -10,9 +12,20 @@ const shortestConnectTimeoutMs = 1_000;
 /** RabbitMQ itself ends a handshake after 10 s unless told otherwise. */
 const longestConnectTimeoutMs = 15_000;
 
+/** amqplib does not show its socket before the end of the handshake. */
+function watchingSockets<T>(begin: () => T, told: (socket: Socket) => void): T {
+  const watch = (message: unknown): void => told((message as { socket: Socket }).socket);
+  subscribe('net.client.socket', watch);
+  try {
+    return begin();
+  } finally {
+    unsubscribe('net.client.socket', watch);
+  }
+}
+
 /** Opens AMQP connections as this library wants them. */
 export class ConnectionOpener {
-  /** How often in a row each host has not answered in time. */
+  /** How often each host has been reached and has not greeted us in time, since it last did. */
   private readonly tooSlow = new Map<BrokerHost, number>();
 
   constructor(
@@ -24,8 +37,9 @@ export class ConnectionOpener {
   /** One attempt, handshake included. Aborting `signal` ends it at any moment, and the socket afterwards too. */
   async open(host: BrokerHost, abort: AbortController): Promise<ChannelModel> {
     const timeoutMs = this.timeoutMs(host);
+    let socket: Socket | undefined;
     const timer = setTimeout(() => {
-      this.tooSlow.set(host, (this.tooSlow.get(host) ?? 0) + 1);
+      if (socket?.connecting === false) this.tooSlow.set(host, (this.tooSlow.get(host) ?? 0) + 1);
       abort.abort();
     }, timeoutMs);
     let onAbort: (() => void) | undefined;
@@ -34,10 +48,9 @@ export class ConnectionOpener {
       abort.signal.addEventListener('abort', onAbort, { once: true });
     });
     try {
-      const model = await Promise.race([
-        connect(this.destination(host), this.socketOptions(host, abort.signal)),
-        aborted,
-      ]);
+      const connecting = (): Promise<ChannelModel> =>
+        connect(this.destination(host), this.socketOptions(host, abort.signal));
+      const model = await Promise.race([watchingSockets(connecting, (made) => (socket = made)), aborted]);
       // It has told so before anybody could listen.
       if (socketOf(model).writableEnded) {
         abort.abort();
@@ -53,7 +66,10 @@ export class ConnectionOpener {
     }
   }
 
-  /** A host that is only mute must not hold up the next one; a broker that is only slow gets more time with each attempt. */
+  /**
+   * A host that is only mute must not hold up the next one; a broker that is only slow gets more time with each attempt.
+   * One that cannot be reached does not: a new attempt asks for the way sooner than the kernel would.
+   */
   private timeoutMs(host: BrokerHost): number {
     const { livenessTimeoutMs } = this.options;
     const grown = Math.min(livenessTimeoutMs * (1 + (this.tooSlow.get(host) ?? 0)), longestConnectTimeoutMs);

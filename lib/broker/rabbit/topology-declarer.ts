@@ -72,7 +72,7 @@ export class TopologyDeclarer {
     if (!isInequivalentDurable(error)) return undefined;
     if (wanted !== declaration) {
       // Somebody has made it anew, as durable as we wanted it.
-      this.transientExchanges.delete(wanted.name);
+      if (wanted.kind === 'exchange') this.transientExchanges.delete(wanted.name);
       return declaration;
     }
     if (!wanted.durable) return undefined;
