@@ -91,6 +91,7 @@ export type {
   ListenersBehind,
   MessageRejected,
   MessageRepublished,
+  MessageUnrouted,
   MessagingEvent,
   NotificationDeadLettered,
   NotificationDropped,

@@ -66,6 +66,17 @@ export interface MessageRepublished extends EventBase {
   routingKey: string;
 }
 
+/**
+ * A message that does not ask for a queue was given up by us: none took it, though one had taken such messages before.
+ *
+ * @publicApi
+ */
+export interface MessageUnrouted extends EventBase {
+  type: 'message-unrouted';
+  exchange: string;
+  routingKey: string;
+}
+
 /** Sending failed; reported whether or not anybody awaits the promise. @publicApi */
 export interface SendFailed extends EventBase {
   type: 'send-failed';
@@ -208,6 +219,7 @@ export type MessagingEvent =
   | ListenersBehind
   | MessageRejected
   | MessageRepublished
+  | MessageUnrouted
   | NotificationDeadLettered
   | NotificationDropped
   | NotificationRequeued
