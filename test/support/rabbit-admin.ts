@@ -135,6 +135,22 @@ export class RabbitAdmin {
       {ok, Q} -> is_tuple(rabbit_amqqueue:delete(Q, false, false, <<"test">>)); _ -> false end`);
   }
 
+  /**
+   * The processes hang that serve the channels which publish with confirms, or those that consume: nothing is read
+   * from them nor written to them, though their connections live. Returns who they are.
+   */
+  hangChannels(vhost: string, which: 'confirm' | 'consumer_count'): Promise<string[]> {
+    return this.evaluate(`[begin sys:suspend(Get(pid, C)), list_to_binary(pid_to_list(Get(pid, C))) end ||
+      C <- rabbit_channel:info_all([pid, vhost, confirm, consumer_count]), Get(vhost, C) =:= ${binary(vhost)},
+      lists:member(Get(${which}, C), [true, 1, 2, 3, 4])]`);
+  }
+
+  /** Those that are still there go on. */
+  async resumeChannels(processes: readonly string[]): Promise<void> {
+    const pids = processes.map((pid) => `"${pid}"`).join(', ');
+    await this.evaluate(`[catch sys:resume(list_to_pid(P)) || P <- [${pids}]], true`);
+  }
+
   /** Its process hangs: whoever asks something of the queue gets no answer, until it is let go on. */
   hangQueue(vhost: string, queue: string, hangs: boolean): Promise<boolean> {
     const change = hangs ? 'suspend' : 'resume';

@@ -19,9 +19,12 @@ export class AckLedger {
   private low = 1;
   private next = 1;
 
-  delivered(tag: number): void {
+  /** False if it is not the next one: what arrives is damaged. */
+  delivered(tag: number): boolean {
+    if (tag !== this.next) return false;
     this.held.add(tag);
-    this.next = tag + 1;
+    this.next++;
+    return true;
   }
 
   /** False if it had a verdict before. */

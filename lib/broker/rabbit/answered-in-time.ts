@@ -5,6 +5,17 @@ export interface Patience {
   excused(): boolean;
 }
 
+/** While something goes on, its answer is only behind. */
+export function whileMoving(count: () => number, patience: Patience): Patience {
+  let seen = count();
+  const excused = (): boolean => {
+    const before = seen;
+    seen = count();
+    return seen !== before || patience.excused();
+  };
+  return { ...patience, excused };
+}
+
 /** The answer, or `overdue` in its place. */
 export function answeredInTime<T>(answer: Promise<T>, patience: Patience, overdue: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -15,4 +26,14 @@ export function answeredInTime<T>(answer: Promise<T>, patience: Patience, overdu
     const timer = setInterval(() => setImmediate(look), patience.answerWithinMs);
     answer.then(resolve, reject).finally(() => clearInterval(timer));
   });
+}
+
+/** False where no answer came; one that refuses is an answer. */
+export async function isAnswered(answer: Promise<unknown>, patience: Patience): Promise<boolean> {
+  let overdue = false;
+  await answeredInTime(answer, patience, () => {
+    overdue = true;
+    return new Error('no answer');
+  }).catch(() => undefined);
+  return !overdue;
 }

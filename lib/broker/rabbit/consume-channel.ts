@@ -1,8 +1,9 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { EventChannel } from '../../events/event-channel.js';
 import { within } from '../../events/within.js';
+import { tagged, written } from './verdict-frames.js';
 import { AckLedger } from './ack-ledger.js';
-import { answeredInTime } from './answered-in-time.js';
+import { answeredInTime, isAnswered, whileMoving } from './answered-in-time.js';
 import { readBody } from './body-reader.js';
 import type { Line } from './line.js';
 import { openedInTime } from './opened-in-time.js';
@@ -30,6 +31,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
   private readonly counts = new Map<string, number>();
   private arrived: RabbitDelivery[] = [];
   private unsettled = 0;
+  private deliveries = 0;
   private alive = true;
   private leaving = false;
   private stuck = false;
@@ -89,6 +91,14 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
    */
   async prefetch(count: number): Promise<void> {
     await this.inTime(this.channel.prefetch(count, false), 'prefetch');
+  }
+
+  /** Whether the broker still serves this very channel; asked by what changes nothing for consumers that are there. */
+  answers(prefetch: number): Promise<boolean> {
+    return isAnswered(
+      this.channel.prefetch(prefetch, false),
+      whileMoving(() => this.deliveries, this.line.patience),
+    );
   }
 
   /**
@@ -165,7 +175,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     this.flushing = undefined;
     if (!this.alive) return;
     for (const { deliveryTag, multiple } of this.ledger.take()) {
-      write(() => this.channel.ack(tagged(deliveryTag), multiple));
+      written(() => this.channel.ack(tagged(deliveryTag), multiple));
     }
   }
 
@@ -173,7 +183,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     this.flush();
     if (!this.ledger.reject(deliveryTag)) return;
     this.unsettled -= 1;
-    write(() => this.channel.reject(tagged(deliveryTag), requeue));
+    written(() => this.channel.reject(tagged(deliveryTag), requeue));
   }
 
   private received(queue: string, message: ConsumeMessage | null): void {
@@ -183,8 +193,12 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
       return;
     }
     if (!this.alive) return;
-    this.ledger.delivered(message.fields.deliveryTag);
+    const { deliveryTag } = message.fields;
+    if (!this.ledger.delivered(deliveryTag)) {
+      return this.line.destroy(new Error(`a delivery came out of turn (${deliveryTag}): the line is damaged`));
+    }
     this.unsettled += 1;
+    this.deliveries += 1;
     this.counts.set(queue, this.delivered(queue) + 1);
     const delivery = this.readable(queue, message);
     if (!delivery) return;
@@ -230,18 +244,4 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     }
     return false;
   }
-}
-
-/** amqplib throws once it is closing, and tells of that later: the broker has no verdict then, and delivers again. */
-function write(frame: () => void): void {
-  try {
-    frame();
-  } catch {
-    // Nothing to be done.
-  }
-}
-
-/** amqplib wants a whole message, and reads its tag. */
-function tagged(deliveryTag: number): ConsumeMessage {
-  return { fields: { deliveryTag } } as ConsumeMessage;
 }

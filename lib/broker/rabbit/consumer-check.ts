@@ -16,7 +16,7 @@ export class ConsumerCheck {
   private ended = false;
 
   constructor(
-    private readonly consumers: ReadonlySet<CheckedConsumer>,
+    private readonly consumers: () => Iterable<CheckedConsumer>,
     intervalMs: number,
   ) {
     this.timer = setInterval(() => void this.round(), intervalMs);
@@ -32,7 +32,7 @@ export class ConsumerCheck {
   private async round(): Promise<void> {
     if (this.running) return;
     this.running = true;
-    for (const consumer of this.consumers) {
+    for (const consumer of this.consumers()) {
       if (this.ended) break;
       // A broker that cannot be asked has told so otherwise.
       await consumer.verify().catch(() => undefined);

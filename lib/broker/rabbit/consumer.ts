@@ -1,31 +1,21 @@
 import { ClosedError } from '../../errors/delivery.errors.js';
-import type { EventChannel } from '../../events/event-channel.js';
 import { within } from '../../events/within.js';
 import type { ConsumeRequest, Delivery, Subscription } from '../broker.js';
 import { replyText } from './amqp-reply.js';
 import { refusalOf } from './consume-refusal.js';
 import { ConsumeChannel, type ConsumeChannelObserver } from './consume-channel.js';
-import type { ConnectionSupervisor } from './connection-supervisor.js';
 import type { CheckedConsumer } from './consumer-check.js';
+import type { ConsumerParts } from './consumer-parts.js';
 import { ConsumerLosses } from './consumer-losses.js';
 import { deafQueues } from './deaf-queues.js';
 import { guarded } from './guarded-callback.js';
 import { endGhosts, endGhostsFirst } from './ghost-consumers.js';
 import type { Line } from './line.js';
-import type { QueueInspector } from './queue-inspector.js';
 import { RestoreTimer } from './restore-timer.js';
 import { SecondLook } from './second-look.js';
 import { SilentQueues } from './silent-queues.js';
 import { NoAnswer } from './spare-channel.js';
 import { whenWritten } from './when-written.js';
-
-export interface ConsumerParts {
-  supervisor: ConnectionSupervisor;
-  events: EventChannel;
-  inspector: QueueInspector;
-  maxMessageBytes: number;
-  onEnded(consumer: Consumer): void;
-}
 
 /** How long a declaration that is under way is waited for, or the broker's answer to a good-bye. */
 const goodbyeMs = 1_000;
@@ -106,11 +96,16 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     const { channel, attempts } = this;
     if (this.working || this.ending) return;
     if (!this.consuming || !channel) return this.timer.unlessSet();
+    const isOutdated = (): boolean => this.working || !this.consuming || this.attempts !== attempts;
+    const answers = await channel.answers(this.request.prefetch);
+    if (isOutdated()) return;
+    // A new channel alone would leave its consumers behind, with their share of what comes.
+    if (!answers) return channel.line.giveUp('the broker does not answer on the channel that consumes');
     const { forgotten, silent } = await deafQueues(this.queues, channel, this.parts.inspector, this.silence);
-    if (this.working || this.attempts !== attempts || !this.consuming) return;
+    if (isOutdated()) return;
     if (silent.length > 0) return this.renewChannel(channel, silent, 'messages wait and none is delivered');
     await endGhosts(channel.line, this.request.own ?? [], this.parts.inspector);
-    if (this.working || this.attempts !== attempts || this.channel !== channel || this.ending) return;
+    if (isOutdated()) return;
     if (forgotten.length === 0) return this.renewBindings(channel.line);
     const goodbyes = forgotten.map((queue) => channel.forget(queue));
     this.losses.report(forgotten, 'the broker does not know our consumers any more');
@@ -244,6 +239,6 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     const { channel } = this;
     this.channel = undefined;
     await channel?.close();
-    this.parts.onEnded(this);
+    this.parts.onEnded();
   }
 }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { ChannelModel } from 'amqplib';
 import { within } from '../../events/within.js';
 import type { Patience } from './answered-in-time.js';
-import { socketOf } from './amqp-socket.js';
+import { bytesOfFrames, socketOf } from './amqp-socket.js';
 import { gatherWrites } from './socket-cork.js';
 import { LargeUploads } from './large-uploads.js';
 import { LivenessWatch } from './liveness-watch.js';
@@ -66,7 +66,7 @@ export class Line {
     );
     this.watch = new LivenessWatch(
       {
-        bytesRead: () => this.socket.bytesRead,
+        bytesRead: () => bytesOfFrames(model),
         probe: () => void this.answers(),
         excused,
         dead: () => this.giveUp(`the broker answered nothing for ${livenessTimeoutMs} ms`),

@@ -1,4 +1,5 @@
 import type { ConfirmChannel, Options } from 'amqplib';
+import { isAnswered, whileMoving } from './answered-in-time.js';
 import type { Line } from './line.js';
 import { openedInTime } from './opened-in-time.js';
 import type { PendingMessage } from './pending-message.js';
@@ -18,6 +19,8 @@ const noHeaders = Object.freeze({});
 export class PublishChannel {
   readonly openedAt = performance.now();
   private alive = true;
+  /** Messages that the broker has taken or refused. */
+  private settled = 0;
   private error: Error | undefined;
 
   private constructor(
@@ -43,6 +46,14 @@ export class PublishChannel {
     return this.alive && this.line.alive && !this.line.blocked;
   }
 
+  /** Whether the broker still serves this very channel; asked by what changes nothing. */
+  answers(): Promise<boolean> {
+    return isAnswered(
+      this.channel.prefetch(0),
+      whileMoving(() => this.settled, this.line.patience),
+    );
+  }
+
   /** @throws TypeError a name that AMQP cannot carry */
   write(pending: PendingMessage, atOnce: boolean): void {
     const { exchange, routingKey } = pending.message;
@@ -61,6 +72,7 @@ export class PublishChannel {
     const uploaded = this.line.upload(content.length);
     const settled = (error: unknown): void => {
       uploaded();
+      this.settled += 1;
       if (!this.alive) return;
       if (error) this.observer.nacked(this, pending);
       else this.observer.confirmed(this, pending);

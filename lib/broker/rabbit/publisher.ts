@@ -19,6 +19,7 @@ import { RecentRefusals } from './recent-refusals.js';
 import { type ReturnedMessage, ReturnedMessages } from './returned-messages.js';
 import { NoAnswer } from './spare-channel.js';
 import { UndeclaredMessages } from './undeclared-messages.js';
+import { dropAwaited, dropUntaken, reportRepublished } from './message-fates.js';
 
 /** Sends messages over one confirm channel, in order, and keeps what has to wait. */
 export class Publisher implements ChannelKeeperObserver {
@@ -29,7 +30,10 @@ export class Publisher implements ChannelKeeperObserver {
   private readonly undeclared = new UndeclaredMessages((...outcome) => this.topologyDeclared(...outcome));
   private readonly refusals = new RecentRefusals();
   private readonly inFlight: InFlight;
-  private readonly awaited = new AwaitedQueues((messages) => this.publishAgain(messages), dropUntaken);
+  private readonly awaited = new AwaitedQueues(
+    (messages) => this.publishAgain(messages),
+    (pending) => dropAwaited(pending, this.events),
+  );
   private readonly clock = new DeadlineClock((now) => this.giveUpOverdue(now));
   private readonly channels: PublishChannelKeeper;
   private closed = false;
@@ -110,6 +114,14 @@ export class Publisher implements ChannelKeeperObserver {
     this.pump();
   }
 
+  /** A channel that confirms nothing may be stuck at the broker, on a line that lives. */
+  async verify(): Promise<void> {
+    const { current } = this.channels;
+    const waits = [...this.unconfirmed].some(({ channel }) => channel === current);
+    if (!current?.isOpen || !waits || (await current.answers())) return;
+    current.line.giveUp('the broker does not answer on the channel that publishes');
+  }
+
   /** What keeps messages from being sent now. */
   private get hindrance(): string | undefined {
     const { line } = this.supervisor;
@@ -144,7 +156,7 @@ export class Publisher implements ChannelKeeperObserver {
   }
 
   private write(channel: PublishChannel, pending: PendingMessage, atOnce: boolean): void {
-    if (pending.writtenBefore) this.reportRepublished(pending.message);
+    if (pending.writtenBefore) reportRepublished(pending.message, this.events);
     pending.channel = channel;
     this.unconfirmed.add(pending);
     this.returns.written(pending);
@@ -234,16 +246,4 @@ export class Publisher implements ChannelKeeperObserver {
     }
     return next;
   }
-
-  private reportRepublished({ exchange, routingKey }: OutgoingMessage): void {
-    const message = `Published again, its confirm was lost: exchange '${exchange}', routing key '${routingKey}'`;
-    this.events.emit({ type: 'message-republished', level: 'warn', message, exchange, routingKey });
-  }
-}
-
-/** Nobody waits for its queue any more: in time it is dropped, as a broker drops it; at its deadline its sender is told. */
-function dropUntaken(pending: PendingMessage): void {
-  const now = performance.now();
-  if (pending.deadline <= now) pending.timeOut(now);
-  else pending.resolve();
 }

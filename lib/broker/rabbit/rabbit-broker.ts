@@ -61,7 +61,7 @@ export class RabbitBroker implements Broker {
       onOpen: () => this.publisher.pump(),
     });
     this.publisher = new Publisher(this.publishing, this.gate, options, this.events);
-    this.check = new ConsumerCheck(this.consumers, options.consumerCheckIntervalMs);
+    this.check = new ConsumerCheck(() => [this.publisher, ...this.consumers], options.consumerCheckIntervalMs);
     this.eventLoop = new EventLoopWatch(options.heartbeatTimeoutThreshold, this.events);
     // Listeners of this turn hear of the first attempt as well.
     queueMicrotask(() => this.publishing.start());
@@ -92,7 +92,7 @@ export class RabbitBroker implements Broker {
       events: this.events,
       inspector: this.inspector,
       maxMessageBytes: this.options.maxMessageBytes,
-      onEnded: (ended) => this.consumers.delete(ended),
+      onEnded: () => void this.consumers.delete(consumer),
     });
     this.consumers.add(consumer);
     await consumer.ready;

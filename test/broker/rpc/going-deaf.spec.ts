@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import amqp from 'amqplib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Subscription } from '../../../lib/broker/broker.js';
@@ -8,7 +9,7 @@ import { RpcClient } from '../../../lib/rpc/rpc-client.js';
 import { RpcServer } from '../../../lib/rpc/rpc-server.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
-import { useVhost } from '../../support/rabbit.js';
+import { sharedRabbit, useVhost } from '../../support/rabbit.js';
 import { type ObservedBroker, useBrokers } from '../rabbit/rabbit-brokers.js';
 
 const vhost = useVhost();
@@ -67,6 +68,16 @@ async function cancelUnsaid(broker: ObservedBroker): Promise<void> {
   };
   for (const { channel, queues } of consumers) {
     for (const index of queues.keys()) await channel.channel.cancel(String(index + 1));
+  }
+}
+
+/** One bit of what the broker writes has flipped. */
+function damageNextTag(broker: ObservedBroker): void {
+  const { consumers } = broker as unknown as { consumers: Set<{ channel: { channel: EventEmitter } }> };
+  for (const { channel } of consumers) {
+    channel.channel.prependOnceListener('delivery', ({ fields }: { fields: { deliveryTag: number } }) => {
+      fields.deliveryTag += 2 ** 32;
+    });
   }
 }
 
@@ -144,6 +155,57 @@ describe('a client whose call is waiting', () => {
     finish();
     expect(await calling).toBe('done');
     expect(await vhost.queue(client.replyQueue)).toMatchObject({ consumers: 1, messagesReady: 0 });
+  });
+});
+
+describe('a channel whose process at the broker hangs', () => {
+  const impatient = { consumerCheckIntervalMs: 500, livenessTimeoutMs: 1_000 };
+  let hanging: string[] = [];
+  afterEach(() => sharedRabbit().admin.resumeChannels(hanging.splice(0)));
+
+  it.each([
+    ['that of our reply queue', 'consumer_count'],
+    ['that of our requests', 'confirm'],
+  ] as const)('%s: noticed, and calls work again', async (_which, kind) => {
+    const broker = brokers.open(vhost.url, impatient);
+    const client = clientOn(broker);
+    const earlier = brokers.open(vhost.url);
+    const server = await serve(earlier);
+    await client.call('echo', {});
+    await server.close();
+    await earlier.close();
+    hanging = await sharedRabbit().admin.hangChannels(vhost.name, kind);
+    expect(hanging).toHaveLength(1);
+    // Its own connections come after.
+    await serve();
+    expect(await client.call('echo', { n: 1 })).toEqual({ n: 1 });
+    expect(broker.reports('connection-changed')).toContainEqual(
+      expect.objectContaining({
+        to: 'disconnected',
+        message: expect.stringContaining('does not answer on the channel'),
+      }),
+    );
+  });
+
+  it('that of a server: noticed, and its requests are served', async () => {
+    await serve(brokers.open(vhost.url, impatient));
+    hanging = await sharedRabbit().admin.hangChannels(vhost.name, 'consumer_count');
+    expect(hanging).toHaveLength(1);
+    expect(await clientOn(brokers.open(vhost.url)).call('echo', { n: 1 })).toEqual({ n: 1 });
+  });
+});
+
+describe('a delivery tag out of turn', () => {
+  it('is the end of its line, and of nothing else', async () => {
+    await serve();
+    const broker = brokers.open(vhost.url);
+    const client = clientOn(broker);
+    await client.call('echo', {});
+    damageNextTag(broker);
+    expect(await Promise.all([1, 2].map((n) => client.call('echo', { n })))).toEqual([{ n: 1 }, { n: 2 }]);
+    expect(broker.reports('connection-changed')).toContainEqual(
+      expect.objectContaining({ to: 'disconnected', message: expect.stringContaining('out of turn') }),
+    );
   });
 });
 

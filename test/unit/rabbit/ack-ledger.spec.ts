@@ -8,6 +8,12 @@ function ledgerOf(deliveries: number): AckLedger {
   return ledger;
 }
 
+it('takes no delivery out of turn: its tag is damaged', () => {
+  const ledger = ledgerOf(2);
+  expect([2, 4, 2 ** 32 + 3, 3].map((tag) => ledger.delivered(tag))).toEqual([false, false, false, true]);
+  expect(acked(ledger, 1, 2, 3)).toEqual([{ deliveryTag: 3, multiple: true }]);
+});
+
 function acked(ledger: AckLedger, ...tags: number[]): AckFrame[] {
   for (const tag of tags) ledger.ack(tag);
   return ledger.take();

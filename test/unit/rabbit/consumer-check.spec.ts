@@ -10,7 +10,7 @@ describe('ConsumerCheck', () => {
     vi.useFakeTimers();
     consumers = new Set();
     order = [];
-    check = new ConsumerCheck(consumers, 30_000);
+    check = new ConsumerCheck(() => consumers, 30_000);
   });
   afterEach(() => {
     check.end();

@@ -23,12 +23,17 @@ const deafObserver: LineObserver = {
 function silentLine() {
   const socket = Object.assign(new PassThrough(), { bytesRead: 0 });
   const model = Object.assign(new EventEmitter(), {
-    connection: { stream: socket },
+    connection: { rest: Buffer.alloc(0), stream: socket },
     createChannel: () => new Promise<never>(() => undefined),
   });
   socket.on('error', () => undefined);
   const line = new Line(model as unknown as ChannelModel, 'mq1:5672', 3_000, deafObserver);
-  return { line, socket };
+  /** Bytes of a frame whose end has not come. */
+  const receivePart = (bytes: number): void => {
+    socket.bytesRead += bytes;
+    model.connection.rest = Buffer.alloc(model.connection.rest.length + bytes);
+  };
+  return { line, socket, receivePart };
 }
 
 const ms = (duration: number): Promise<unknown> => vi.advanceTimersByTimeAsync(duration);
@@ -65,6 +70,25 @@ describe('the silence of a line', () => {
     arrived();
     await ms(4_100);
     expect(line.alive).toBe(false);
+  });
+
+  it('is not broken by what adds little to a frame that never ends: its length is damaged', async () => {
+    const { line, receivePart } = silentLine();
+    for (let n = 0; n < 5; n += 1) {
+      receivePart(12);
+      await ms(1_000);
+    }
+    expect([line.alive, line.fellSilent]).toEqual([false, true]);
+  });
+
+  it('is broken by a large frame that comes slowly', async () => {
+    const { line, receivePart } = silentLine();
+    for (let n = 0; n < 20; n += 1) {
+      receivePart(10_000);
+      await ms(1_000);
+    }
+    expect(line.alive).toBe(true);
+    line.destroy(new Error('done'));
   });
 
   it('is not excused by small messages, however many', async () => {

@@ -1,0 +1,12 @@
+import type { EventChannel } from '../../events/event-channel.js';
+import type { ConnectionSupervisor } from './connection-supervisor.js';
+import type { QueueInspector } from './queue-inspector.js';
+
+/** What a consumer works with. */
+export interface ConsumerParts {
+  supervisor: ConnectionSupervisor;
+  events: EventChannel;
+  inspector: QueueInspector;
+  maxMessageBytes: number;
+  onEnded(): void;
+}
