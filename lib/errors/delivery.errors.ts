@@ -55,7 +55,7 @@ export class MessageUndeliverable extends OsloMessagingError {
 }
 
 /**
- * A queue or exchange exists with other properties than the ones asked for (AMQP 406).
+ * A queue or exchange exists with other properties than the ones asked for, or the broker makes none like it (AMQP 406).
  *
  * @publicApi
  */
@@ -65,7 +65,7 @@ export class PreconditionFailed extends OsloMessagingError {
 
   constructor(resource: string, reason: string, facts?: ErrorFacts) {
     super(
-      `'${resource}' exists with other properties: ${reason}`,
+      `'${resource}' ${reason.includes('inequivalent') ? 'exists with other properties' : 'was refused'}: ${reason}`,
       { code: 'OSLO_TOPOLOGY', fault: 'caller', retryable: false },
       facts,
     );

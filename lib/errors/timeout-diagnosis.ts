@@ -24,12 +24,12 @@ export type TimeoutReason =
   | 'unknown';
 
 /**
- * A time in which a connection was of no use.
+ * A time in which a connection was of no use, or our reply queue was not consumed on a healthy one.
  *
  * @publicApi
  */
 export interface LineOutage {
-  readonly kind: 'blocked' | 'disconnected';
+  readonly kind: 'blocked' | 'disconnected' | 'reply-queue-lost';
   readonly connection: 'consume' | 'publish';
   /** ISO 8601. */
   readonly from: string;

@@ -41,11 +41,12 @@ function reasonOf({ brokerState, confirmed, replyQueueAlive, seen }: CallEvidenc
   if (brokerState === 'connecting') return 'disconnected';
   if (brokerState === 'blocked') return 'blocked';
   if (!replyQueueAlive) return 'reply-queue-lost';
+  // Without them a request that no queue takes is tried again, and stays unconfirmed.
+  if (seen && !seen.hasExchange) return 'no-exchange';
+  if (seen && !seen.queue) return 'no-queue';
   if (!confirmed) return 'not-sent';
   if (!seen) return 'unknown';
-  if (!seen.hasExchange) return 'no-exchange';
-  if (!seen.queue) return 'no-queue';
-  return seen.queue.consumers === 0 ? 'no-consumers' : 'not-answered';
+  return (seen.queue?.consumers ?? 0) === 0 ? 'no-consumers' : 'not-answered';
 }
 
 const words: Readonly<Record<TimeoutReason, (evidence: CallEvidence) => string>> = {
@@ -67,10 +68,10 @@ function heartbeatWords({ lastHeartbeatMsAgo }: CallEvidence): string[] {
 
 function outageWords({ outages }: CallEvidence): string[] {
   const told = outages.slice(-OUTAGES_TOLD).map(({ kind, connection, from, to }) => {
-    const what = kind === 'blocked' ? 'blocked' : 'down';
-    return to === null
-      ? `the ${connection} connection is ${what} since ${from}`
-      : `the ${connection} connection was ${what} from ${from} to ${to}`;
+    const state = kind === 'blocked' ? 'blocked' : 'down';
+    const [what, how] =
+      kind === 'reply-queue-lost' ? ['our reply queue', 'not consumed'] : [`the ${connection} connection`, state];
+    return to === null ? `${what} is ${how} since ${from}` : `${what} was ${how} from ${from} to ${to}`;
   });
   return outages.length > OUTAGES_TOLD ? [`${outages.length - OUTAGES_TOLD} earlier outages`, ...told] : told;
 }

@@ -23,7 +23,7 @@ interface Moment {
   readonly date: Date;
 }
 
-/** When the lines of a broker were down or blocked, from its events. */
+/** When the lines of a broker were down or blocked, or our reply queue was not consumed, from its events. */
 export class OutageLog {
   private outages: RecordedOutage[] = [];
   private readonly unwatch: () => void;
@@ -31,10 +31,14 @@ export class OutageLog {
   constructor(
     private readonly broker: Broker,
     events: EventChannel,
+    replyQueue: string,
   ) {
     if (broker.state === 'connecting') this.begin('disconnected', 'publish', true);
     this.unwatch = events.watch((event) => {
       if (event.type === 'connection-changed') this.changed(event);
+      else if (event.type === 'consumers-lost' && event.queues.includes(replyQueue))
+        this.begin('reply-queue-lost', 'consume');
+      else if (event.type === 'consumers-restored' && event.queues.includes(replyQueue)) this.end(isOfQueue);
     });
   }
 
@@ -52,31 +56,36 @@ export class OutageLog {
   }
 
   private changed({ connection, from, to }: ConnectionChanged): void {
-    if (to === 'connected') this.end(connection);
+    const isOfLine = (outage: RecordedOutage): boolean => !isOfQueue(outage) && outage.connection === connection;
+    if (to === 'connected') this.end(isOfLine);
     if (to === 'disconnected') {
-      if (from === 'blocked') this.end(connection);
+      if (from === 'blocked') this.end(isOfLine);
       this.begin('disconnected', connection);
     }
     if (to === 'blocked') this.begin('blocked', connection);
     // What was down from the start was recorded without knowing which line it was.
-    if (this.broker.state === 'connected') this.end();
+    if (this.broker.state === 'connected') this.end((outage) => !isOfQueue(outage));
   }
 
   private begin(kind: LineOutage['kind'], connection: LineOutage['connection'], isFirst = false): void {
+    const begun: RecordedOutage = { kind, connection, from: now(), isFirst };
     // Each attempt that fails says it again.
-    if (this.outages.some((outage) => outage.connection === connection && outage.to === undefined)) return;
-    this.outages.push({ kind, connection, from: now(), isFirst });
+    const isSame = (other: RecordedOutage): boolean =>
+      other.to === undefined && other.connection === connection && isOfQueue(other) === isOfQueue(begun);
+    if (this.outages.some(isSame)) return;
+    this.outages.push(begun);
     if (this.outages.length > REMEMBERED) this.outages.shift();
   }
 
-  /** Of one connection, or of all. */
-  private end(connection?: LineOutage['connection']): void {
+  private end(isMeant: (outage: RecordedOutage) => boolean): void {
     const to = now();
-    for (const outage of this.outages) {
-      if (outage.to === undefined && (connection ?? outage.connection) === outage.connection) outage.to = to;
-    }
+    for (const outage of this.outages) if (outage.to === undefined && isMeant(outage)) outage.to = to;
     this.outages = this.outages.filter((outage) => !outage.isFirst || lasted(outage) >= FIRST_CONNECTING_MS);
   }
+}
+
+function isOfQueue({ kind }: RecordedOutage): boolean {
+  return kind === 'reply-queue-lost';
 }
 
 function lasted({ from, to }: RecordedOutage): number {

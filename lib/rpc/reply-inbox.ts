@@ -60,7 +60,7 @@ export class ReplyInbox implements CallKeeper {
     this.unmatched = new UnmatchedReplies(broker.events, this.counters, this.ended);
     this.opening = new ReplyQueueOpening(this.events);
     this.looks = new TargetLooks(broker);
-    this.outages = new OutageLog(broker, this.events);
+    this.outages = new OutageLog(broker, this.events, this.queue);
     this.stopListening = this.events.watch(() => {
       if (broker.state === 'closed') this.close('broker');
     });

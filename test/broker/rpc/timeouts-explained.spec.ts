@@ -52,6 +52,25 @@ async function declareQueue(topic: string): Promise<void> {
   await channel.close();
 }
 
+it('by the lack of a queue that was there before: such a request is tried again until then', async () => {
+  await declareQueue('conductor');
+  expect((await timeoutOf(begin(client.prepare({ timeout: 1 })))).diagnosis).toMatchObject({ reason: 'no-consumers' });
+  await vhost.deleteQueue('conductor');
+  const { diagnosis, fault, message } = await timeoutOf(begin());
+  expect({ ...diagnosis, fault }).toMatchObject({ reason: 'no-queue', confirmed: false, fault: 'peer' });
+  expect(message).toContain("there is no queue 'conductor'");
+});
+
+it('and a cast that is given up after a while is told of', async () => {
+  await declareQueue('conductor');
+  await client.cast('work');
+  await vhost.deleteQueue('conductor');
+  await client.cast('work');
+  expect(broker.reports('message-unrouted')).toMatchObject([
+    { level: 'warn', exchange: 'nova', routingKey: 'conductor' },
+  ]);
+});
+
 it('by the lack of a queue, or of consumers with what is waiting, each to its own call', async () => {
   await declareQueue('abandoned');
   const callings = [begin(), begin(client.prepare({ server: 'host1' }))];

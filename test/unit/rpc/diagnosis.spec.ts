@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { MemoryBroker } from '../../../lib/broker/memory/memory-broker.js';
 import { MessagingTimeout } from '../../../lib/errors/rpc.errors.js';
-import type { TimeoutDiagnosis } from '../../../lib/errors/timeout-diagnosis.js';
+import type { LineOutage, TimeoutDiagnosis } from '../../../lib/errors/timeout-diagnosis.js';
 import type { PrepareOptions } from '../../../lib/rpc/call-settings.js';
 import type { RpcClient } from '../../../lib/rpc/rpc-client.js';
 import type { RawPeer } from './support/raw-peer.js';
@@ -182,6 +182,27 @@ describe('the diagnosis of a timeout', () => {
     expect(client.health).toEqual({ connected: true, blocked: false, consuming: false, draining: false });
     await ms(10_000);
     expect((await timeoutOf(calling)).diagnosis.reason).toBe('reply-queue-lost');
+  });
+
+  it('our own reply queue was not consumed for a while', async () => {
+    await serve();
+    const calling = begin();
+    await ms(10);
+    on().bus.deleteQueue(client.replyQueue);
+    on().bus.declare([
+      { kind: 'queue', name: client.replyQueue, durable: false, autoDelete: false, arguments: { 'x-expires': 60_000 } },
+    ]);
+    await ms(2_000);
+    on().bus.deleteQueue(client.replyQueue);
+    await ms(8_000);
+    const { diagnosis, message } = await timeoutOf(calling);
+    expect(diagnosis).toMatchObject({
+      reason: 'not-answered',
+      outages: [{ kind: 'reply-queue-lost', connection: 'consume' }],
+    });
+    const [{ from, to }] = diagnosis.outages as [LineOutage];
+    expect(Date.parse(to!) - Date.parse(from)).toBeGreaterThanOrEqual(1_900);
+    expect(message).toContain(`our reply queue was not consumed from ${from} to ${to}`);
   });
 
   it('learns of an answer that comes too late; an event names the call', async () => {
