@@ -17,6 +17,7 @@ import type { PublishChannel } from './publish-channel.js';
 import { type ChannelKeeperObserver, PublishChannelKeeper } from './publish-channel-keeper.js';
 import { RecentRefusals } from './recent-refusals.js';
 import { type ReturnedMessage, ReturnedMessages } from './returned-messages.js';
+import { StuckPublishing } from './stuck-publishing.js';
 import { NoAnswer } from './spare-channel.js';
 import { UndeclaredMessages } from './undeclared-messages.js';
 import { dropAwaited, dropUntaken, reportRepublished } from './message-fates.js';
@@ -36,6 +37,7 @@ export class Publisher implements ChannelKeeperObserver {
   );
   private readonly clock = new DeadlineClock((now) => this.giveUpOverdue(now));
   private readonly channels: PublishChannelKeeper;
+  private readonly stuck = new StuckPublishing();
   private closed = false;
 
   constructor(
@@ -78,6 +80,7 @@ export class Publisher implements ChannelKeeperObserver {
   }
 
   confirmed(channel: PublishChannel, pending: PendingMessage): void {
+    this.stuck.confirmed();
     if (!this.forget(pending)) return;
     this.awaited.taken(pending);
     pending.resolve();
@@ -114,12 +117,8 @@ export class Publisher implements ChannelKeeperObserver {
     this.pump();
   }
 
-  /** A channel that confirms nothing may be stuck at the broker, on a line that lives. */
-  async verify(): Promise<void> {
-    const { current } = this.channels;
-    const waits = [...this.unconfirmed].some(({ channel }) => channel === current);
-    if (!current?.isOpen || !waits || (await current.answers())) return;
-    current.line.giveUp('the broker does not answer on the channel that publishes');
+  verify(): Promise<void> {
+    return this.stuck.look(this.channels.current, this.unconfirmed);
   }
 
   /** What keeps messages from being sent now. */
