@@ -120,8 +120,11 @@ export interface OutgoingMessage {
   retry?: number;
   /** Milliseconds from this call on after which the promise rejects and the message is given up. */
   giveUpMs?: number;
-  /** Whoever waits for what comes of it: what has not gone out when that has ended goes out no more, and resolves. */
-  sender?: { readonly ended: boolean };
+  /**
+   * Whoever waits for what comes of it: what has not gone out when that has ended goes out no more, and resolves.
+   * `untaken` says that the broker had no queue for it the last time.
+   */
+  sender?: { readonly ended: boolean; untaken?: boolean };
 }
 
 /**

@@ -18,6 +18,7 @@ const reasonsOfThePeer: ReadonlySet<TimeoutReason> = new Set([
   'no-exchange',
   'no-queue',
   'not-answered',
+  'not-routed',
 ]);
 
 /**

@@ -6,6 +6,7 @@
  * - `not-sent`: the broker has not confirmed the request.
  * - `reply-queue-lost`: our own reply queue is not being consumed.
  * - `no-exchange`, `no-queue`: there is nothing that leads to a server.
+ * - `not-routed`: the exchange and the queue are there, but no binding between them: the broker returns the request.
  * - `no-consumers`: the queue is there, but nobody takes anything from it.
  * - `not-answered`: the queue is consumed; the server has the request, or has it still before it.
  * - `unknown`: the broker did not answer the look in time.
@@ -19,6 +20,7 @@ export type TimeoutReason =
   | 'no-exchange'
   | 'no-queue'
   | 'not-answered'
+  | 'not-routed'
   | 'not-sent'
   | 'reply-queue-lost'
   | 'unknown';

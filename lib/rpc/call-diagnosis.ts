@@ -9,6 +9,8 @@ export interface CallEvidence {
   readonly waitedFor: TimeoutDiagnosis['waitedFor'];
   /** Whether the broker has confirmed the request. */
   readonly confirmed: boolean;
+  /** Whether the broker has had no queue for it. */
+  readonly untaken: boolean;
   readonly lastHeartbeatMsAgo: number | undefined;
   readonly brokerState: BrokerState;
   readonly replyQueueAlive: boolean;
@@ -37,13 +39,14 @@ export function diagnose(evidence: CallEvidence): TimeoutDiagnosis {
 }
 
 /** What is certain comes before what is likely. */
-function reasonOf({ brokerState, confirmed, replyQueueAlive, seen }: CallEvidence): TimeoutReason {
+function reasonOf({ brokerState, confirmed, untaken, replyQueueAlive, seen }: CallEvidence): TimeoutReason {
   if (brokerState === 'connecting') return 'disconnected';
   if (brokerState === 'blocked') return 'blocked';
   if (!replyQueueAlive) return 'reply-queue-lost';
   // Without them a request that no queue takes is tried again, and stays unconfirmed.
   if (seen && !seen.hasExchange) return 'no-exchange';
   if (seen && !seen.queue) return 'no-queue';
+  if (untaken) return 'not-routed';
   if (!confirmed) return 'not-sent';
   if (!seen) return 'unknown';
   return (seen.queue?.consumers ?? 0) === 0 ? 'no-consumers' : 'not-answered';
@@ -54,6 +57,8 @@ const words: Readonly<Record<TimeoutReason, (evidence: CallEvidence) => string>>
   blocked: () => 'the broker takes no messages (memory or disk alarm)',
   'reply-queue-lost': () => 'our reply queue is not being consumed',
   'not-sent': () => 'the broker has not confirmed the request',
+  'not-routed': ({ exchange, queue }) =>
+    `no queue took the request: exchange '${exchange}' had no binding for '${queue}'`,
   'no-exchange': ({ exchange }) => `there is no exchange '${exchange}'`,
   'no-queue': ({ queue }) => `there is no queue '${queue}'`,
   'no-consumers': ({ queue, seen }) => `queue '${queue}' has no consumers and ${waiting(seen)}`,

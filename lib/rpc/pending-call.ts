@@ -57,6 +57,8 @@ export class PendingCall {
   /** Set when it has timed out. */
   diagnosis: TimeoutDiagnosis | undefined;
   private readonly leadMs: number;
+  /** No queue has taken its request so far. */
+  untaken = false;
   private heardAt = this.startedAt;
   private result: unknown = null;
   private failure: string | null = null;

@@ -118,12 +118,21 @@ export class ReplyInbox implements CallKeeper {
     return this.looks.look(facts.exchange, facts.queue);
   }
 
-  diagnose({ facts, confirmed, waitsFor, lastHeartbeatMsAgo, look, startedAt }: PendingCall): TimeoutDiagnosis {
+  diagnose({
+    facts,
+    confirmed,
+    untaken,
+    waitsFor,
+    lastHeartbeatMsAgo,
+    look,
+    startedAt,
+  }: PendingCall): TimeoutDiagnosis {
     return diagnose({
       exchange: facts.exchange,
       queue: facts.queue,
       waitedFor: waitsFor,
       confirmed,
+      untaken,
       lastHeartbeatMsAgo,
       brokerState: this.broker.state,
       replyQueueAlive: this.isConsuming === true,

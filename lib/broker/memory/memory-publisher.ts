@@ -137,6 +137,7 @@ export class MemoryPublisher {
     }
     const { exchange, routingKey, mandatory } = pending.outgoing;
     const outcome = this.tryRoute(pending, message);
+    if (pending.outgoing.sender) pending.outgoing.sender.untaken = outcome === 'no-queue';
     if (outcome === 'no-exchange') this.refuse(pending, pending.failure(`NOT_FOUND - no exchange '${exchange}'`));
     else if (outcome === 'no-queue' && mandatory) this.refuse(pending, new MessageUndeliverable(exchange, routingKey));
     else if (outcome) this.confirm(pending);

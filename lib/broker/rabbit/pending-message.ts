@@ -80,6 +80,12 @@ export class PendingMessage {
     );
   }
 
+  /** Whether the broker had a queue for it. */
+  taken(isTaken: boolean): void {
+    const { sender } = this.message;
+    if (sender && sender.untaken !== !isTaken) sender.untaken = !isTaken;
+  }
+
   /** The broker takes no such message: as what is more than `maxOutgoingMessageBytes` where it is too large. */
   refuse(reason: string, facts: Pick<DeliveryFacts, 'cause' | 'host'>): void {
     if (replyCode(facts.cause) !== ReplyCode.preconditionFailed) return this.fail(reason, facts);

@@ -83,6 +83,7 @@ export class Publisher implements ChannelKeeperObserver {
     this.stuck.confirmed();
     if (!this.forget(pending)) return;
     this.awaited.taken(pending);
+    pending.taken(true);
     pending.resolve();
     this.retireWhenDone(channel);
   }
@@ -99,6 +100,7 @@ export class Publisher implements ChannelKeeperObserver {
     if (!pending || !this.forget(pending)) return;
     const { exchange, routingKey } = returned;
     pending.channel = undefined;
+    pending.taken(false);
     if (pending.message.mandatory) pending.reject(new MessageUndeliverable(exchange, routingKey));
     else if (!this.awaited.hold(pending)) dropUntaken(pending);
     this.retireWhenDone(channel);

@@ -61,6 +61,17 @@ it('by the lack of a queue that was there before: such a request is tried again 
   expect(message).toContain("there is no queue 'conductor'");
 });
 
+it.each([true, false])('by the lack of a binding; that there was one before: %s', async (before) => {
+  await declareQueue('conductor');
+  if (before) await client.cast('work');
+  const channel = await connection.createChannel();
+  await channel.unbindQueue('conductor', 'nova', 'conductor');
+  await channel.close();
+  const { diagnosis, fault, message } = await timeoutOf(begin());
+  expect({ ...diagnosis, fault }).toMatchObject({ reason: 'not-routed', consumers: 0, fault: 'peer' });
+  expect(message).toContain("no queue took the request: exchange 'nova' had no binding for 'conductor'");
+});
+
 it('and a cast that is given up after a while is told of', async () => {
   await declareQueue('conductor');
   await client.cast('work');
