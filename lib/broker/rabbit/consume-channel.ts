@@ -120,7 +120,8 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
 
   private async inTime(answer: Promise<unknown>, what: string): Promise<void> {
     try {
-      await answeredInTime(answer, this.line.patienceBehindDeliveries, () => new NoAnswer(what));
+      const patience = whileMoving(() => this.deliveries, this.line.patienceBehindDeliveries);
+      await answeredInTime(answer, patience, () => new NoAnswer(what));
     } catch (error) {
       this.stuck = error instanceof NoAnswer;
       throw error;

@@ -21,8 +21,8 @@ export interface LineObserver {
 /** How long an orderly good-bye may take before the socket is cut. */
 const goodbyeMs = 1_000;
 
-/** Heartbeats and answers to our own questions; deliveries are more. */
-const smallTalkBytes = 1_024;
+/** What arrives within one patience and is less keeps no answer back: deliveries now and then, answers to our questions. */
+const backlogBytes = 1_048_576;
 
 /** As long at most an answer is awaited behind deliveries. */
 const longestBacklogMs = 60_000;
@@ -99,12 +99,12 @@ export class Line {
     return this.uploads.begin(bytes);
   }
 
-  /** Where answers stand behind deliveries that still arrive, they are worth waiting for. */
+  /** Where answers stand behind many deliveries that still arrive, they are worth waiting for. */
   get patienceBehindDeliveries(): Patience {
     const since = performance.now();
     let seen = this.socket.bytesRead;
     const excused = (): boolean => {
-      const arrives = this.socket.bytesRead - seen > smallTalkBytes;
+      const arrives = this.socket.bytesRead - seen > backlogBytes;
       seen = this.socket.bytesRead;
       return this.patience.excused() || (arrives && performance.now() - since < longestBacklogMs);
     };

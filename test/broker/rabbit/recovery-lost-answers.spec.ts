@@ -47,6 +47,23 @@ describe('an answer of the broker that never comes, on a line that lives', () =>
     expect(await vhost.queue('work')).toMatchObject({ consumers: 1 });
   });
 
+  it('BasicConsumeOk: not awaited for longer as other questions are answered', async () => {
+    const broker = impatient();
+    await broker.connected();
+    await broker.publish({ exchange: '', routingKey: 'nobody', body: '{}' });
+    const swallowed = proxy.strike({ from: 'broker', method: 'BasicConsumeOk', fault: 'swallow' });
+    const consuming = broker.consume(collect().request(topology));
+    await swallowed;
+    // As calls do that come to their deadlines.
+    const questions = setInterval(() => {
+      for (let n = 0; n < 20; n += 1) broker.inspectQueue('work').catch(() => undefined);
+    }, 10);
+    const subscription = await consuming;
+    await eventually(() => subscription.consuming, 'consuming', PATIENCE_MS);
+    clearInterval(questions);
+    expect(await vhost.queue('work')).toMatchObject({ consumers: 1 });
+  });
+
   it('ConfirmSelectOk: published on another channel', async () => {
     const swallowed = proxy.strike({ from: 'broker', method: 'ConfirmSelectOk', fault: 'swallow' });
     const broker = impatient();

@@ -104,13 +104,13 @@ describe('an answer behind deliveries', () => {
     const { line, socket } = silentLine();
     const { excused } = line.patienceBehindDeliveries;
     expect(excused()).toBe(false);
-    socket.bytesRead = 100;
+    socket.bytesRead = 100_000;
     expect(excused()).toBe(false);
-    socket.bytesRead = 10_000;
+    socket.bytesRead = 2_000_000;
     expect([excused(), excused()]).toEqual([true, false]);
     vi.setSystemTime(Date.now());
     vi.advanceTimersByTime(60_000);
-    socket.bytesRead = 20_000;
+    socket.bytesRead = 4_000_000;
     expect(excused()).toBe(false);
   });
 });
