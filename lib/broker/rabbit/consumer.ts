@@ -9,7 +9,7 @@ import type { ConsumerParts } from './consumer-parts.js';
 import { ConsumerLosses } from './consumer-losses.js';
 import { deafQueues } from './deaf-queues.js';
 import { guarded } from './guarded-callback.js';
-import { endGhosts, endGhostsFirst } from './ghost-consumers.js';
+import { endGhosts, endGhostsFirst, withCountedConsumers } from './ghost-consumers.js';
 import type { Line } from './line.js';
 import { RestoreTimer } from './restore-timer.js';
 import { SecondLook } from './second-look.js';
@@ -28,6 +28,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   private readonly secondLook = new SecondLook(() => this.verify());
   private readonly silence = new SilentQueues();
   private readonly losses: ConsumerLosses;
+  private readonly own: readonly string[];
   private readonly unlisten: () => void;
   private channel: ConsumeChannel | undefined;
   private working = false;
@@ -49,6 +50,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   ) {
     this.ready = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
     this.losses = new ConsumerLosses(parts.events);
+    this.own = withCountedConsumers(request);
     this.unlisten = parts.supervisor.listen({
       lineUp: () => void this.restore(),
       lineDown: (line) => (this.afterSilence ||= line.fellSilent),
@@ -104,7 +106,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     const { forgotten, silent } = await deafQueues(this.queues, channel, this.parts.inspector, this.silence);
     if (isOutdated()) return;
     if (silent.length > 0) return this.renewChannel(channel, silent, 'messages wait and none is delivered');
-    await endGhosts(channel.line, this.request.own ?? [], this.parts.inspector);
+    await endGhosts(channel.line, this.own, this.parts.inspector);
     if (isOutdated()) return;
     if (forgotten.length === 0) return this.renewBindings(channel.line);
     const goodbyes = forgotten.map((queue) => channel.forget(queue));
@@ -178,7 +180,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   private async consumeMissing(line: Line): Promise<void> {
     const channel = this.channel?.line === line ? this.channel : await this.openChannel(line);
     if (this.ending) return;
-    if (this.afterSilence) await endGhostsFirst(line, this.request.own ?? [], this.parts.inspector);
+    if (this.afterSilence) await endGhostsFirst(line, this.own, this.parts.inspector);
     this.afterSilence = false;
     if (this.ending) return;
     await this.declare(line);

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ConsumeRequest } from '../broker.js';
 import type { Line } from './line.js';
 import type { QueueInspector } from './queue-inspector.js';
 
@@ -24,6 +25,18 @@ export async function endGhosts(
       await line.spare.run(`delete queue '${queue}'`, (channel) => channel.deleteQueue(queue, { ifEmpty: true }));
     }
   }
+}
+
+/**
+ * Our own queues whose consumers can be counted and which can be deleted if empty: not replicated ones. RabbitMQ tells of
+ * a quorum queue's consumers some seconds late, and closes the connection over a deletion with a condition.
+ */
+export function withCountedConsumers({ own = [], topology }: Pick<ConsumeRequest, 'own' | 'topology'>): string[] {
+  const isReplicated = (queue: string): boolean =>
+    topology.some(
+      (declared) => declared.kind === 'queue' && declared.name === queue && 'x-queue-type' in declared.arguments,
+    );
+  return own.filter((queue) => !isReplicated(queue));
 }
 
 /** The same before we consume: at first a consumer may only be late to go. */

@@ -299,4 +299,24 @@ describe('a line that went silent, and lives on at the broker', () => {
     expect(broker.reports('message-republished')).toHaveLength(20);
     for (const args of each) expect(await client.call('echo', args)).toEqual(args);
   });
+
+  it('with a quorum reply queue costs no other line: RabbitMQ deletes none of them on a condition', async () => {
+    const options = { rabbitQuorumQueue: true, rabbitTransientQuorumQueue: true, consumerCheckIntervalMs: 300 };
+    await serve();
+    const broker = brokers.open(vhost.urlVia(proxy), options);
+    const client = clientOn(broker);
+    await client.call('echo', {});
+    // A second consumer of the queue that is ours alone, as a lost line leaves it behind.
+    const other = await amqp.connect(vhost.amqpUrl);
+    const channel = await other.createChannel();
+    await channel.consume(client.replyQueue, () => undefined);
+    // The broker counts it some seconds later.
+    await eventually(async () => (await channel.checkQueue(client.replyQueue)).consumerCount === 2, 'counted', 20_000);
+    const looks = (): number => proxy.sent('QueueDeclare').filter(({ fields }) => fields['passive'] === true).length;
+    const before = looks();
+    await eventually(() => looks() > before + 2);
+    expect(proxy.accepted).toBe(2);
+    await other.close();
+    expect(await client.call('echo', { n: 1 })).toEqual({ n: 1 });
+  });
 });
