@@ -37,3 +37,8 @@ export async function isAnswered(answer: Promise<unknown>, patience: Patience): 
   }).catch(() => undefined);
   return !overdue;
 }
+
+/** A queue that has just lost its leader answers nobody, but soon who asks anew: so long at first, twice as long each time. */
+export function growingPatienceMs(unanswered: number): number {
+  return 1_000 * 2 ** unanswered;
+}

@@ -90,7 +90,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
    * @throws NoAnswer the channel serves nothing any more, until that comes
    */
   async prefetch(count: number): Promise<void> {
-    await this.inTime(this.channel.prefetch(count, false), 'prefetch');
+    await this.inTime(this.channel.prefetch(count, false), 'prefetch', Infinity);
   }
 
   /** Whether the broker still serves this very channel; asked by what changes nothing for consumers that are there. */
@@ -104,13 +104,13 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
   /**
    * @throws NoAnswer the channel serves nothing any more, until that comes
    */
-  async consume(queue: string, consumerTag: string): Promise<void> {
+  async consume(queue: string, consumerTag: string, patienceMs: number): Promise<void> {
     this.consumers.set(queue, consumerTag);
     this.answered.delete(queue);
     const take = (message: ConsumeMessage | null): void => this.received(queue, message);
     const answer = this.channel.consume(queue, take, { consumerTag, noAck: false });
     try {
-      await this.inTime(answer, `consume queue '${queue}'`);
+      await this.inTime(answer, `consume queue '${queue}'`, patienceMs);
       this.answered.add(queue);
     } catch (error) {
       this.consumers.delete(queue);
@@ -118,10 +118,11 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     }
   }
 
-  private async inTime(answer: Promise<unknown>, what: string): Promise<void> {
+  private async inTime(answer: Promise<unknown>, what: string, patienceMs: number): Promise<void> {
     try {
       const patience = whileMoving(() => this.deliveries, this.line.patienceBehindDeliveries);
-      await answeredInTime(answer, patience, () => new NoAnswer(what));
+      const answerWithinMs = Math.min(patience.answerWithinMs, patienceMs);
+      await answeredInTime(answer, { ...patience, answerWithinMs }, () => new NoAnswer(what));
     } catch (error) {
       this.stuck = error instanceof NoAnswer;
       throw error;

@@ -2,6 +2,7 @@ import { ClosedError } from '../../errors/delivery.errors.js';
 import { within } from '../../events/within.js';
 import type { ConsumeRequest, Delivery, Subscription } from '../broker.js';
 import { replyText } from './amqp-reply.js';
+import { growingPatienceMs } from './answered-in-time.js';
 import { refusalOf } from './consume-refusal.js';
 import { ConsumeChannel, type ConsumeChannelObserver } from './consume-channel.js';
 import type { CheckedConsumer } from './consumer-check.js';
@@ -38,6 +39,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   private declaring: Promise<void> | undefined;
   /** Grows with each attempt to consume: what was seen before is out of date. */
   private attempts = 0;
+  private unanswered = 0;
   private ending = false;
   private isReady = false;
   private cancelling: Promise<void> | undefined;
@@ -186,7 +188,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     await this.declare(line);
     for (const queue of this.missing) {
       if (this.ending) return;
-      await channel.consume(queue, String(this.queues.indexOf(queue) + 1));
+      await channel.consume(queue, String(this.queues.indexOf(queue) + 1), growingPatienceMs(this.unanswered));
     }
   }
 
@@ -210,6 +212,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   private restored(): void {
     if (this.missing.length > 0) return this.timer.soon();
     this.timer.succeeded();
+    this.unanswered = 0;
     if (!this.isReady) {
       this.isReady = true;
       this.settle.resolve();
@@ -226,6 +229,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
       return;
     }
     const stuck = error instanceof NoAnswer && this.channel?.isStuck ? this.channel : undefined;
+    if (stuck) this.unanswered += 1;
     if (stuck) return void this.renewChannel(stuck, this.queues, replyText(error));
     if (line.alive) this.losses.report(this.missing, replyText(error), error);
     // With a line that is gone the next one is awaited; it may be here already.

@@ -64,6 +64,18 @@ describe('an answer of the broker that never comes, on a line that lives', () =>
     expect(await vhost.queue('work')).toMatchObject({ consumers: 1 });
   });
 
+  it('BasicConsumeOk: asked again on another channel long before a line is given up', async () => {
+    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 60_000 });
+    await broker.connected();
+    await broker.publish({ exchange: '', routingKey: 'nobody', body: '{}' });
+    const swallowed = proxy.strike({ from: 'broker', method: 'BasicConsumeOk', fault: 'swallow' });
+    const consuming = broker.consume(collect().request(topology));
+    await swallowed;
+    const subscription = await consuming;
+    await eventually(() => subscription.consuming, 'consuming', PATIENCE_MS);
+    await eventually(async () => (await vhost.queue('work'))?.consumers === 1);
+  });
+
   it('ConfirmSelectOk: published on another channel', async () => {
     const swallowed = proxy.strike({ from: 'broker', method: 'ConfirmSelectOk', fault: 'swallow' });
     const broker = impatient();
