@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';
 import { collect } from './collected-deliveries.js';
 import { type ObservedBroker, useBrokers } from './rabbit-brokers.js';
 import { topicTopology } from './topologies.js';
+import { useWorkProxy } from './work-proxy.js';
 
 const vhost = useVhost();
 const brokers = useBrokers(afterEach);
@@ -12,14 +12,7 @@ const topology = topicTopology('tx', 'work');
 /** Far less than the minute that answers behind deliveries may take. */
 const PATIENCE_MS = 20_000;
 
-let proxy: AmqpProxy;
-beforeEach(async () => {
-  proxy = await AmqpProxy.start(vhost.address);
-});
-afterEach(async () => {
-  await proxy.close();
-  if (await vhost.queue('work')) await vhost.deleteQueue('work');
-});
+const proxy = useWorkProxy({ beforeEach, afterEach }, vhost);
 
 function impatient(): ObservedBroker {
   return brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 1_000, consumerCheckIntervalMs: 300 });

@@ -1,24 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';
 import { collect } from './collected-deliveries.js';
 import { type ObservedBroker, useBrokers } from './rabbit-brokers.js';
 import { topicTopology } from './topologies.js';
+import { useWorkProxy } from './work-proxy.js';
 
 const vhost = useVhost();
 const brokers = useBrokers(afterEach);
 const topology = topicTopology('tx', 'work');
 const count = 200;
 
-let proxy: AmqpProxy;
-beforeEach(async () => {
-  proxy = await AmqpProxy.start(vhost.address);
-});
-afterEach(async () => {
-  await proxy.close();
-  if (await vhost.queue('work')) await vhost.deleteQueue('work');
-});
+const proxy = useWorkProxy({ beforeEach, afterEach }, vhost);
 
 function numbered(from: number, to: number): string[] {
   return Array.from({ length: to - from }, (_, index) => String(from + index));

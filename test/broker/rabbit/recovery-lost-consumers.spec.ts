@@ -5,19 +5,13 @@ import { useVhost } from '../../support/rabbit.js';
 import { collect } from './collected-deliveries.js';
 import { useBrokers } from './rabbit-brokers.js';
 import { topicTopology } from './topologies.js';
+import { useWorkProxy } from './work-proxy.js';
 
 const vhost = useVhost();
 const brokers = useBrokers(afterEach);
 const topology = topicTopology('tx', 'work');
 
-let proxy: AmqpProxy;
-beforeEach(async () => {
-  proxy = await AmqpProxy.start(vhost.address);
-});
-afterEach(async () => {
-  await proxy.close();
-  if (await vhost.queue('work')) await vhost.deleteQueue('work');
-});
+const proxy = useWorkProxy({ beforeEach, afterEach }, vhost);
 
 function sorted<T extends { queue: string }>(items: readonly T[]): T[] {
   return items.toSorted((one, other) => one.queue.localeCompare(other.queue));

@@ -42,6 +42,14 @@ describe('the diagnosis of a timeout', () => {
     return peer;
   }
 
+  /** With other properties: it cannot be consumed again. */
+  function strangerTakesReplyQueue(): void {
+    on().bus.deleteQueue(client.replyQueue);
+    on().bus.declare([
+      { kind: 'queue', name: client.replyQueue, durable: false, autoDelete: false, arguments: { 'x-expires': 60_000 } },
+    ]);
+  }
+
   it('no such queue', async () => {
     const calling = begin();
     await ms(10_000);
@@ -173,11 +181,7 @@ describe('the diagnosis of a timeout', () => {
     await serve();
     const calling = begin();
     await ms(10);
-    // Somebody else takes the name, with other properties: it cannot be consumed again.
-    on().bus.deleteQueue(client.replyQueue);
-    on().bus.declare([
-      { kind: 'queue', name: client.replyQueue, durable: false, autoDelete: false, arguments: { 'x-expires': 60_000 } },
-    ]);
+    strangerTakesReplyQueue();
     await ms(10);
     expect(client.health).toEqual({ connected: true, blocked: false, consuming: false, draining: false });
     await ms(10_000);
@@ -188,10 +192,7 @@ describe('the diagnosis of a timeout', () => {
     await serve();
     const calling = begin();
     await ms(10);
-    on().bus.deleteQueue(client.replyQueue);
-    on().bus.declare([
-      { kind: 'queue', name: client.replyQueue, durable: false, autoDelete: false, arguments: { 'x-expires': 60_000 } },
-    ]);
+    strangerTakesReplyQueue();
     await ms(2_000);
     on().bus.deleteQueue(client.replyQueue);
     await ms(8_000);
