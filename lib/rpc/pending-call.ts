@@ -52,13 +52,13 @@ export class PendingCall {
   sent = false;
   /** Whether the broker has confirmed the request. */
   confirmed = false;
+  /** Whether the broker has had no queue for it. */
+  untaken = false;
   /** What was seen at the target, from shortly before the deadline on. */
   look: TargetLook | undefined;
   /** Set when it has timed out. */
   diagnosis: TimeoutDiagnosis | undefined;
   private readonly leadMs: number;
-  /** No queue has taken its request so far. */
-  untaken = false;
   private heardAt = this.startedAt;
   private result: unknown = null;
   private failure: string | null = null;

@@ -26,10 +26,13 @@ export class UnmatchedReplies {
 
   /** Heartbeats that go on after their call are a known habit of Python servers, and no news. */
   report(reply: RpcReply): void {
+    if (isHeartbeat(reply)) {
+      this.counters.heartbeats += 1;
+      return;
+    }
     const { msgId } = reply;
-    const call = isHeartbeat(reply) ? undefined : this.ended.take(msgId);
-    if (isHeartbeat(reply)) this.counters.heartbeats += 1;
-    else if (call) this.reportLate(call);
+    const call = this.ended.take(msgId);
+    if (call) this.reportLate(call);
     else if (this.answered.has(msgId)) this.counters.repeatedReplies += 1;
     else this.reportUnknown(msgId);
   }

@@ -14,6 +14,6 @@ const partBytes = 16_384;
  * is part of one frame: a few answers to our own questions are no life then.
  */
 export function bytesOfFrames(model: ChannelModel): number {
-  const { rest } = model.connection as unknown as { rest: Buffer };
-  return socketOf(model).bytesRead - (rest.length % partBytes);
+  const { rest } = model.connection as unknown as { rest?: Buffer };
+  return socketOf(model).bytesRead - ((rest?.length ?? 0) % partBytes);
 }

@@ -181,8 +181,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
 
   private async consumeMissing(line: Line): Promise<void> {
     const channel = this.channel?.line === line ? this.channel : await this.openChannel(line);
-    if (this.ending) return;
-    if (this.afterSilence) await endGhostsFirst(line, this.own, this.parts.inspector);
+    if (this.afterSilence && !this.ending) await endGhostsFirst(line, this.own, this.parts.inspector);
     this.afterSilence = false;
     if (this.ending) return;
     await this.declare(line);
@@ -228,9 +227,10 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
       void this.close();
       return;
     }
-    const stuck = error instanceof NoAnswer && this.channel?.isStuck ? this.channel : undefined;
-    if (stuck) this.unanswered += 1;
-    if (stuck) return void this.renewChannel(stuck, this.queues, replyText(error));
+    if (error instanceof NoAnswer && this.channel?.isStuck) {
+      this.unanswered += 1;
+      return void this.renewChannel(this.channel, this.queues, replyText(error));
+    }
     if (line.alive) this.losses.report(this.missing, replyText(error), error);
     // With a line that is gone the next one is awaited; it may be here already.
     if (line.alive || this.parts.supervisor.line) this.timer.later();
