@@ -17,6 +17,8 @@ export interface Broker {
   /** Connection changes, blocked state, cancelled consumers, lost confirms. */
   readonly events: EventChannel;
   readonly state: BrokerState;
+  /** Why the last attempt to connect failed, with the host; absent while there is a connection. */
+  readonly lastFailure?: string | undefined;
 
   /**
    * Resolves when the bus is reachable for the first time; at once if it already was.
@@ -48,7 +50,8 @@ export interface Broker {
    * Consumers that the bus has forgotten without a word are noticed too: every `consumerCheckIntervalMs`
    * the queues are looked at, and those that are gone or have no consumer are consumed again.
    *
-   * @throws PreconditionFailed an object exists with other properties
+   * @throws PreconditionFailed an object exists with other properties, or the bus does not support it
+   * @throws MessageDeliveryFailure refused, or `giveUpMs` passes first
    * @throws ClosedError
    */
   consume(request: ConsumeRequest): Promise<Subscription>;
@@ -144,6 +147,11 @@ export interface ConsumeRequest {
   own?: readonly string[];
   /** Unacknowledged deliveries per queue; 0: without limit (no `basic.qos` is sent). */
   prefetch: number;
+  /**
+   * Milliseconds in which all queues must be consumed for the first time; 0: at the first attempt. Absent: as long as it
+   * takes, unless the bus refuses it.
+   */
+  giveUpMs?: number;
   /** Called once per tick with what arrived in it, in order; from the first on, before `consume` has resolved. Must not throw. */
   onDeliveries(deliveries: readonly Delivery[], subscription: Subscription): void;
   /**

@@ -93,9 +93,9 @@ export class NotificationListeners {
     const listener = new NotificationListener(broker, registrations, options);
     this.listener = listener;
     listener.events.subscribe((event) => this.events.emit(event));
-    await waitAtStartup(broker, { startup, startupTimeoutMs });
+    const giveUpMs = await waitAtStartup(broker, { startup, startupTimeoutMs });
     if (startup === 'background') this.startInBackground(listener);
-    else await listener.start();
+    else await listener.start(giveUpMs);
   }
 
   /** Nobody waits for it: what prevents it is reported. */

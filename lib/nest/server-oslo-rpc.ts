@@ -175,9 +175,9 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
     const rpc = new RpcServer(broker, { exchange, topic, server }, toServe, this.options.rpc);
     this.rpc = rpc;
     this.follow(rpc.events, broker);
-    await waitAtStartup(broker, this.options);
+    const giveUpMs = await waitAtStartup(broker, this.options);
     if (startup === 'background') this.startInBackground(rpc);
-    else await rpc.start();
+    else await rpc.start(giveUpMs);
     if (endpoints.length === 0) this.logger.warn('No handler has a pattern of oslo.messaging');
     else this.logger.log(servedTable(endpoints, server, this.options.rpc.accessPolicy));
   }

@@ -35,8 +35,19 @@ export function startupOptionsOf({ startup, startupTimeoutMs }: StartupOptions):
   return { startup, startupTimeoutMs };
 }
 
-/** @throws MessageDeliveryFailure, ClosedError */
-export async function waitAtStartup(broker: Broker, { startup, startupTimeoutMs }: StartupOptions): Promise<void> {
-  if (startup === 'background') return;
-  await broker.connected(startup === 'fail-fast' ? 0 : startupTimeoutMs);
+/**
+ * Waits for the bus as the policy says. Returns the milliseconds that are left for whatever else a start has to do;
+ * undefined: as long as it takes, 0: one attempt.
+ *
+ * @throws MessageDeliveryFailure, ClosedError
+ */
+export async function waitAtStartup(
+  broker: Broker,
+  { startup, startupTimeoutMs }: StartupOptions,
+): Promise<number | undefined> {
+  if (startup === 'background') return undefined;
+  const giveUpMs = startup === 'fail-fast' ? 0 : startupTimeoutMs;
+  const since = performance.now();
+  await broker.connected(giveUpMs);
+  return giveUpMs && Math.max(1, giveUpMs - (performance.now() - since));
 }

@@ -89,14 +89,19 @@ export class NotificationListener {
   }
 
   /**
-   * Declares and consumes; resolves when all queues are consumed. Waits for a broker that is down.
+   * Declares and consumes; resolves when all queues are consumed. Waits for a broker that is down, at most `giveUpMs`
+   * milliseconds where that is given; 0: one attempt. One that has failed may be started again.
    *
-   * @throws PreconditionFailed a queue or exchange exists with other properties
+   * @throws PreconditionFailed a queue or exchange exists with other properties, or the broker does not support it
+   * @throws MessageDeliveryFailure `giveUpMs` passes first
    * @throws ClosedError
    */
-  start(): Promise<void> {
+  start(giveUpMs?: number): Promise<void> {
     if (this.draining) return Promise.reject(new ClosedError('listener'));
-    this.starting ??= this.consume();
+    this.starting ??= this.consume(giveUpMs).catch((error: unknown) => {
+      this.starting = undefined;
+      throw error;
+    });
     return this.starting;
   }
 
@@ -155,8 +160,8 @@ export class NotificationListener {
     return this.broker.options.rabbitQosPrefetchCount ?? Math.max(MOST_HELD, ...sizes);
   }
 
-  private async consume(): Promise<void> {
-    const outcomes = await Promise.allSettled(this.channels.map((channel) => this.consumeOne(channel)));
+  private async consume(giveUpMs: number | undefined): Promise<void> {
+    const outcomes = await Promise.allSettled(this.channels.map((channel) => this.consumeOne(channel, giveUpMs)));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed) {
       await Promise.all(this.channels.map(async ({ subscription }) => subscription?.close()));
@@ -165,12 +170,13 @@ export class NotificationListener {
     if (!this.draining) this.reportLifecycle('started', `Listening to ${this.queues.join(', ')}`);
   }
 
-  private async consumeOne(channel: Channel): Promise<void> {
+  private async consumeOne(channel: Channel, giveUpMs: number | undefined): Promise<void> {
     const { plan, intake, prefetch } = channel;
     channel.subscription = await this.broker.consume({
       topology: planTopology(plan, this.broker.options),
       queues: [plan.queue],
       prefetch,
+      giveUpMs,
       onDeliveries: (deliveries) => intake.receive(deliveries),
       onInterrupted: () => intake.interrupted(),
     });

@@ -13,6 +13,8 @@ export interface CallEvidence {
   readonly untaken: boolean;
   readonly lastHeartbeatMsAgo: number | undefined;
   readonly brokerState: BrokerState;
+  /** Why there is no connection, as far as it is known. */
+  readonly lastFailure: string | undefined;
   readonly replyQueueAlive: boolean;
   readonly seen: TargetSeen | undefined;
   readonly outages: readonly LineOutage[];
@@ -53,7 +55,8 @@ function reasonOf({ brokerState, confirmed, untaken, replyQueueAlive, seen }: Ca
 }
 
 const words: Readonly<Record<TimeoutReason, (evidence: CallEvidence) => string>> = {
-  disconnected: () => 'there is no connection to the broker',
+  disconnected: ({ lastFailure }) =>
+    `there is no connection to the broker${lastFailure === undefined ? '' : ` (${lastFailure})`}`,
   blocked: () => 'the broker takes no messages (memory or disk alarm)',
   'reply-queue-lost': () => 'our reply queue is not being consumed',
   'not-sent': () => 'the broker has not confirmed the request',

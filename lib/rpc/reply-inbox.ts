@@ -135,6 +135,7 @@ export class ReplyInbox implements CallKeeper {
       untaken,
       lastHeartbeatMsAgo,
       brokerState: this.broker.state,
+      lastFailure: this.broker.lastFailure,
       replyQueueAlive: this.isConsuming === true,
       seen: look?.seen,
       outages: this.outages.since(startedAt),

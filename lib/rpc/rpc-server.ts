@@ -100,16 +100,18 @@ export class RpcServer {
   }
 
   /**
-   * Declares and consumes the queues; resolves when requests can come in. Waits for a broker that is down.
+   * Declares and consumes the queues; resolves when requests can come in. Waits for a broker that is down, at most
+   * `giveUpMs` milliseconds where that is given; 0: one attempt.
    *
-   * @throws PreconditionFailed a queue or exchange exists with other properties
+   * @throws PreconditionFailed a queue or exchange exists with other properties, or the broker does not support it
+   * @throws MessageDeliveryFailure `giveUpMs` passes first
    * @throws ClosedError
    */
-  start(): Promise<void> {
+  start(giveUpMs?: number): Promise<void> {
     if (this.draining) return Promise.reject(new ClosedError('server'));
     this.starting ??= new Promise((resolve, reject) => {
       this.endStart = () => reject(new ClosedError('server'));
-      this.consuming = this.consume();
+      this.consuming = this.consume(giveUpMs);
       this.consuming.then(resolve, (error: unknown) => {
         this.starting = undefined;
         reject(error);
@@ -133,12 +135,13 @@ export class RpcServer {
     return this.drain();
   }
 
-  private async consume(): Promise<void> {
+  private async consume(giveUpMs: number | undefined): Promise<void> {
     const { rabbitQosPrefetchCount } = this.broker.options;
     const subscription = await this.broker.consume({
       topology: this.directory.services.flatMap((service) => service.topology(this.broker.options)),
       queues: this.directory.queues,
       prefetch: rabbitQosPrefetchCount ?? Math.min(MOST_HELD, this.options.executorThreadPoolSize),
+      giveUpMs,
       onDeliveries: (deliveries, subscription) => this.gate.receive(deliveries, subscription),
       onInterrupted: () => this.gate.forgetHeld(),
     });

@@ -69,7 +69,7 @@ export class MemoryBroker implements Broker, BusClient {
     const subscription = new MemorySubscription(request, { bus, line, events, onClosed });
     this.subscriptions.add(subscription);
     try {
-      await this.opened(subscription);
+      await this.opened(subscription, request.giveUpMs);
     } catch (error) {
       await subscription.close();
       throw error;
@@ -199,10 +199,10 @@ export class MemoryBroker implements Broker, BusClient {
     this.consumeLine.cut();
   }
 
-  private async opened(subscription: MemorySubscription): Promise<void> {
+  private async opened(subscription: MemorySubscription, giveUpMs: number | undefined): Promise<void> {
     // Awaiting takes a turn, in which the line may go down again.
     for (;;) {
-      await this.online();
+      await this.online(giveUpMs);
       try {
         return await this.consumeLine.ask(() => subscription.open());
       } catch (error) {
@@ -212,10 +212,10 @@ export class MemoryBroker implements Broker, BusClient {
   }
 
   /** Unlike `connected`, this also waits out an interruption. */
-  private async online(): Promise<void> {
+  private async online(giveUpMs: number | undefined): Promise<void> {
     while (!this.phase.isUp) {
       if (this.state === 'closed') throw new ClosedError('broker');
-      await this.waiters.wait();
+      await this.waiters.wait(giveUpMs);
     }
   }
 

@@ -2,8 +2,11 @@
 export const ReplyCode = {
   accessRefused: 403,
   notFound: 404,
+  resourceLocked: 405,
   preconditionFailed: 406,
   notAllowed: 530,
+  notImplemented: 540,
+  internalError: 541,
 } as const;
 
 /** The AMQP reply code of an error of amqplib; undefined when it was not the broker that refused. */
@@ -15,5 +18,7 @@ export function replyCode(error: unknown): number | undefined {
 /** The broker's own words, without what amqplib puts around them. */
 export function replyText(error: unknown): string {
   const message = error instanceof Error ? error.message || error.name : String(error);
-  return /with message "(.*)"$/s.exec(message)?.[1] ?? message;
+  const text = /with message "(.*)"$/s.exec(message)?.[1] ?? message;
+  // RabbitMQ writes several lines where it has much to say.
+  return text.replace(/\s*[\r\n]+\s*/g, ' ');
 }

@@ -2,7 +2,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { connect, type ChannelModel, type Options, type SocketOptions } from 'amqplib';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
-import { socketOf } from './amqp-socket.js';
+import { HandshakeReader } from './handshake-reader.js';
+import { replyText } from './amqp-reply.js';
 import { type BrokerHost } from './host-rotation.js';
 import { saslResponse } from './sasl.js';
 
@@ -23,6 +24,11 @@ function watchingSockets<T>(begin: () => T, told: (socket: Socket) => void): T {
   }
 }
 
+/** A broker that was reached does not want us: a wrong password, or a virtual host that is not open to us. */
+export class ConnectionRefused extends Error {
+  override readonly name = 'ConnectionRefused';
+}
+
 /** Opens AMQP connections as this library wants them. */
 export class ConnectionOpener {
   /** How often each host has been reached and has not greeted us in time, since it last did. */
@@ -34,28 +40,34 @@ export class ConnectionOpener {
     private readonly options: ResolvedRabbitOptions,
   ) {}
 
-  /** One attempt, handshake included. Aborting `signal` ends it at any moment, and the socket afterwards too. */
+  /**
+   * One attempt, handshake included. Aborting `signal` ends it at any moment, and the socket afterwards too. Whoever awaits
+   * it has to listen to the connection in the same turn.
+   *
+   * @throws ConnectionRefused the broker does not want us
+   */
   async open(host: BrokerHost, abort: AbortController): Promise<ChannelModel> {
     const timeoutMs = this.timeoutMs(host);
     let socket: Socket | undefined;
+    let reader: HandshakeReader | undefined;
     const timer = setTimeout(() => {
       if (socket?.connecting === false) this.tooSlow.set(host, (this.tooSlow.get(host) ?? 0) + 1);
-      abort.abort();
+      abort.abort(new Error(`no answer within ${timeoutMs} ms`));
     }, timeoutMs);
     let onAbort: (() => void) | undefined;
     const aborted = new Promise<never>((_resolve, reject) => {
-      onAbort = () => reject(new Error(`no answer within ${timeoutMs} ms`));
+      onAbort = () => reject(abort.signal.reason);
       abort.signal.addEventListener('abort', onAbort, { once: true });
     });
+    const watch = (made: Socket): void => {
+      socket = made;
+      reader = new HandshakeReader(made);
+    };
     try {
       const connecting = (): Promise<ChannelModel> =>
         connect(this.destination(host), this.socketOptions(host, abort.signal));
-      const model = await Promise.race([watchingSockets(connecting, (made) => (socket = made)), aborted]);
-      // It has told so before anybody could listen.
-      if (socketOf(model).writableEnded) {
-        abort.abort();
-        throw new Error('the broker closed the connection at once');
-      }
+      const model = await Promise.race([watchingSockets(connecting, watch), aborted]);
+      setImmediate(() => reader?.release());
       this.tooSlow.delete(host);
       return model;
     } catch (error) {
@@ -78,11 +90,13 @@ export class ConnectionOpener {
 
   /** amqplib keeps the broker's text to itself where a virtual host is refused. */
   private explained(error: unknown): unknown {
-    if (!(error instanceof Error) || !error.message.startsWith('Expected ConnectionOpenOk; got <ConnectionClose')) {
-      return error;
+    if (!(error instanceof Error)) return error;
+    if (error.message.startsWith('Expected ConnectionOpenOk; got <ConnectionClose')) {
+      const text = `virtual host '${this.virtualHost}' does not exist, is not open to this user, or has no connections left`;
+      return new ConnectionRefused(text, { cause: error });
     }
-    const text = `virtual host '${this.virtualHost}' does not exist, is not open to this user, or has no connections left`;
-    return new Error(text, { cause: error });
+    if (!error.message.startsWith('Handshake terminated by server')) return error;
+    return new ConnectionRefused(replyText(error), { cause: error });
   }
 
   private destination(host: BrokerHost): Options.Connect {

@@ -2,7 +2,9 @@ import type { ChannelModel } from 'amqplib';
 import type { EventChannel } from '../../events/event-channel.js';
 import type { ConnectionPhase } from '../../events/messaging-event.js';
 import { replyText } from './amqp-reply.js';
-import type { ConnectionOpener } from './connection-opener.js';
+import type { ClosingRequests } from './closing-requests.js';
+import { AttemptFailed, ConnectionAttempt } from './connection-attempt.js';
+import { type ConnectionOpener, ConnectionRefused } from './connection-opener.js';
 import type { ConnectionState } from './connection-state.js';
 import { type BrokerHost, type HostRotation, hostLabel } from './host-rotation.js';
 import { Line, type LineObserver } from './line.js';
@@ -30,11 +32,18 @@ export interface SupervisorParts {
   state: ConnectionState;
   livenessTimeoutMs: number;
   events: EventChannel;
+  /** Known for longer than one connection lives. */
+  closing?: ClosingRequests;
+  /** Connects first: a broker that thousands come back to is asked for one connection by each, and for the other when that is there. */
+  after?: { readonly line: Line | undefined };
 }
 
 /** Several lines in a row that lived shorter are as good as failed attempts. */
 const stableAfterMs = 250;
 const forgivenShortLines = 4;
+
+/** Those of this process that try to connect again: the more they are, the more time each of them takes. */
+const disconnected = new Set<ConnectionSupervisor>();
 
 /** Keeps one connection up: connects, notices its loss, connects again; never two at a time. */
 export class ConnectionSupervisor implements LineObserver {
@@ -46,9 +55,13 @@ export class ConnectionSupervisor implements LineObserver {
   /** Rounds of all hosts, in a row, in which none could be reached. */
   private failures = 0;
   private shortLines = 0;
-  private retry: NodeJS.Timeout | undefined;
-  private attempt: AbortController | undefined;
-  private lastReason: string | undefined;
+  /** Attempts in a row that ended with a refusal of the broker. */
+  private refusals = 0;
+  private downSince: number | undefined;
+  /** When the next attempt comes, or that it waits for the connection that comes first. */
+  private retry: NodeJS.Timeout | 'comes after' | undefined;
+  private attempt: ConnectionAttempt | undefined;
+  private failure: AttemptFailure | undefined;
 
   constructor(private readonly parts: SupervisorParts) {}
 
@@ -65,18 +78,25 @@ export class ConnectionSupervisor implements LineObserver {
     return this.started;
   }
 
+  /** Why there is no connection, as far as it is known. */
+  get lastFailure(): AttemptFailure | undefined {
+    return this.failure;
+  }
+
   /** Begins connecting, once. */
   start(): void {
     if (this.started || this.ended) return;
     this.started = true;
-    void this.connect();
+    this.attemptDue();
   }
 
   /** The broker was reached another way just now: there is nothing left to wait for, unless it ends each line of ours. */
   hurry(): void {
-    if (this.ended || !this.retry || this.parts.policy.isPrescribed || this.shortLines > forgivenShortLines) return;
-    clearTimeout(this.retry);
-    this.retry = undefined;
+    if (this.ended || this.retry === undefined) return;
+    if (this.retry !== 'comes after') {
+      if (this.parts.policy.isPrescribed || this.shortLines > forgivenShortLines) return;
+      clearTimeout(this.retry);
+    }
     void this.connect();
   }
 
@@ -124,27 +144,36 @@ export class ConnectionSupervisor implements LineObserver {
     this.failures = Math.max(0, this.shortLines - forgivenShortLines);
   }
 
+  private attemptDue(): void {
+    const { after } = this.parts;
+    if (after && !after.line) this.retry = 'comes after';
+    else void this.connect();
+  }
+
   private async connect(): Promise<void> {
+    this.retry = undefined;
     const { opener, hosts, state } = this.parts;
-    const host = hosts.next();
-    const label = hostLabel(host);
+    const first = hosts.next();
+    const label = hostLabel(first);
     state.enter('connecting', { level: 'debug', message: `Connecting to ${label}`, host: label });
-    const attempt = (this.attempt = new AbortController());
+    const attempt = (this.attempt = new ConnectionAttempt(opener, hosts));
     try {
-      const model = await opener.open(host, attempt);
-      hosts.reached(host);
+      const { model, host } = await attempt.open(first);
       this.connected(model, host);
     } catch (error) {
-      hosts.failed(host);
-      this.failed(label, error);
+      const { host, reason } = error instanceof AttemptFailed ? error : new AttemptFailed(first, error);
+      this.failed(hostLabel(host), reason);
     }
   }
 
   private connected(model: ChannelModel, host: BrokerHost): void {
-    const line = new Line(model, hostLabel(host), this.parts.livenessTimeoutMs, this);
+    const line = new Line(model, hostLabel(host), this.parts.livenessTimeoutMs, this, this.parts.closing);
     if (this.ended) return line.destroy(new Error('closed while connecting'));
     this.attempt = undefined;
-    this.lastReason = undefined;
+    this.failure = undefined;
+    this.refusals = 0;
+    this.downSince = undefined;
+    disconnected.delete(this);
     this.current = line;
     this.parts.state.enter('connected', { level: 'log', message: `Connected to ${line.host}`, host: line.host });
     this.tell((listener) => listener.lineUp?.(line));
@@ -154,10 +183,13 @@ export class ConnectionSupervisor implements LineObserver {
     if (this.ended) return;
     this.attempt = undefined;
     const reason = replyText(error);
-    // The same reason again and again is worth one warning.
-    const level = this.lastReason === `${host} ${reason}` ? 'debug' : 'warn';
-    this.lastReason = `${host} ${reason}`;
+    const isRefused = error instanceof ConnectionRefused;
+    // The same reason again and again is worth one warning; who is not let in has to do something about it.
+    const isKnown = this.failure?.host === host && this.failure.reason === reason;
+    const level = isRefused ? 'error' : isKnown ? 'debug' : 'warn';
     const message = `Connecting to ${host} failed: ${reason}`;
+    this.failure = { host, reason, error };
+    this.refusals = isRefused ? this.refusals + 1 : 0;
     this.parts.state.enter('disconnected', { level, message, error, host });
     this.tell((listener) => listener.attemptFailed?.({ host, reason, error }));
     // As kombu: a pause comes after the last host.
@@ -166,17 +198,24 @@ export class ConnectionSupervisor implements LineObserver {
     this.scheduleAttempt();
   }
 
-  private scheduleAttempt(delayMs = this.parts.policy.delayMs(this.failures)): void {
-    if (this.ended || this.retry) return;
-    this.retry = setTimeout(() => {
-      this.retry = undefined;
-      void this.connect();
-    }, delayMs);
+  private scheduleAttempt(delayMs = this.pauseMs()): void {
+    if (this.ended || this.retry !== undefined) return;
+    this.retry = setTimeout(() => this.attemptDue(), delayMs);
+  }
+
+  private pauseMs(): number {
+    const { policy } = this.parts;
+    const now = performance.now();
+    this.downSince ??= now;
+    disconnected.add(this);
+    if (this.refusals > 0) return policy.refusedDelayMs(this.refusals);
+    return policy.delayMs(this.failures, { ms: now - this.downSince, neighbours: disconnected.size - 1 });
   }
 
   private async end(): Promise<void> {
     this.ended = true;
-    clearTimeout(this.retry);
+    disconnected.delete(this);
+    if (this.retry !== 'comes after') clearTimeout(this.retry);
     this.attempt?.abort();
     const line = this.current;
     await line?.close();

@@ -1,4 +1,5 @@
 import type { EventChannel } from '../../events/event-channel.js';
+import type { ClosingRequests } from './closing-requests.js';
 import type { ConnectionSupervisor } from './connection-supervisor.js';
 import type { QueueInspector } from './queue-inspector.js';
 
@@ -7,6 +8,7 @@ export interface ConsumerParts {
   supervisor: ConnectionSupervisor;
   events: EventChannel;
   inspector: QueueInspector;
+  closing: ClosingRequests;
   maxMessageBytes: number;
   onEnded(): void;
 }

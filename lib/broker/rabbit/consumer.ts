@@ -1,4 +1,5 @@
-import { ClosedError } from '../../errors/delivery.errors.js';
+import { ClosedError, MessageDeliveryFailure, PreconditionFailed } from '../../errors/delivery.errors.js';
+import { longestTimerMs } from '../../events/longest-timer.js';
 import { within } from '../../events/within.js';
 import type { ConsumeRequest, Delivery, Subscription } from '../broker.js';
 import { replyText } from './amqp-reply.js';
@@ -21,6 +22,11 @@ import { whenWritten } from './when-written.js';
 /** How long a declaration that is under way is waited for, or the broker's answer to a good-bye. */
 const goodbyeMs = 1_000;
 
+/** @throws PreconditionFailed the broker closes the connection over it */
+function throwRefusal(queue: string, text: string | undefined, cause?: Error): void {
+  if (text !== undefined) throw new PreconditionFailed(queue, text, { cause });
+}
+
 /** The consumers of one request: made again, under the same names and tags, as often as they are lost. */
 export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelObserver {
   /** Settles when all queues are consumed for the first time, or never will be. */
@@ -42,6 +48,10 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   private unanswered = 0;
   private ending = false;
   private isReady = false;
+  /** Ends a start that takes too long. */
+  private readonly startTimer: NodeJS.Timeout | undefined;
+  /** What has kept it from consuming the last time. */
+  private lastFailure: string | undefined;
   private cancelling: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
   private settle!: { resolve: () => void; reject: (error: Error) => void };
@@ -53,6 +63,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     this.ready = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
     this.losses = new ConsumerLosses(parts.events);
     this.own = withCountedConsumers(request);
+    this.startTimer = this.boundStart();
     this.unlisten = parts.supervisor.listen({
       lineUp: () => void this.restore(),
       lineDown: (line) => (this.afterSilence ||= line.fellSilent),
@@ -77,6 +88,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     this.ending = true;
     this.timer.stop();
     this.secondLook.stop();
+    clearTimeout(this.startTimer);
     this.cancelling ??= this.channel?.cancel() ?? Promise.resolve();
     if (!this.isReady) this.settle.reject(new ClosedError('subscription'));
     return this.cancelling;
@@ -187,8 +199,37 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     await this.declare(line);
     for (const queue of this.missing) {
       if (this.ending) return;
-      await channel.consume(queue, String(this.queues.indexOf(queue) + 1), growingPatienceMs(this.unanswered));
+      await this.consumeQueue(channel, queue);
     }
+  }
+
+  private async consumeQueue(channel: ConsumeChannel, queue: string): Promise<void> {
+    const { closing } = this.parts;
+    const request = `consume queue '${queue}'`;
+    throwRefusal(queue, closing.recentRefusalOf(request));
+    try {
+      await channel.consume(queue, String(this.queues.indexOf(queue) + 1), growingPatienceMs(this.unanswered));
+      closing.answered(request);
+    } catch (error) {
+      const { endedBy } = channel.line;
+      throwRefusal(queue, closing.refusalOf(request, endedBy), endedBy);
+      throw error;
+    }
+  }
+
+  private boundStart(): NodeJS.Timeout | undefined {
+    const { giveUpMs = Infinity } = this.request;
+    if (giveUpMs <= 0 || giveUpMs === Infinity) return undefined;
+    const giveUp = (): void =>
+      this.failStart(`not within ${giveUpMs} ms; ${this.lastFailure ?? 'the broker has not answered'}`);
+    return setTimeout(giveUp, Math.min(giveUpMs, longestTimerMs));
+  }
+
+  private failStart(reason: string, cause?: unknown): void {
+    if (this.isReady || this.ending) return;
+    const queues = this.queues.join(', ');
+    this.settle.reject(new MessageDeliveryFailure(`${queues} cannot be consumed: ${reason}`, { cause }));
+    void this.close();
   }
 
   private declare(line: Line): Promise<void> {
@@ -214,6 +255,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     this.unanswered = 0;
     if (!this.isReady) {
       this.isReady = true;
+      clearTimeout(this.startTimer);
       this.settle.resolve();
     }
     this.losses.restored();
@@ -227,6 +269,8 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
       void this.close();
       return;
     }
+    this.lastFailure = replyText(error);
+    if (this.request.giveUpMs === 0) return this.failStart(this.lastFailure, error);
     if (error instanceof NoAnswer && this.channel?.isStuck) {
       this.unanswered += 1;
       return void this.renewChannel(this.channel, this.queues, replyText(error));

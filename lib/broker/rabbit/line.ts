@@ -4,6 +4,7 @@ import type { ChannelModel } from 'amqplib';
 import { within } from '../../events/within.js';
 import type { Patience } from './answered-in-time.js';
 import { bytesOfFrames, socketOf } from './amqp-socket.js';
+import { ClosingRequests } from './closing-requests.js';
 import { gatherWrites } from './socket-cork.js';
 import { LargeUploads } from './large-uploads.js';
 import { LivenessWatch } from './liveness-watch.js';
@@ -50,6 +51,7 @@ export class Line {
     readonly host: string,
     livenessTimeoutMs: number,
     private readonly observer: LineObserver,
+    closing = new ClosingRequests(),
   ) {
     this.socket = socketOf(model);
     model.on('error', (error) => (this.reason ??= error));
@@ -61,8 +63,11 @@ export class Line {
     this.patience = { answerWithinMs: livenessTimeoutMs, excused };
     this.spare = new SpareChannel(model, this.patience);
     this.probes = new SpareChannel(model, this.patience);
-    this.declarer = new TopologyDeclarer(new SpareChannel(model, this.patience), (declaration) =>
-      this.observer.lineDeclaredTransient(this, declaration),
+    this.declarer = new TopologyDeclarer(
+      new SpareChannel(model, this.patience),
+      (declaration) => this.observer.lineDeclaredTransient(this, declaration),
+      closing,
+      () => this.reason,
     );
     this.watch = new LivenessWatch(
       {
@@ -82,6 +87,11 @@ export class Line {
   /** Given up because nothing came: the broker may not know of its end. */
   get fellSilent(): boolean {
     return this.silent;
+  }
+
+  /** Why it has ended. */
+  get endedBy(): Error | undefined {
+    return this.reason;
   }
 
   /** Our own event loop stood still until just now. */

@@ -125,8 +125,8 @@ export class Publisher implements ChannelKeeperObserver {
 
   /** What keeps messages from being sent now. */
   private get hindrance(): string | undefined {
-    const { line } = this.supervisor;
-    if (!line) return 'there is no connection to the broker';
+    const { line, lastFailure } = this.supervisor;
+    if (!line) return `there is no connection to the broker${lastFailure ? ` (${lastFailure.reason})` : ''}`;
     return line.blocked ? 'the broker takes no messages' : undefined;
   }
 
@@ -193,8 +193,9 @@ export class Publisher implements ChannelKeeperObserver {
   }
 
   private topologyDeclared(line: Line, messages: PendingMessage[], error?: unknown): void {
-    // A line that died in the middle has decided nothing.
-    if (error === undefined || !line.alive) return this.publishAgain(messages);
+    // A connection that died in the middle has decided nothing, unless it died of that.
+    const isRefused = error instanceof OsloMessagingError;
+    if (error === undefined || !(line.alive || isRefused)) return this.publishAgain(messages);
     const again: PendingMessage[] = [];
     for (const pending of messages) {
       if (error instanceof NoAnswer && pending.mayTryAgain()) again.push(pending);

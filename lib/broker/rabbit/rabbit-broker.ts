@@ -6,6 +6,7 @@ import { within } from '../../events/within.js';
 import { refusalOfSize } from '../../wire/message-size.js';
 import type { Broker, BrokerState, ConsumeRequest, OutgoingMessage, QueueInspection, Subscription } from '../broker.js';
 import { replyText } from './amqp-reply.js';
+import { ClosingRequests } from './closing-requests.js';
 import { ConnectionOpener } from './connection-opener.js';
 import { ConnectionState } from './connection-state.js';
 import { ConnectionSupervisor } from './connection-supervisor.js';
@@ -36,6 +37,7 @@ export class RabbitBroker implements Broker {
   private readonly publisher: Publisher;
   private readonly gate: SilenceGate;
   private readonly inspector = new QueueInspector();
+  private readonly closingRequests = new ClosingRequests();
   private readonly consumers = new Set<Consumer>();
   private readonly check: ConsumerCheck;
   private readonly eventLoop: EventLoopWatch;
@@ -50,7 +52,7 @@ export class RabbitBroker implements Broker {
     this.url = transportUrl.masked;
     const unreachable = new Set<BrokerHost>();
     this.publishing = this.supervisor('publish', unreachable);
-    this.consuming = this.supervisor('consume', unreachable);
+    this.consuming = this.supervisor('consume', unreachable, this.publishing);
     this.publishing.listen({ lineUp: () => this.consuming.hurry() });
     this.consuming.listen({ lineUp: () => this.publishing.hurry(), lineDown: (line) => this.consumingLost(line) });
     this.firstConnection = new FirstConnection(this.publishing, this.url);
@@ -75,6 +77,11 @@ export class RabbitBroker implements Broker {
     return phase === 'connected' && consumingOrIdle ? 'connected' : 'connecting';
   }
 
+  get lastFailure(): string | undefined {
+    const failure = this.publishing.lastFailure ?? this.consuming.lastFailure;
+    return failure && `${failure.host}: ${failure.reason}`;
+  }
+
   connected(giveUpMs?: number): Promise<void> {
     return this.firstConnection.wait(giveUpMs);
   }
@@ -91,6 +98,7 @@ export class RabbitBroker implements Broker {
       supervisor: this.consuming,
       events: this.events,
       inspector: this.inspector,
+      closing: this.closingRequests,
       maxMessageBytes: this.options.maxMessageBytes,
       onEnded: () => void this.consumers.delete(consumer),
     });
@@ -149,11 +157,16 @@ export class RabbitBroker implements Broker {
   private anyLine(purpose: string): Line {
     if (this.ended) throw new ClosedError('broker');
     const line = this.consuming.line ?? this.publishing.line;
-    if (!line) throw new MessageDeliveryFailure(`No connection to ${purpose}`);
-    return line;
+    if (line) return line;
+    const { lastFailure } = this;
+    throw new MessageDeliveryFailure(`No connection to ${purpose}${lastFailure ? `: ${lastFailure}` : ''}`);
   }
 
-  private supervisor(connection: 'consume' | 'publish', unreachable: Set<BrokerHost>): ConnectionSupervisor {
+  private supervisor(
+    connection: 'consume' | 'publish',
+    unreachable: Set<BrokerHost>,
+    after?: ConnectionSupervisor,
+  ): ConnectionSupervisor {
     const { options, transportUrl } = this;
     return new ConnectionSupervisor({
       opener: new ConnectionOpener(transportUrl.virtualHost, `${options.connectionName}:${connection}`, options),
@@ -162,6 +175,8 @@ export class RabbitBroker implements Broker {
       state: new ConnectionState(connection, this.events),
       livenessTimeoutMs: options.livenessTimeoutMs,
       events: this.events,
+      closing: this.closingRequests,
+      after,
     });
   }
 }

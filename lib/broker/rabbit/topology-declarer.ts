@@ -2,6 +2,7 @@ import type { Channel } from 'amqplib';
 import { MessageDeliveryFailure, PreconditionFailed } from '../../errors/delivery.errors.js';
 import { requireNames, type Declaration, type QueueDeclaration, type Topology } from '../../wire/topology.js';
 import { ReplyCode, replyCode, replyText } from './amqp-reply.js';
+import { type ClosingRequests, remedyFor } from './closing-requests.js';
 import type { SpareChannel } from './spare-channel.js';
 
 /** What has a name of its own. */
@@ -19,6 +20,9 @@ export class TopologyDeclarer {
     private readonly channel: SpareChannel,
     /** Told once of each exchange and queue that was to be durable and is not. */
     private readonly onTransient: (declaration: NamedDeclaration) => void,
+    private readonly closing: ClosingRequests,
+    /** Why the connection has ended. */
+    private readonly end: () => Error | undefined,
   ) {}
 
   isDeclared(topology: Topology): boolean {
@@ -45,9 +49,13 @@ export class TopologyDeclarer {
   private async declareOne(declaration: Declaration, topology: Topology): Promise<void> {
     requireNames(declaration);
     const wanted = this.adapted(declaration, topology);
+    throwRefusal(wanted, this.closing.recentRefusalOf(nameOf(wanted)));
     try {
       await this.write(wanted);
+      this.closing.answered(nameOf(wanted));
     } catch (error) {
+      const end = this.end();
+      throwRefusal(wanted, this.closing.refusalOf(nameOf(wanted), end), end);
       const instead = await this.secondTry(declaration, wanted, error);
       if (!instead) throw refusal(wanted, error);
       await this.write(instead).catch((failure: unknown) => Promise.reject(refusal(instead, failure)));
@@ -152,6 +160,13 @@ function isInequivalentDurable(error: unknown): boolean {
 function isStopped(wanted: NamedDeclaration, error: unknown): boolean {
   if (wanted.kind !== 'queue' || wanted.durable || replyCode(error) !== ReplyCode.notFound) return false;
   return replyText(error).includes('process is stopped');
+}
+
+/** @throws PreconditionFailed the broker closes the connection over it */
+function throwRefusal(wanted: Declaration, text: string | undefined, cause?: Error): void {
+  if (text === undefined) return;
+  const name = wanted.kind === 'binding' ? wanted.queue : wanted.name;
+  throw new PreconditionFailed(name, `${text}${remedyFor(text)}`, { cause });
 }
 
 function refusal(wanted: Declaration, error: unknown): unknown {

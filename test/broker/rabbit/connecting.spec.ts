@@ -1,4 +1,6 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { RpcClient } from '../../../lib/index.js';
 import { ClosedError, MessageDeliveryFailure } from '../../../lib/errors/delivery.errors.js';
 import { MessagingTimeout } from '../../../lib/errors/rpc.errors.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
@@ -179,6 +181,37 @@ describe('credentials', () => {
       await admin.deleteVhost(name);
     },
   );
+
+  it('that are wrong are the reason that a timeout tells', async () => {
+    const wrong: RabbitAddress = { ...vhost.address, password: 'wrong-one' };
+    const broker = brokers.open(rabbitUrl(wrong, vhost.name));
+    const client = new RpcClient(broker, { topic: 'x' }, { timeout: 0.5 });
+    await expect(client.call('ping')).rejects.toThrow(/there is no connection to the broker \(.*ACCESS_REFUSED/);
+    await expect(broker.publish({ ...message, giveUpMs: 50 })).rejects.toThrow('ACCESS_REFUSED');
+    await expect(broker.inspectQueue('q')).rejects.toThrow('ACCESS_REFUSED');
+    const reported = broker.reports('connection-changed').find(({ to }) => to === 'disconnected');
+    expect(reported).toMatchObject({ level: 'error', message: expect.stringContaining('ACCESS_REFUSED') });
+    await client.close();
+  });
+});
+
+describe('a host that accepts connections and says nothing', () => {
+  it('is tried once more beside that, long before its time is over', async () => {
+    const sockets: Socket[] = [];
+    const { host, port } = vhost.address;
+    const server = createServer((socket) => {
+      sockets.push(socket.on('error', () => undefined));
+      if (sockets.length === 1) socket.resume();
+      else socket.pipe(connect(port, host).on('error', () => undefined)).pipe(socket);
+    });
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    const broker = brokers.open(vhost.urlVia(server.address() as AddressInfo), { livenessTimeoutMs: 60_000 });
+    await broker.connected();
+    expect(sockets).toHaveLength(2);
+    await eventually(() => sockets[0]?.closed);
+    await broker.close();
+    await new Promise((resolve) => void server.close(resolve));
+  });
 });
 
 describe('a broker that is slow', () => {

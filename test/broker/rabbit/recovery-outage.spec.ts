@@ -60,7 +60,8 @@ describe('the broker goes away under load', () => {
     ['is killed', () => server.kill().then(() => server.start())],
     ['stops its application', () => server.stopApp().then(() => server.startApp())],
   ])('it %s: every promise ends, what was confirmed is delivered', async (_what, outage) => {
-    const broker = brokers.open(vhost.url);
+    // A slow restart is longer than the default bound allows at this pace.
+    const broker = brokers.open(vhost.url, { maxInFlightMessages: 100_000 });
     const received = collect();
     const subscription = await broker.consume(
       received.request(topology, {

@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ConnectionOpener } from '../../../lib/broker/rabbit/connection-opener.js';
+import { type ConnectionOpener, ConnectionRefused } from '../../../lib/broker/rabbit/connection-opener.js';
+import type { Line } from '../../../lib/broker/rabbit/line.js';
 import { ConnectionState } from '../../../lib/broker/rabbit/connection-state.js';
 import { ConnectionSupervisor } from '../../../lib/broker/rabbit/connection-supervisor.js';
 import { HostRotation } from '../../../lib/broker/rabbit/host-rotation.js';
@@ -33,7 +34,12 @@ async function shortLived(): Promise<unknown> {
   return model;
 }
 
-function supervised(connect: () => Promise<unknown>, options: ReconnectOptions = {}, hostnames = ['localhost']) {
+function supervised(
+  connect: () => Promise<unknown>,
+  options: ReconnectOptions = {},
+  hostnames = ['localhost'],
+  after?: { line: Line | undefined },
+) {
   const attempts = { count: 0 };
   const open = (): Promise<unknown> => {
     attempts.count += 1;
@@ -52,6 +58,7 @@ function supervised(connect: () => Promise<unknown>, options: ReconnectOptions =
     state: new ConnectionState('consume', events),
     livenessTimeoutMs: 5_000,
     events,
+    after,
   });
   return { supervisor, attempts };
 }
@@ -120,6 +127,34 @@ describe('ConnectionSupervisor, with several hosts', () => {
     expect(attempts.count).toBe(3);
     await vi.advanceTimersByTimeAsync(200);
     expect(attempts.count).toBe(6);
+    await supervisor.close();
+  });
+});
+
+describe('ConnectionSupervisor, refused by the broker', () => {
+  it('backs off to half a minute', async () => {
+    const { supervisor, attempts } = supervised(() => Promise.reject(new ConnectionRefused('ACCESS_REFUSED')));
+    supervisor.start();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(attempts.count).toBeLessThan(6);
+    await vi.advanceTimersByTimeAsync(60 * 60_000);
+    expect(attempts.count).toBeLessThan(6 + 60 * 3);
+    expect(supervisor.lastFailure).toMatchObject({ reason: 'ACCESS_REFUSED' });
+    await supervisor.close();
+  });
+});
+
+describe('ConnectionSupervisor that comes after another', () => {
+  it('makes no attempt before that has its connection', async () => {
+    const other: { line: Line | undefined } = { line: undefined };
+    const { supervisor, attempts } = supervised(() => new Promise(() => undefined), {}, ['localhost'], other);
+    supervisor.start();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(attempts.count).toBe(0);
+    other.line = {} as Line;
+    supervisor.hurry();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(attempts.count).toBe(1);
     await supervisor.close();
   });
 });

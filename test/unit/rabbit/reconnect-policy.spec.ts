@@ -16,6 +16,20 @@ describe('ReconnectPolicy', () => {
     expect(new ReconnectPolicy({}, least).delayMs(5)).toBe(0);
   });
 
+  it('waits longer in a long outage, and with many others in one process, up to 10 s', () => {
+    const longest = (ms: number, neighbours: number): number =>
+      new ReconnectPolicy({}, most).delayMs(9, { ms, neighbours });
+    expect([500, 2_000, 3_000, 60_000].map((ms) => longest(ms, 0))).toEqual([1_000, 1_000, 1_500, 10_000]);
+    expect([1, 25, 100, 2_000].map((neighbours) => longest(0, neighbours))).toEqual([1_000, 1_000, 4_000, 10_000]);
+  });
+
+  it('doubles the pauses after refused logins, from a second to 30 s', () => {
+    const longest = [1, 2, 3, 4, 5, 6, 50].map((refusals) => new ReconnectPolicy({}, most).refusedDelayMs(refusals));
+    expect(longest).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+    expect(new ReconnectPolicy({}, least).refusedDelayMs(1)).toBe(500);
+    expect(new ReconnectPolicy({ rabbitRetryInterval: 3 }).refusedDelayMs(2)).toBe(5_000);
+  });
+
   it("follows oslo's linear steps as soon as one of their options is set", () => {
     const interval = new ReconnectPolicy({ rabbitRetryInterval: 3 });
     expect([1, 2, 3, 100].map((failures) => interval.delayMs(failures))).toEqual([3_000, 5_000, 7_000, 30_000]);
@@ -35,5 +49,27 @@ describe('ReconnectPolicy', () => {
     expect(new ReconnectPolicy({}).isPrescribed).toBe(false);
     expect(new ReconnectPolicy({ kombuReconnectDelay: 0 }).isPrescribed).toBe(true);
     expect(new ReconnectPolicy({ rabbitIntervalMax: 2 }).isPrescribed).toBe(true);
+  });
+});
+
+describe('2 000 clients of a broker that is down for 20 s', () => {
+  /** When a client connects again, in ms, and how often it has tried while the broker was down. */
+  function comesBack(random: () => number, neighbours: number): { attempts: number; atMs: number } {
+    const policy = new ReconnectPolicy({}, random);
+    let [atMs, attempts] = [policy.delayMs(0), 0];
+    while (atMs < 20_000) {
+      attempts += 1;
+      atMs += policy.delayMs(attempts, { ms: atMs, neighbours });
+    }
+    return { attempts, atMs };
+  }
+
+  it.each([2_000, 100])('make under 1 000 attempts a second, %d in a process; all are back within 15 s', (together) => {
+    let seed = 1;
+    const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+    const clients = Array.from({ length: 2_000 }, () => comesBack(random, together - 1));
+    const attempts = clients.reduce((sum, client) => sum + client.attempts, 0);
+    expect(attempts / 20).toBeLessThan(1_000);
+    expect(Math.max(...clients.map(({ atMs }) => atMs))).toBeLessThan(35_000);
   });
 });

@@ -1,5 +1,6 @@
 import type { Channel } from 'amqplib';
 import { describe, expect, it } from 'vitest';
+import { ClosingRequests } from '../../../lib/broker/rabbit/closing-requests.js';
 import type { SpareChannel } from '../../../lib/broker/rabbit/spare-channel.js';
 import { TopologyDeclarer } from '../../../lib/broker/rabbit/topology-declarer.js';
 import type { QueueDeclaration } from '../../../lib/wire/topology.js';
@@ -21,7 +22,12 @@ function refusingOnce(error: Error) {
   const deleteQueue = async (name: string): Promise<void> => void asked.push(`delete ${name}`);
   const channel = { assertQueue, deleteQueue } as unknown as Channel;
   const spare = { run: (_what: string, operation: (channel: Channel) => unknown) => operation(channel) };
-  return { declarer: new TopologyDeclarer(spare as unknown as SpareChannel, () => undefined), asked };
+  return { declarer: declarerOn(spare), asked };
+}
+
+function declarerOn(spare: unknown): TopologyDeclarer {
+  const nothing = (): undefined => undefined;
+  return new TopologyDeclarer(spare as SpareChannel, nothing, new ClosingRequests(), nothing);
 }
 
 function queue(durable: boolean): QueueDeclaration {
@@ -44,7 +50,7 @@ describe('an exchange that a peer made non-durable', () => {
       if (durable !== isDurable) throw inequivalent;
     };
     const spare = { run: (_what: string, operation: (channel: unknown) => unknown) => operation({ assertExchange }) };
-    const declarer = new TopologyDeclarer(spare as unknown as SpareChannel, () => undefined);
+    const declarer = declarerOn(spare);
     const exchange = { kind: 'exchange', name: 'nova', type: 'topic', durable: true, autoDelete: false } as const;
     await declarer.declare([exchange]);
     await declarer.declare([exchange]);
