@@ -97,6 +97,7 @@ export type {
   NotificationDropped,
   NotificationRequeued,
   ReplyDropped,
+  ReplyQueueReplaced,
   ReplyUnmatched,
   RequestDropped,
   SendFailed,

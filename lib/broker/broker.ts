@@ -154,6 +154,8 @@ export interface ConsumeRequest {
   giveUpMs?: number;
   /** Called once per tick with what arrived in it, in order; from the first on, before `consume` has resolved. Must not throw. */
   onDeliveries(deliveries: readonly Delivery[], subscription: Subscription): void;
+  /** The bus has refused the queues for some seconds, as somebody else holds them: told while that lasts. */
+  onRefused?(reason: string): void;
   /**
    * All deliveries not yet acknowledged are no longer ours: the channel they came by is gone, and the
    * broker delivers them again (here or elsewhere) as `redelivered`.

@@ -195,6 +195,19 @@ export interface StartFailed extends EventBase {
   type: 'start-failed';
 }
 
+/**
+ * Somebody else holds our reply queue exclusively: calls from now on have their answers sent to another one. Calls that
+ * were sent before get none.
+ *
+ * @publicApi
+ */
+export interface ReplyQueueReplaced extends EventBase {
+  type: 'reply-queue-replaced';
+  queue: string;
+  /** The one before. */
+  replaced: string;
+}
+
 /** The server, client or listener started, is draining, or has ended. @publicApi */
 export interface LifecycleChanged extends EventBase {
   type: 'lifecycle-changed';
@@ -224,6 +237,7 @@ export type MessagingEvent =
   | NotificationDropped
   | NotificationRequeued
   | ReplyDropped
+  | ReplyQueueReplaced
   | ReplyUnmatched
   | RequestDropped
   | SendFailed

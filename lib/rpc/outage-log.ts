@@ -31,14 +31,14 @@ export class OutageLog {
   constructor(
     private readonly broker: Broker,
     events: EventChannel,
-    replyQueue: string,
+    isReplyQueue: (queue: string) => boolean,
   ) {
     if (broker.state === 'connecting') this.begin('disconnected', 'publish', true);
     this.unwatch = events.watch((event) => {
       if (event.type === 'connection-changed') this.changed(event);
-      else if (event.type === 'consumers-lost' && event.queues.includes(replyQueue))
+      else if (event.type === 'consumers-lost' && event.queues.some(isReplyQueue))
         this.begin('reply-queue-lost', 'consume');
-      else if (event.type === 'consumers-restored' && event.queues.includes(replyQueue)) this.end(isOfQueue);
+      else if (event.type === 'consumers-restored' && event.queues.some(isReplyQueue)) this.end(isOfQueue);
     });
   }
 

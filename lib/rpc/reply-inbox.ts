@@ -28,7 +28,7 @@ const inboxes = new WeakMap<Broker, Map<IntegerReading, ReplyInbox>>();
  * and deletes its queue when it is closed with nothing outstanding.
  */
 export class ReplyInbox implements CallKeeper {
-  readonly queue = newReplyQueueName();
+  private replyQueue = newReplyQueueName();
   /** Hears of the broker; what the inbox itself reports is news to every client on it. */
   private readonly events: EventChannel;
   readonly counters: ReplyCounters = {
@@ -60,7 +60,7 @@ export class ReplyInbox implements CallKeeper {
     this.unmatched = new UnmatchedReplies(broker.events, this.counters, this.ended);
     this.opening = new ReplyQueueOpening(this.events);
     this.looks = new TargetLooks(broker);
-    this.outages = new OutageLog(broker, this.events, this.queue);
+    this.outages = new OutageLog(broker, this.events, (queue) => queue === this.replyQueue);
     this.stopListening = this.events.watch(() => {
       if (broker.state === 'closed') this.close('broker');
     });
@@ -74,6 +74,11 @@ export class ReplyInbox implements CallKeeper {
     ofBroker.set(integers, inbox);
     inbox.clients += 1;
     return inbox;
+  }
+
+  /** Where calls from now on have their answers sent. */
+  get queue(): string {
+    return this.replyQueue;
   }
 
   /** Whether replies can be received without waiting for anything. */
@@ -136,7 +141,7 @@ export class ReplyInbox implements CallKeeper {
       lastHeartbeatMsAgo,
       brokerState: this.broker.state,
       lastFailure: this.broker.lastFailure,
-      replyQueueAlive: this.isConsuming === true,
+      replyQueueAlive: this.isConsuming === true && facts.replyQueue === this.queue,
       seen: look?.seen,
       outages: this.outages.since(startedAt),
     });
@@ -171,13 +176,15 @@ export class ReplyInbox implements CallKeeper {
   /** Whoever was the last client may have gone while a broker that was down was waited for. */
   private async consume(): Promise<void> {
     this.asked = true;
+    const { queue } = this;
     try {
       this.subscription = await this.broker.consume({
-        topology: replyQueueTopology(this.queue, this.broker.options),
-        queues: [this.queue],
-        own: [this.queue],
+        topology: replyQueueTopology(queue, this.broker.options),
+        queues: [queue],
+        own: [queue],
         prefetch: 0,
         onDeliveries: (deliveries) => this.receive(deliveries),
+        onRefused: (reason) => this.replaceQueue(queue, reason),
       });
       if (this.released) void this.removeQueue().catch(() => undefined);
       this.opening.ended();
@@ -185,6 +192,18 @@ export class ReplyInbox implements CallKeeper {
       this.asked = false;
       this.opening.ended(error);
     }
+  }
+
+  /** Somebody else holds it, for as long as they like: what is called from now on is answered elsewhere. */
+  private replaceQueue(replaced: string, reason: string): void {
+    if (replaced !== this.queue || this.released) return;
+    this.replyQueue = newReplyQueueName();
+    const { queue } = this;
+    void this.subscription?.close();
+    this.subscription = undefined;
+    const message = `The reply queue ${replaced} is held by somebody else (${reason}); answers come to ${queue} from now on`;
+    this.broker.events.emit({ type: 'reply-queue-replaced', level: 'error', message, queue, replaced });
+    void this.consume();
   }
 
   private receive(deliveries: readonly Delivery[]): void {

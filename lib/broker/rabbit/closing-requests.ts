@@ -1,11 +1,11 @@
 import { ReplyCode, replyCode, replyText } from './amqp-reply.js';
 
 /** The broker ends a connection with these over what was asked on it, but for other reasons too. */
-const closingCodes: readonly (number | undefined)[] = [
+const closingCodes: ReadonlySet<number | undefined> = new Set([
   ReplyCode.notAllowed,
   ReplyCode.notImplemented,
   ReplyCode.internalError,
-];
+]);
 /** In words like these the broker says that it will not change its mind. */
 const finalWords = /deprecated|not permitted|not allowed anymore|NOT_IMPLEMENTED/i;
 /** So often in a row it may be passing trouble of the broker. */
@@ -37,7 +37,7 @@ export class ClosingRequests {
 
   /** The broker's words, if that is its answer to the request; `end`: why the connection has ended meanwhile. */
   refusalOf(request: string, end: Error | undefined): string | undefined {
-    if (!end || !closingCodes.includes(replyCode(end))) return undefined;
+    if (!end || !closingCodes.has(replyCode(end))) return undefined;
     const times = (this.times.get(request) ?? 0) + 1;
     this.times.set(request, times);
     const text = replyText(end);

@@ -2,7 +2,7 @@ import { ClosedError, MessageDeliveryFailure, PreconditionFailed } from '../../e
 import { longestTimerMs } from '../../events/longest-timer.js';
 import { within } from '../../events/within.js';
 import type { ConsumeRequest, Delivery, Subscription } from '../broker.js';
-import { replyText } from './amqp-reply.js';
+import { ReplyCode, replyCode, replyText } from './amqp-reply.js';
 import { growingPatienceMs } from './answered-in-time.js';
 import { refusalOf } from './consume-refusal.js';
 import { ConsumeChannel, type ConsumeChannelObserver } from './consume-channel.js';
@@ -21,6 +21,15 @@ import { whenWritten } from './when-written.js';
 
 /** How long a declaration that is under way is waited for, or the broker's answer to a good-bye. */
 const goodbyeMs = 1_000;
+
+/** So long a queue may be locked by what a lost connection has left behind. */
+const longestRefusalMs = 3_000;
+
+/** Somebody else consumes the queue, or has made it, exclusively. */
+function isHeldByOthers(error: unknown): boolean {
+  const code = replyCode(error) ?? replyCode(error instanceof Error ? error.cause : undefined);
+  return code === ReplyCode.accessRefused || code === ReplyCode.resourceLocked;
+}
 
 /** @throws PreconditionFailed the broker closes the connection over it */
 function throwRefusal(queue: string, text: string | undefined, cause?: Error): void {
@@ -52,6 +61,8 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   private readonly startTimer: NodeJS.Timeout | undefined;
   /** What has kept it from consuming the last time. */
   private lastFailure: string | undefined;
+  /** On the clock of `performance.now()`. */
+  private refusedSince: number | undefined;
   private cancelling: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
   private settle!: { resolve: () => void; reject: (error: Error) => void };
@@ -217,6 +228,13 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     }
   }
 
+  private noteRefusal(error: unknown): void {
+    if (!isHeldByOthers(error)) return void (this.refusedSince = undefined);
+    this.refusedSince ??= performance.now();
+    if (performance.now() - this.refusedSince < longestRefusalMs) return;
+    guarded(this.parts.events, this.queues, () => this.request.onRefused?.(replyText(error)));
+  }
+
   private boundStart(): NodeJS.Timeout | undefined {
     const { giveUpMs = Infinity } = this.request;
     if (giveUpMs <= 0 || giveUpMs === Infinity) return undefined;
@@ -253,6 +271,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     if (this.missing.length > 0) return this.timer.soon();
     this.timer.succeeded();
     this.unanswered = 0;
+    this.refusedSince = undefined;
     if (!this.isReady) {
       this.isReady = true;
       clearTimeout(this.startTimer);
@@ -270,6 +289,8 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
       return;
     }
     this.lastFailure = replyText(error);
+    this.noteRefusal(error);
+    if (this.ending) return;
     if (this.request.giveUpMs === 0) return this.failStart(this.lastFailure, error);
     if (error instanceof NoAnswer && this.channel?.isStuck) {
       this.unanswered += 1;
