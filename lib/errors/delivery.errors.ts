@@ -22,11 +22,16 @@ export interface DeliveryFacts extends ErrorFacts {
  * @publicApi
  */
 export class MessageDeliveryFailure extends OsloMessagingError {
+  /** Where the message was to go; absent where it is about no message. */
+  readonly exchange?: string;
+  readonly routingKey?: string;
   readonly host?: string;
   readonly attempts: number;
 
   constructor(message: string, facts: DeliveryFacts = {}) {
     super(message, { code: 'OSLO_DELIVERY', fault: 'broker', retryable: true }, facts);
+    if (facts.exchange !== undefined) this.exchange = facts.exchange;
+    if (facts.routingKey !== undefined) this.routingKey = facts.routingKey;
     if (facts.host !== undefined) this.host = facts.host;
     this.attempts = facts.attempts ?? 1;
   }

@@ -50,6 +50,7 @@ export function describePublishing(clients: Clients): void {
       const after = fill(broker, name, 'after');
       await expect(lost).rejects.toBeInstanceOf(MessageDeliveryFailure);
       await expect(lost).rejects.toThrow(new RegExp(`no exchange '${missing}'`));
+      await expect(lost).rejects.toMatchObject({ exchange: missing, routingKey: 'x' });
       await Promise.all([before, after]);
       const texts = new Set<string>();
       // Sent twice it may be: its confirm can be lost with the channel.
