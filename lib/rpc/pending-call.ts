@@ -38,6 +38,14 @@ export interface CallOutcome {
   failed(error: unknown): void;
 }
 
+/** The calls that one signal ends. */
+interface SignalEnding {
+  readonly calls: Set<PendingCall>;
+  unlisten(): void;
+}
+
+const endings = new WeakMap<AbortSignal, SignalEnding>();
+
 /** Before its deadline a call looks at its target: so long, or a tenth of a shorter patience. */
 const LONGEST_LEAD_MS = 1000;
 
@@ -111,9 +119,7 @@ export class PendingCall {
 
   /** Ends the call with the reason of `signal` when that is aborted. */
   endWith(signal: AbortSignal): void {
-    const abort = (): void => this.fail(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    this.whenEnded(() => signal.removeEventListener('abort', abort));
+    this.whenEnded(endingWith(signal, this));
   }
 
   /** For what waits on its behalf. */
@@ -184,4 +190,30 @@ export class PendingCall {
     const text = `Call of ${method} to ${target} timed out: ${reason}; ${diagnosis.summary} (message ${msgId})`;
     return new MessagingTimeout(text, { method, target, msgId, replyQueue, elapsedMs, diagnosis });
   }
+}
+
+/**
+ * Ends `call` with `signal`; the returned function forgets it. However many calls share a signal, it has one listener
+ * of ours, as Node takes more than ten for a leak, and only while any of them waits.
+ */
+function endingWith(signal: AbortSignal, call: PendingCall): () => void {
+  const ending = endings.get(signal) ?? listenedTo(signal);
+  ending.calls.add(call);
+  return () => {
+    ending.calls.delete(call);
+    if (ending.calls.size === 0) ending.unlisten();
+  };
+}
+
+function listenedTo(signal: AbortSignal): SignalEnding {
+  const calls = new Set<PendingCall>();
+  const abort = (): void => calls.forEach((call) => call.fail(signal.reason));
+  const unlisten = (): void => {
+    endings.delete(signal);
+    signal.removeEventListener('abort', abort);
+  };
+  signal.addEventListener('abort', abort);
+  const ending = { calls, unlisten };
+  endings.set(signal, ending);
+  return ending;
 }

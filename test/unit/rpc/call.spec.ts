@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MessageUndeliverable } from '../../../lib/errors/delivery.errors.js';
 import { MessagingTimeout } from '../../../lib/errors/rpc.errors.js';
@@ -339,6 +340,22 @@ describe('a call', () => {
       await peer.answer(await peer.next());
       await calling;
       expect(remove).toHaveBeenCalledWith('abort', expect.any(Function));
+    });
+
+    it('one signal ends many calls, and has one listener of ours while any waits', async () => {
+      const client = on().client();
+      const abortion = new AbortController();
+      const listeners = (): number => getEventListeners(abortion.signal, 'abort').length;
+      const outcomes = Array.from({ length: 12 }, () =>
+        client.call('echo', {}, { signal: abortion.signal }).catch((error: unknown) => error),
+      );
+      expect(listeners()).toBe(1);
+      await peer.answer(await peer.next(), { result: 'in time' });
+      expect(await outcomes[0]).toBe('in time');
+      expect(listeners()).toBe(1);
+      abortion.abort('enough');
+      expect(await Promise.all(outcomes)).toEqual(['in time', ...Array.from({ length: 11 }, () => 'enough')]);
+      expect([listeners(), client.pendingCalls]).toEqual([0, 0]);
     });
   });
 });
