@@ -1,10 +1,10 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable } from '@nestjs/common';
 import type { Broker } from '../broker/broker.js';
 import { createBroker } from '../broker/connect-broker.js';
 import { type RabbitOptions, resolveRabbitOptions } from '../config/rabbit-options.js';
 import { formatTransportUrl, parseTransportUrl } from '../config/transport-url.js';
 import { rabbitOptionsFromQuery } from '../config/url-query-options.js';
-import { runOutsideRequests } from './request-context.store.js';
 
 /** A broker in use; whoever holds one gives it back once. */
 export interface BrokerLease {
@@ -22,6 +22,8 @@ interface SharedBroker {
 @Injectable()
 export class SharedBrokers {
   private readonly shared = new Map<string, SharedBroker>();
+  /** A broker is made when it is first needed, which may be inside a request; it is none of that. */
+  private readonly outsideRequests = AsyncLocalStorage.snapshot();
 
   /** @throws InvalidTransportUrl, ConfigurationError */
   acquire(url: string, options: RabbitOptions): BrokerLease {
@@ -34,7 +36,7 @@ export class SharedBrokers {
   }
 
   private open(key: string, url: string, options: RabbitOptions): SharedBroker {
-    const entry = { broker: runOutsideRequests(() => createBroker(url, options)), users: 0 };
+    const entry = { broker: this.outsideRequests(() => createBroker(url, options)), users: 0 };
     this.shared.set(key, entry);
     return entry;
   }

@@ -1,5 +1,6 @@
 import type { EventChannel } from '../events/event-channel.js';
 import { runAround, type AroundHook } from '../events/around-hook.js';
+import { inHandlerScope } from '../events/handler-scope.js';
 import { textWithCause } from '../errors/text-of.js';
 import { shown } from '../wire/shown.js';
 import { NotificationResult } from './incoming-notification.js';
@@ -95,12 +96,12 @@ export class ListenerLane {
     const [first] = turns;
     const given = this.entry.batch ? turns.map(({ notification }) => notification) : first!.notification;
     const call = (): unknown => this.entry.handler(given as never);
-    if (hooks.length === 0) return call();
+    if (hooks.length === 0) return inHandlerScope(call);
     const { origin, eventType, uniqueId, requestContext } = first!.notification;
     const { exchange, routingKey } = origin;
     const context = { ...requestContext };
     const message = { kind: 'notification' as const, exchange, routingKey, method: eventType, uniqueId, context };
-    return runAround(hooks, 'aroundProcess', message, call);
+    return inHandlerScope(() => runAround(hooks, 'aroundProcess', message, call));
   }
 
   private endOne(turn: ListenerTurn, outcome: ListenerOutcome): void {

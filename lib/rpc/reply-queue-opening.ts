@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { MessageDeliveryFailure } from '../errors/delivery.errors.js';
 import type { EventChannel } from '../events/event-channel.js';
 
@@ -19,9 +20,11 @@ export class ReplyQueueOpening {
    */
   wait(retry: number, told: Told): () => void {
     const stopCounting = retry < 0 ? undefined : this.afterAttempts(retry + 1, (error) => tell(error));
+    // Each goes on in the context of its own caller, whoever the queue was opened for.
+    const goOn = AsyncLocalStorage.bind(told);
     const tell: Told = (error) => {
       stop();
-      told(error);
+      goOn(error);
     };
     const stop = (): void => {
       this.waiting.delete(tell);

@@ -1,5 +1,6 @@
 import type { Broker } from '../broker/broker.js';
 import { runAround } from '../events/around-hook.js';
+import { inHandlerScope } from '../events/handler-scope.js';
 import type { EventChannel } from '../events/event-channel.js';
 import { NoSuchMethod, UnsupportedVersion } from '../errors/rpc.errors.js';
 import { textOf } from '../errors/text-of.js';
@@ -75,7 +76,7 @@ export class RequestRunner {
     const { requestContext: received } = request;
     this.deserialize(request);
     const { hooks } = this.options;
-    if (hooks.length === 0) return call(method, request);
+    if (hooks.length === 0) return inHandlerScope(() => call(method, request));
     const { delivery, msgId, uniqueId } = request;
     const { exchange, routingKey } = delivery;
     const context = { ...received };
@@ -88,7 +89,7 @@ export class RequestRunner {
       uniqueId,
       context,
     };
-    return runAround(hooks, 'aroundProcess', message, () => call(method, request));
+    return inHandlerScope(() => runAround(hooks, 'aroundProcess', message, () => call(method, request)));
   }
 
   private deserialize(request: IncomingRequest): void {

@@ -3,6 +3,7 @@ import { describeAcknowledging } from './acknowledging.behaviour.js';
 import type { BusUnderTest } from './bus-under-test.js';
 import { Clients } from './clients.js';
 import { describeClosing } from './closing.behaviour.js';
+import { describeContext } from './context.behaviour.js';
 import { describeConsuming } from './consuming.behaviour.js';
 import { describeExpiry } from './expiry.behaviour.js';
 import { describePublishing } from './publishing.behaviour.js';
@@ -22,5 +23,6 @@ export function describeBroker(name: string, bus: BusUnderTest): void {
     describeExpiry(clients);
     describeRecovery(clients, bus);
     describeClosing(clients);
+    describeContext(clients, bus);
   });
 }

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import { ClosedError, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
 import { EventChannel } from '../../events/event-channel.js';
@@ -16,6 +17,8 @@ const longestReconnectDelayMs = 1_000;
 /** One client of an embedded bus; what it does over its lines is what a client of RabbitMQ does over TCP. */
 export class MemoryBroker implements Broker, BusClient {
   readonly events = new EventChannel();
+  /** What happens in the background must not carry the context of whichever request came first. */
+  private readonly inOwnContext = AsyncLocalStorage.snapshot();
   private readonly phase: LinePhase;
   private readonly publishLine: MemoryLine;
   private readonly consumeLine: MemoryLine;
@@ -59,10 +62,25 @@ export class MemoryBroker implements Broker, BusClient {
   }
 
   publish(message: OutgoingMessage): Promise<void> {
-    return this.state === 'closed' ? Promise.reject(new ClosedError('broker')) : this.publisher.publish(message);
+    if (this.state === 'closed') return Promise.reject(new ClosedError('broker'));
+    return this.inOwnContext(() => this.publisher.publish(message));
   }
 
-  async consume(request: ConsumeRequest): Promise<Subscription> {
+  consume(request: ConsumeRequest): Promise<Subscription> {
+    return this.inOwnContext(() => this.startConsuming(this.calledInOwnContext(request)));
+  }
+
+  /** Deliveries come in the context of whoever has published. */
+  private calledInOwnContext(request: ConsumeRequest): ConsumeRequest {
+    const { inOwnContext } = this;
+    return {
+      ...request,
+      onDeliveries: (...delivered) => inOwnContext(() => request.onDeliveries(...delivered)),
+      onInterrupted: () => inOwnContext(() => request.onInterrupted?.()),
+    };
+  }
+
+  private async startConsuming(request: ConsumeRequest): Promise<Subscription> {
     if (this.state === 'closed') throw new ClosedError('broker');
     const { bus, consumeLine: line, events } = this;
     const onClosed = (closed: MemorySubscription): void => void this.subscriptions.delete(closed);
@@ -79,20 +97,24 @@ export class MemoryBroker implements Broker, BusClient {
 
   async inspectQueue(queue: string): Promise<QueueInspection | undefined> {
     this.requireLine(`look at queue '${queue}'`);
-    return this.consumeLine.ask(() => this.bus.inspectQueue(queue));
+    return this.inOwnContext(() => this.consumeLine.ask(() => this.bus.inspectQueue(queue)));
   }
 
   async hasExchange(exchange: string): Promise<boolean> {
     this.requireLine(`look at exchange '${exchange}'`);
-    return this.consumeLine.ask(() => this.bus.hasExchange(exchange));
+    return this.inOwnContext(() => this.consumeLine.ask(() => this.bus.hasExchange(exchange)));
   }
 
   async deleteQueue(queue: string): Promise<void> {
     this.requireLine(`delete queue '${queue}'`);
-    await this.consumeLine.ask(() => this.bus.deleteQueue(queue));
+    await this.inOwnContext(() => this.consumeLine.ask(() => this.bus.deleteQueue(queue)));
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return this.inOwnContext(() => this.end());
+  }
+
+  private async end(): Promise<void> {
     if (this.state === 'closed') return;
     clearTimeout(this.reconnect);
     this.bus.detach(this);
@@ -104,10 +126,12 @@ export class MemoryBroker implements Broker, BusClient {
   }
 
   interrupted(): void {
-    if (this.state === 'closed' || this.phase.current === 'disconnected') return;
-    this.cutLines();
-    if (this.phase.isUp) this.lineLost();
-    else this.attemptFailed(new Error('the connection was lost'));
+    this.inOwnContext(() => {
+      if (this.state === 'closed' || this.phase.current === 'disconnected') return;
+      this.cutLines();
+      if (this.phase.isUp) this.lineLost();
+      else this.attemptFailed(new Error('the connection was lost'));
+    });
   }
 
   alarmCleared(): void {

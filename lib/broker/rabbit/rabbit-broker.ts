@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import type { TransportUrl } from '../../config/transport-url.js';
 import { ClosedError, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
@@ -31,6 +32,8 @@ const goodbyeMs = 1_000;
 export class RabbitBroker implements Broker {
   readonly url: string;
   readonly events = new EventChannel();
+  /** Sockets, timers and events must not carry the context of whichever request came first. */
+  private readonly inOwnContext = AsyncLocalStorage.snapshot();
   private readonly publishing: ConnectionSupervisor;
   private readonly consuming: ConnectionSupervisor;
   private readonly firstConnection: FirstConnection;
@@ -88,10 +91,14 @@ export class RabbitBroker implements Broker {
 
   publish(message: OutgoingMessage): Promise<void> {
     const refusal = refusalOfSize(message.body, this.options.maxOutgoingMessageBytes);
-    return refusal ? Promise.reject(refusal) : this.publisher.publish(message);
+    return refusal ? Promise.reject(refusal) : this.inOwnContext(() => this.publisher.publish(message));
   }
 
-  async consume(request: ConsumeRequest): Promise<Subscription> {
+  consume(request: ConsumeRequest): Promise<Subscription> {
+    return this.inOwnContext(() => this.startConsuming(request));
+  }
+
+  private async startConsuming(request: ConsumeRequest): Promise<Subscription> {
     if (this.ended) throw new ClosedError('broker');
     this.consuming.start();
     const consumer = new Consumer(request, {
@@ -108,14 +115,19 @@ export class RabbitBroker implements Broker {
   }
 
   async inspectQueue(queue: string): Promise<QueueInspection | undefined> {
-    return this.inspector.inspect(this.anyLine(`look at queue '${queue}'`), queue);
+    return this.inOwnContext(() => this.inspector.inspect(this.anyLine(`look at queue '${queue}'`), queue));
   }
 
   async hasExchange(exchange: string): Promise<boolean> {
-    return this.inspector.hasExchange(this.anyLine(`look at exchange '${exchange}'`), exchange);
+    const purpose = `look at exchange '${exchange}'`;
+    return this.inOwnContext(() => this.inspector.hasExchange(this.anyLine(purpose), exchange));
   }
 
-  async deleteQueue(queue: string): Promise<void> {
+  deleteQueue(queue: string): Promise<void> {
+    return this.inOwnContext(() => this.askToDelete(queue));
+  }
+
+  private async askToDelete(queue: string): Promise<void> {
     const line = this.anyLine(`delete queue '${queue}'`);
     try {
       await line.spare.run(`delete queue '${queue}'`, (channel) => channel.deleteQueue(queue));
@@ -126,7 +138,7 @@ export class RabbitBroker implements Broker {
   }
 
   close(): Promise<void> {
-    this.closing ??= this.end();
+    this.closing ??= this.inOwnContext(() => this.end());
     return this.closing;
   }
 
