@@ -61,6 +61,7 @@ export type {
   ConsumeRequest,
   Delivery,
   DeliveryProperties,
+  MessagePurpose,
   OutgoingMessage,
   QueueInspection,
   Subscription,

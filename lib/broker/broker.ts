@@ -92,6 +92,15 @@ export interface Broker {
 export type BrokerState = 'blocked' | 'closed' | 'connected' | 'connecting';
 
 /**
+ * Why a message is sent. Requests and notifications each have a budget of their own (`maxInFlightMessages`,
+ * `maxInFlightBytes`), so that neither starves the other; `owed`, answers and heartbeats, has none: it is never
+ * refused for what the application sends, and who owes it bounds it.
+ *
+ * @publicApi
+ */
+export type MessagePurpose = 'notification' | 'owed' | 'request';
+
+/**
  * One message to be sent, and how long that may be tried.
  *
  * @publicApi
@@ -123,6 +132,8 @@ export interface OutgoingMessage {
   retry?: number;
   /** Milliseconds from this call on after which the promise rejects and the message is given up. */
   giveUpMs?: number;
+  /** Whose budget it counts against. @defaultValue 'request' */
+  purpose?: MessagePurpose;
   /**
    * Whoever waits for what comes of it: what has not gone out when that has ended goes out no more, and resolves.
    * `untaken` says that the broker had no queue for it the last time.

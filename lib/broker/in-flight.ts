@@ -1,39 +1,54 @@
 import type { ResolvedRabbitOptions } from '../config/rabbit-options.js';
 import { MessageDeliveryFailure } from '../errors/delivery.errors.js';
-import type { OutgoingMessage } from './broker.js';
+import type { MessagePurpose, OutgoingMessage } from './broker.js';
 
 export type InFlightLimits = Pick<ResolvedRabbitOptions, 'maxInFlightBytes' | 'maxInFlightMessages'>;
 
-/** What was given to `publish` and has no outcome yet: bounded, so that an outage does not fill the memory. */
+/** What waits for its outcome. */
+interface Load {
+  messages: number;
+  bytes: number;
+}
+
+const nothing = (): void => undefined;
+
+/**
+ * What was given to `publish` and has no outcome yet: bounded, so that an outage does not fill the memory; per
+ * purpose, so that a burst of one does not starve another.
+ */
 export class InFlight {
-  private messages = 0;
-  private bytes = 0;
+  private readonly loads: Readonly<Record<Exclude<MessagePurpose, 'owed'>, Load>> = {
+    notification: { messages: 0, bytes: 0 },
+    request: { messages: 0, bytes: 0 },
+  };
 
   constructor(private readonly limits: InFlightLimits) {}
 
   /** Why one more is too many; undefined: it may come. */
   refusalOf(message: OutgoingMessage): MessageDeliveryFailure | undefined {
+    const { purpose = 'request' } = message;
+    if (purpose === 'owed') return undefined;
     const { maxInFlightBytes, maxInFlightMessages } = this.limits;
-    if (this.messages >= maxInFlightMessages) {
-      return new MessageDeliveryFailure(
-        `${this.messages} messages are unconfirmed already (maxInFlightMessages)`,
-        message,
-      );
+    const { messages, bytes } = this.loads[purpose];
+    if (messages >= maxInFlightMessages) {
+      return new MessageDeliveryFailure(`${messages} messages are unconfirmed already (maxInFlightMessages)`, message);
     }
-    if (this.bytes >= maxInFlightBytes) {
-      return new MessageDeliveryFailure(`${this.bytes} bytes are unconfirmed already (maxInFlightBytes)`, message);
+    if (bytes >= maxInFlightBytes) {
+      return new MessageDeliveryFailure(`${bytes} bytes are unconfirmed already (maxInFlightBytes)`, message);
     }
     return undefined;
   }
 
   /** Returns what is to be called, once, when the message has its outcome. */
-  add({ body }: OutgoingMessage): () => void {
-    const size = Buffer.byteLength(body);
-    this.messages += 1;
-    this.bytes += size;
+  add({ body, purpose = 'request' }: OutgoingMessage): () => void {
+    if (purpose === 'owed') return nothing;
+    const load = this.loads[purpose];
+    const bytes = Buffer.byteLength(body);
+    load.messages += 1;
+    load.bytes += bytes;
     return () => {
-      this.messages -= 1;
-      this.bytes -= size;
+      load.messages -= 1;
+      load.bytes -= bytes;
     };
   }
 }

@@ -50,7 +50,10 @@ export interface RabbitOptions {
   livenessTimeoutMs?: number;
   /** How often consumed queues are looked at, whether the broker still knows their consumers. @defaultValue 30000 */
   consumerCheckIntervalMs?: number;
-  /** Most messages that were published and are not confirmed yet; more reject at once. @defaultValue 10000 */
+  /**
+   * Most requests that were published and are not confirmed yet, and as many notifications beside them; more reject
+   * at once. Answers and heartbeats are not counted. @defaultValue 10000
+   */
   maxInFlightMessages?: number;
   /** Most bytes of such messages; more reject at once. @defaultValue 67108864 (64 MiB) */
   maxInFlightBytes?: number;

@@ -23,7 +23,14 @@ export function startHeartbeat(broker: Broker, request: IncomingRequest): () => 
     if (sending || (request.remainingMs ?? 1) <= 0) return;
     sending = true;
     const body = encodeReply({ msgId, result: null, failure: null, ending: false, uniqueId: newUniqueId() });
-    const message = { exchange: '', routingKey: replyQueue, mandatory: true, body, giveUpMs: intervalMs };
+    const message = {
+      exchange: '',
+      routingKey: replyQueue,
+      mandatory: true,
+      purpose: 'owed' as const,
+      body,
+      giveUpMs: intervalMs,
+    };
     await broker.publish(message).catch(() => undefined);
     sending = false;
   };

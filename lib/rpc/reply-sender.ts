@@ -98,7 +98,7 @@ export class ReplySender {
     const sentAt = performance.now();
     const giveUpMs = Math.max(1, Math.ceil(giveUpAt - sentAt));
     try {
-      await this.broker.publish({ exchange: '', routingKey, mandatory: true, body, giveUpMs });
+      await this.broker.publish({ exchange: '', routingKey, mandatory: true, purpose: 'owed', body, giveUpMs });
       this.unproven.confirmed(reply, sentAt, performance.now());
       this.deadUntil.delete(routingKey);
       return undefined;

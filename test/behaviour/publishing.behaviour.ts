@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { MessagePurpose } from '../../lib/broker/broker.js';
 import { MessageDeliveryFailure, MessageUndeliverable, PreconditionFailed } from '../../lib/errors/delivery.errors.js';
 import { consume, declare, fill, unique, type Clients } from './clients.js';
 import { binding, exchange, queue } from './declarations.js';
@@ -184,6 +185,23 @@ export function describePublishing(clients: Clients): void {
       expect(outcomes[2]).toMatchObject({ reason: { code: 'OSLO_DELIVERY' } });
       await fill(broker, name, '4');
       expect(await broker.inspectQueue(name)).toEqual({ messages: 3, consumers: 0 });
+    });
+
+    it('counts requests and notifications apart, and never refuses what is owed', async () => {
+      const broker = await clients.connect({ maxInFlightMessages: 2 });
+      const name = unique('q');
+      await declare(broker, [queue(name)]);
+      const send = (purpose?: MessagePurpose): Promise<void>[] =>
+        ['1', '2', '3'].map((body) => broker.publish({ exchange: '', routingKey: name, body, purpose }));
+      const outcomes = await Promise.allSettled([send('notification'), send(), send('request'), send('owed')].flat());
+      const taken = outcomes.map(({ status }) => status === 'fulfilled');
+      // Without a purpose it is a request.
+      const [notifications, requests, owed] = [
+        [true, true, false],
+        [true, true, false, false, false, false],
+        [true, true, true],
+      ];
+      expect(taken).toEqual([...notifications, ...requests, ...owed]);
     });
   });
 }

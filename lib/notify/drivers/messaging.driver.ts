@@ -67,7 +67,7 @@ export class MessagingDriver implements NotificationDriver {
     const { exchange, declareQueues: mandatory } = this.options;
     const routingKey = `${topic}.${priority}`;
     const topology = this.topologyOf(topic, priority);
-    const message = { exchange, routingKey, body, mandatory, ...limits };
+    const message = { exchange, routingKey, body, mandatory, purpose: 'notification' as const, ...limits };
     const startedAt = performance.now();
     try {
       await this.broker.publish({ ...message, topology });

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { MessageDeliveryFailure } from '../../../lib/errors/delivery.errors.js';
 import { RemoteError } from '../../../lib/errors/rpc.errors.js';
 import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
+import { NotifierCore } from '../../../lib/notify/notifier-core.js';
 import { Gate, TARGET, useRpcBus } from './support/rpc-bus.js';
 
 const on = useRpcBus();
@@ -23,6 +24,44 @@ it('as many calls wait as may, and more reject at once', async () => {
   gate.open();
   await Promise.all(waiting);
   expect(await client.call('ping')).toBe('pong');
+});
+
+it('what a process sends costs no answer and no heartbeat of its own', async () => {
+  const broker = on().broker({ maxInFlightMessages: 5 });
+  const sender = on().client({}, { ...TARGET, topic: 'nobody' }, broker);
+  const gate = new Gate();
+  const burst = (): string => {
+    for (let n = 0; n < 20; n += 1) sender.cast('x').catch(() => undefined);
+    return 'done';
+  };
+  const server = on().server([{ methods: { burst, wait: () => gate.opened } }], {}, undefined, broker);
+  await server.start();
+  const client = on().client();
+  expect(await client.call('burst')).toBe('done');
+  expect(on().eventsOf('send-failed')).toHaveLength(15);
+
+  // A heartbeat comes every 100 ms: without them the call would end after 200 ms.
+  const waiting = client.prepare({ callMonitorTimeout: 0.2, timeout: 10 }).call('wait');
+  const bursts = setInterval(burst, 1);
+  await expect.poll(() => client.counters.heartbeats, { timeout: 4000 }).toBeGreaterThan(4);
+  clearInterval(bursts);
+  gate.open();
+  await waiting;
+  expect(on().eventsOf('reply-dropped')).toEqual([]);
+});
+
+it('notifications of a process do not starve its calls, nor calls its notifications', async () => {
+  await on().serve({ ping: () => 'pong' });
+  const broker = on().broker({ maxInFlightMessages: 5 });
+  const notifier = new NotifierCore(broker, { publisherId: 'compute.host1' });
+  const client = on().client({}, TARGET, broker);
+  await client.call('ping');
+  const outcomes = await Promise.allSettled([
+    ...Array.from({ length: 8 }, () => notifier.info('a', {})),
+    ...Array.from({ length: 5 }, () => client.call('ping')),
+  ]);
+  expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(3);
+  expect(outcomes.slice(8).map(({ status }) => status)).toEqual(Array(5).fill('fulfilled'));
 });
 
 it('a request that is too large rejects, and is not sent', async () => {
