@@ -10,6 +10,9 @@ interface Load {
   bytes: number;
 }
 
+/** A promise, its callbacks and the records of a message that waits. */
+const overheadBytes = 1024;
+
 const nothing = (): void => undefined;
 
 /**
@@ -34,7 +37,10 @@ export class InFlight {
       return new MessageDeliveryFailure(`${messages} messages are unconfirmed already (maxInFlightMessages)`, message);
     }
     if (bytes >= maxInFlightBytes) {
-      return new MessageDeliveryFailure(`${bytes} bytes are unconfirmed already (maxInFlightBytes)`, message);
+      return new MessageDeliveryFailure(
+        `${bytes} bytes are held for unconfirmed messages already (maxInFlightBytes)`,
+        message,
+      );
     }
     return undefined;
   }
@@ -43,7 +49,7 @@ export class InFlight {
   add({ body, purpose = 'request' }: OutgoingMessage): () => void {
     if (purpose === 'owed') return nothing;
     const load = this.loads[purpose];
-    const bytes = Buffer.byteLength(body);
+    const bytes = costOf(body);
     load.messages += 1;
     load.bytes += bytes;
     return () => {
@@ -51,4 +57,11 @@ export class InFlight {
       load.bytes -= bytes;
     };
   }
+}
+
+/** What a message takes of the memory: its text, two bytes a character unless all are ASCII, and its encoded form beside it. */
+function costOf(body: string): number {
+  const encoded = Buffer.byteLength(body);
+  const text = encoded === body.length ? encoded : 2 * body.length;
+  return overheadBytes + text + encoded;
 }

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import v8 from 'node:v8';
 
 import { checkOption, type OptionRule } from './option-rule.js';
 
@@ -55,7 +56,12 @@ export interface RabbitOptions {
    * at once. Answers and heartbeats are not counted. @defaultValue 10000
    */
   maxInFlightMessages?: number;
-  /** Most bytes of such messages; more reject at once. @defaultValue 67108864 (64 MiB) */
+  /**
+   * Most bytes of memory that such messages take, requests and as many for notifications; more reject at once.
+   * Counted are the text, its encoded form and 1 KiB a message.
+   *
+   * @defaultValue 67108864 (64 MiB), in a small heap an eighth of it
+   */
   maxInFlightBytes?: number;
   /** Most calls that wait for their answers on one connection; more reject at once. @defaultValue 50000 */
   maxPendingCalls?: number;
@@ -153,7 +159,7 @@ function defaultOptions(): ResolvedRabbitOptions {
     livenessTimeoutMs: 5000,
     consumerCheckIntervalMs: 30_000,
     maxInFlightMessages: 10_000,
-    maxInFlightBytes: 64 * 1024 * 1024,
+    maxInFlightBytes: Math.min(64 * 1024 * 1024, heapShare(8)),
     maxPendingCalls: 50_000,
     republishUnconfirmed: true,
     maxMessageBytes: 64 * 1024 * 1024,
@@ -161,6 +167,11 @@ function defaultOptions(): ResolvedRabbitOptions {
     maxOutgoingMessageBytes: 64 * 1024 * 1024,
     connectionName: `${basename(process.argv[1] ?? 'node')}:${process.pid}:${crypto.randomUUID()}`,
   };
+}
+
+/** Requests and notifications together take two such shares. */
+function heapShare(parts: number): number {
+  return Math.floor(v8.getHeapStatistics().heap_size_limit / parts);
 }
 
 /** Those that are set: undefined is not set, and what is no option of the bus is left to others. */

@@ -206,15 +206,17 @@ export class RpcCallContext {
     return this.transport.send(request, { expirationMs: expirationOf(remainingMs), sender: call });
   }
 
-  private outcomeOf(request: OutgoingRequest, { resolve, reject, site }: CallEnds): CallOutcome {
+  /** Keeps nothing of the arguments while the call waits. */
+  private outcomeOf({ context, method, msgId, route }: OutgoingRequest, ends: CallEnds): CallOutcome {
+    const { resolve, reject, site } = ends;
     const { exceptions, options } = this.transport;
-    const facts = { msgId: request.msgId, method: request.method, target: request.route.target };
+    const facts = { msgId, method, target: route.target };
     return {
       answered: (result, failure) => {
         try {
           if (failure !== null) throw exceptions.revive(decodeFailure(failure, options.integers), facts);
           const { serializer } = options;
-          resolve(serializer ? serializer.deserializeEntity(request.context, result) : result);
+          resolve(serializer ? serializer.deserializeEntity(context, result) : result);
         } catch (error) {
           reject(showCallSite(error, site));
         }

@@ -165,14 +165,15 @@ export function describePublishing(clients: Clients): void {
     });
 
     it('takes no more than the bound of bytes in flight, and one that is larger alone', async () => {
-      const broker = await clients.connect({ maxInFlightBytes: 10 });
+      const broker = await clients.connect({ maxInFlightBytes: 7000 });
       const name = unique('q');
       await declare(broker, [queue(name)]);
-      const outcomes = await Promise.allSettled(['馬馬馬', '1', '2'].map((text) => fill(broker, name, text)));
+      const outcomes = await Promise.allSettled(['馬'.repeat(1000), '1', '2'].map((text) => fill(broker, name, text)));
       expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
-      const message = '10 bytes are unconfirmed already (maxInFlightBytes)';
+      // Text and encoded form: 2000 + 3000 and 1 + 1, and 1024 for each message.
+      const message = '7050 bytes are held for unconfirmed messages already (maxInFlightBytes)';
       expect(outcomes[2]).toMatchObject({ reason: { code: 'OSLO_DELIVERY', retryable: true, message } });
-      await fill(broker, name, 'x'.repeat(11));
+      await fill(broker, name, 'x'.repeat(7001));
       expect(await broker.inspectQueue(name)).toEqual({ messages: 3, consumers: 0 });
     });
 

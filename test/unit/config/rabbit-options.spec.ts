@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import v8 from 'node:v8';
+import { describe, expect, it, vi } from 'vitest';
 
 import { resolveRabbitOptions, type RabbitOptions } from '../../../lib/config/rabbit-options.js';
 import { ConfigurationError } from '../../../lib/errors/configuration.errors.js';
@@ -18,6 +19,16 @@ it('has the defaults of oslo.messaging for the options that mirror it', () => {
     kombuFailoverStrategy: 'round-robin',
     rabbitLoginMethod: 'AMQPLAIN',
   });
+});
+
+it('holds what is in flight to an eighth of a small heap, and to 64 MiB', () => {
+  const statistics = vi.spyOn(v8, 'getHeapStatistics');
+  const bound = (heap: number): number => {
+    statistics.mockReturnValue({ heap_size_limit: heap } as v8.HeapInfo);
+    return resolveRabbitOptions().maxInFlightBytes;
+  };
+  expect([bound(80_000_000), bound(4_000_000_000)]).toEqual([10_000_000, 67_108_864]);
+  statistics.mockRestore();
 });
 
 it('leaves unset what has a meaning of its own when it is unset', () => {
