@@ -2,9 +2,12 @@ import type { Broker } from '../broker/broker.js';
 import { MessageUndeliverable } from '../errors/delivery.errors.js';
 import { MalformedMessage } from '../errors/wire.errors.js';
 import type { EventChannel } from '../events/event-channel.js';
+import { RecentIds } from '../wire/recent-ids.js';
 import { shown } from '../wire/shown.js';
 import type { OutgoingReply } from './outgoing-reply.js';
+import { ReplyBacklog } from './reply-backlog.js';
 import { UnprovenReplies } from './unproven-replies.js';
+import { type MissingQueue, WaitingAnswers } from './waiting-answers.js';
 
 /** As Python's reply retry; sooner at first, as most queues that are lost are back in a moment. */
 const RETRY_INTERVAL_MS = 250;
@@ -12,11 +15,16 @@ const FIRST_RETRY_MS = 60;
 /** As many names, for as long, as Python's cache of obsolete reply queues. */
 const REMEMBERED_DEAD_QUEUES = 200;
 const DEAD_QUEUE_LIFE_MS = 60_000;
-/** Answers that may wait for missing reply queues, in all, and the characters in them. */
-const MAX_WAITING = 10_000;
-const MAX_WAITING_LENGTH = 64 * 1024 * 1024;
-/** So many queues are probed in an interval; of more, each less often: living callers share the line with them. */
+/** So many reply queues that have taken answers are remembered, for an hour at least. */
+const KNOWN_QUEUES = 10_000;
+const KNOWN_QUEUE_LIFE_MS = 3_600_000;
+/** Answers to missing reply queues, and those that may have been lost: shares of `maxInFlightBytes`. */
+const WAITING_SHARE = 0.5;
+const UNPROVEN_SHARE = 0.125;
+/** So many queues are probed in an interval; of more, each less often: living callers share the connection with them. */
 const PROBES_PER_INTERVAL = 256;
+/** However many are missing: a queue that is coming back does so in a moment. */
+const EARLY_PROBES = 2;
 
 /**
  * Hands answers over, and goes on trying while a reply queue is missing, as a client that reconnects
@@ -29,25 +37,28 @@ const PROBES_PER_INTERVAL = 256;
  * have been lost with a queue is sent again.
  */
 export class ReplySender {
-  private readonly missing = new Map<string, OutgoingReply[]>();
-  private readonly missingSince = new Map<string, number>();
-  private readonly probes = new Map<string, NodeJS.Timeout>();
+  /** Tells whether answers leave. */
+  readonly backlog: ReplyBacklog;
+  private readonly waiting: WaitingAnswers;
+  private readonly known = new RecentIds(KNOWN_QUEUE_LIFE_MS, KNOWN_QUEUES);
   private readonly deadUntil = new Map<string, number>();
-  private readonly unproven = new UnprovenReplies();
+  private readonly unproven: UnprovenReplies;
   private readonly whenIdle = new Set<() => void>();
-  private sending = 0;
-  private waiting = 0;
-  private waitingLength = 0;
   private closed = false;
 
   constructor(
     private readonly broker: Broker,
     private readonly events: EventChannel,
-  ) {}
+  ) {
+    const { maxInFlightBytes } = broker.options;
+    this.backlog = new ReplyBacklog(broker);
+    this.waiting = new WaitingAnswers(maxInFlightBytes * WAITING_SHARE);
+    this.unproven = new UnprovenReplies(maxInFlightBytes * UNPROVEN_SHARE);
+  }
 
   /** Never throws: what cannot be handed over is reported. */
   send(reply: OutgoingReply): void {
-    if (this.missing.has(reply.replyQueue)) this.hold(reply);
+    if (this.waiting.find(reply.replyQueue)) this.hold(reply);
     else void this.sendNow(reply);
   }
 
@@ -59,18 +70,17 @@ export class ReplySender {
   /** Gives up what still waits for a missing queue, and waits for none from now on. */
   close(): void {
     this.closed = true;
-    for (const timer of this.probes.values()) clearTimeout(timer);
-    for (const queue of [...this.missing.keys()]) this.dropAll(queue, 'the server stopped');
+    for (const queue of this.waiting.queues) this.dropAll(queue, 'the server stopped');
   }
 
   private async sendNow(reply: OutgoingReply): Promise<void> {
-    this.sending += 1;
+    this.backlog.add(reply);
     const failure = await this.publish(reply);
-    this.sending -= 1;
+    this.backlog.remove(reply);
     if (failure instanceof MessageUndeliverable && !this.closed) this.queueMissing(reply);
     else if (failure) this.failed(reply, failure);
     // A later one has come back sooner.
-    else if (this.missing.has(reply.replyQueue)) this.holdSuspects(reply.replyQueue);
+    else if (this.waiting.find(reply.replyQueue)) this.holdSuspects(reply.replyQueue);
     this.wakeWhenIdle();
   }
 
@@ -101,6 +111,7 @@ export class ReplySender {
       await this.broker.publish({ exchange: '', routingKey, mandatory: true, purpose: 'owed', body, giveUpMs });
       this.unproven.confirmed(reply, sentAt, performance.now());
       this.deadUntil.delete(routingKey);
+      this.known.add(routingKey);
       return undefined;
     } catch (error) {
       return error as Error;
@@ -108,83 +119,49 @@ export class ReplySender {
   }
 
   private hold(reply: OutgoingReply): void {
-    if (this.isDead(reply.replyQueue)) return this.drop(reply, 'its reply queue has been missing for long');
-    if (!this.hasRoomFor(reply)) return this.drop(reply, 'too many answers wait for missing reply queues');
-    this.count([reply], 1);
-    const held = this.missing.get(reply.replyQueue);
+    const { replyQueue } = reply;
+    if (this.isDead(replyQueue)) return this.drop(reply, 'its reply queue has been missing for long');
     const retryMs = this.broker.options.kombuMissingConsumerRetryTimeout * 1000;
     const bounded = { ...reply, giveUpAt: Math.min(reply.giveUpAt, performance.now() + retryMs) };
-    if (held) return void held.push(bounded);
-    this.missing.set(reply.replyQueue, [bounded]);
-    this.missingSince.set(reply.replyQueue, performance.now());
-    this.probeLater(reply.replyQueue);
+    for (const pushedOut of this.waiting.hold(bounded, this.known.has(replyQueue))) {
+      this.drop(pushedOut, 'too many answers wait for missing reply queues');
+    }
+    const queue = this.waiting.find(replyQueue);
+    if (queue && queue.timer === undefined) this.probeLater(queue);
   }
 
-  private hasRoomFor({ body }: OutgoingReply): boolean {
-    return this.waiting < MAX_WAITING && this.waitingLength + body.length <= MAX_WAITING_LENGTH;
-  }
-
-  private count(replies: readonly OutgoingReply[], sign: -1 | 1): void {
-    this.waiting += sign * replies.length;
-    for (const { body } of replies) this.waitingLength += sign * body.length;
-  }
-
-  private probeLater(queue: string): void {
-    const intervals = Math.ceil(this.missing.size / PROBES_PER_INTERVAL);
-    const missedMs = performance.now() - (this.missingSince.get(queue) ?? 0);
+  private probeLater(queue: MissingQueue): void {
+    const intervals = Math.ceil(this.waiting.rivalsOf(queue) / PROBES_PER_INTERVAL);
+    const missedMs = performance.now() - queue.since;
+    const isEarly = intervals <= 1 || queue.probes < EARLY_PROBES;
     const retryMs = Math.min(RETRY_INTERVAL_MS, Math.max(FIRST_RETRY_MS, missedMs));
-    const timer = setTimeout(() => void this.probe(queue), intervals > 1 ? RETRY_INTERVAL_MS * intervals : retryMs);
-    this.probes.set(queue, timer);
+    queue.probes += 1;
+    queue.timer = setTimeout(() => void this.probe(queue), isEarly ? retryMs : RETRY_INTERVAL_MS * intervals);
   }
 
   /** Tries the oldest answer whose caller can still be waiting; when it is taken, the others follow. */
-  private async probe(queue: string): Promise<void> {
-    this.dropExpired(queue);
-    const first = this.missing.get(queue)?.[0];
+  private async probe(queue: MissingQueue): Promise<void> {
+    for (const expired of this.waiting.takeExpired(queue, performance.now())) {
+      this.drop(expired, 'its reply queue is missing');
+    }
+    const [first] = queue.answers;
     if (!first) return this.giveUpQueue(queue);
     const failure = await this.publish(first);
     // Given up meanwhile, and reported then.
-    if (!this.missing.has(queue)) return;
+    if (this.waiting.find(queue.name) !== queue) return;
     if (failure instanceof MessageUndeliverable) return this.probeLater(queue);
     if (failure) this.failed(first, failure);
-    this.sendOthers(queue);
-  }
-
-  private sendOthers(queue: string): void {
-    const [, ...others] = this.take(queue);
-    for (const reply of others) this.send(reply);
+    // The first may have given way to others meanwhile.
+    for (const reply of this.waiting.take(queue)) if (reply !== first) this.send(reply);
     this.wakeWhenIdle();
-  }
-
-  private take(queue: string): OutgoingReply[] {
-    const held = this.missing.get(queue) ?? [];
-    this.missing.delete(queue);
-    this.missingSince.delete(queue);
-    this.probes.delete(queue);
-    this.count(held, -1);
-    return held;
-  }
-
-  private dropExpired(queue: string): void {
-    const held = this.missing.get(queue) ?? [];
-    const now = performance.now();
-    const expired = held.filter((reply) => reply.giveUpAt <= now);
-    if (expired.length === 0) return;
-    this.missing.set(
-      queue,
-      held.filter((reply) => reply.giveUpAt > now),
-    );
-    this.count(expired, -1);
-    for (const reply of expired) this.drop(reply, 'its reply queue is missing');
   }
 
   /** A queue that was missed for less than the whole retry time may belong to a client that is reconnecting. */
-  private giveUpQueue(queue: string): void {
-    const missedMs = performance.now() - (this.missingSince.get(queue) ?? performance.now());
-    this.take(queue);
+  private giveUpQueue({ name, since }: MissingQueue): void {
+    const missedMs = performance.now() - since;
     this.wakeWhenIdle();
     if (missedMs < this.broker.options.kombuMissingConsumerRetryTimeout * 1000) return;
-    this.deadUntil.set(queue, performance.now() + DEAD_QUEUE_LIFE_MS);
+    this.deadUntil.set(name, performance.now() + DEAD_QUEUE_LIFE_MS);
     if (this.deadUntil.size > REMEMBERED_DEAD_QUEUES) this.deadUntil.delete(this.deadUntil.keys().next().value!);
   }
 
@@ -195,8 +172,8 @@ export class ReplySender {
     return false;
   }
 
-  private dropAll(queue: string, reason: string): void {
-    for (const reply of this.take(queue)) this.drop(reply, reason);
+  private dropAll(queue: MissingQueue, reason: string): void {
+    for (const reply of this.waiting.take(queue)) this.drop(reply, reason);
     this.wakeWhenIdle();
   }
 
@@ -207,7 +184,7 @@ export class ReplySender {
   }
 
   private get isIdle(): boolean {
-    return this.sending === 0 && this.waiting === 0;
+    return this.backlog.isEmpty && this.waiting.size === 0;
   }
 
   private wakeWhenIdle(): void {

@@ -2,8 +2,8 @@ import type { OutgoingReply } from './outgoing-reply.js';
 
 /** A caller that asks more rarely has nothing kept for it. */
 const KEPT_MS = 5_000;
-/** Characters in all the answers that are kept. */
-const MAX_KEPT_LENGTH = 8 * 1024 * 1024;
+/** The records of one answer, beside its text of two bytes a character at most. */
+const OVERHEAD_BYTES = 1024;
 
 interface Unproven {
   readonly reply: OutgoingReply;
@@ -19,7 +19,9 @@ export class UnprovenReplies {
   /** In the order of their confirms, as are those of each queue. */
   private readonly all = new Set<Unproven>();
   private readonly byQueue = new Map<string, Set<Unproven>>();
-  private keptLength = 0;
+  private keptBytes = 0;
+
+  constructor(private readonly maxBytes: number) {}
 
   /** A reply was confirmed; `sentAt` and `confirmedAt` on one clock, in milliseconds. */
   confirmed(reply: OutgoingReply, sentAt: number, confirmedAt: number): void {
@@ -29,7 +31,7 @@ export class UnprovenReplies {
     }
     this.keep({ reply, confirmedAt });
     for (const oldest of this.all) {
-      if (oldest.confirmedAt >= confirmedAt - KEPT_MS && this.keptLength <= MAX_KEPT_LENGTH) break;
+      if (oldest.confirmedAt >= confirmedAt - KEPT_MS && this.keptBytes <= this.maxBytes) break;
       this.forget(oldest);
     }
   }
@@ -47,7 +49,7 @@ export class UnprovenReplies {
     if (ofQueue) ofQueue.add(unproven);
     else this.byQueue.set(replyQueue, new Set([unproven]));
     this.all.add(unproven);
-    this.keptLength += body.length;
+    this.keptBytes += OVERHEAD_BYTES + 2 * body.length;
   }
 
   private forget(unproven: Unproven): void {
@@ -56,6 +58,6 @@ export class UnprovenReplies {
     ofQueue?.delete(unproven);
     if (ofQueue?.size === 0) this.byQueue.delete(replyQueue);
     this.all.delete(unproven);
-    this.keptLength -= body.length;
+    this.keptBytes -= OVERHEAD_BYTES + 2 * body.length;
   }
 }

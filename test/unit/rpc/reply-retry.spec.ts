@@ -44,6 +44,43 @@ describe('answers to a missing reply queue', () => {
     expect(published.mock.calls.length).toBeGreaterThanOrEqual(600);
   });
 
+  it.each([
+    ['that has been answered before', true],
+    ['that has not', false],
+  ])('of crowds of callers that are not there cost a living one %s no answer', async (_title, isKnown) => {
+    const servers = on().broker({ maxInFlightBytes: 1_200_000 });
+    const methods = { echo: ({ n }: { n: number }) => n };
+    const starting = on().server([{ methods }], {}, undefined, servers).start();
+    await ms(10);
+    await starting;
+    if (isKnown) {
+      const before = on().peer();
+      void before.listenForReplies();
+      await ms(10);
+      void before.call('echo', { args: { n: 0 } });
+      await ms(10);
+      void before.broker.close();
+      await ms(10);
+      void peer.loseReplyQueue();
+    }
+    const flood = (): void => {
+      for (let n = 0; n < 600; n += 1) void peer.call('echo', { _reply_q: `reply_bad_${n}_${performance.now()}` });
+    };
+    flood();
+    await ms(1);
+    void peer.call('echo', { args: { n: 1 } });
+    await ms(1);
+    if (isKnown) flood();
+    await ms(isKnown ? 2_000 : 10);
+    void peer.listenForReplies();
+    await ms(1_000);
+    const results = peer.waiting.map(({ message }) => message['result']);
+    expect(results.at(-1)).toBe(1);
+    const dropped = on().eventsOf('reply-dropped');
+    expect(dropped.length).toBeGreaterThan(100);
+    expect(dropped.filter(({ replyQueue }) => replyQueue === peer.replyQueue)).toEqual([]);
+  });
+
   it('are tried soon at first: most queues that are lost are back in a moment', async () => {
     const starting = on().serve({ echo: ({ n }: { n: number }) => n });
     await ms(10);
