@@ -102,6 +102,7 @@ export type {
   ReplyUnmatched,
   RequestDropped,
   SendFailed,
+  ServerSaturated,
   StartFailed,
 } from './events/messaging-event.js';
 export type { ClientOsloRpcOptions } from './nest/client-oslo-rpc-options.js';

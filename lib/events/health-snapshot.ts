@@ -12,6 +12,8 @@ export interface HealthSnapshot {
   readonly consuming: boolean | null;
   /** It was told to stop, or has stopped. */
   readonly draining: boolean;
+  /** Of a server: none of its handler slots has been free for 10 seconds. */
+  readonly saturated?: boolean;
 }
 
 /** `state` is a `BrokerState`. */

@@ -179,6 +179,23 @@ export interface ListenersBehind extends EventBase {
   listeners: readonly string[];
 }
 
+/**
+ * All handler slots of a server have been taken for 10 seconds at a stretch: its handlers hang, or are too slow for what
+ * comes; or one is free again.
+ *
+ * @publicApi
+ */
+export interface ServerSaturated extends EventBase {
+  type: 'server-saturated';
+  saturated: boolean;
+  /** Of the server, `executorThreadPoolSize`. */
+  slots: number;
+  /** Requests that wait in this process. */
+  waiting: number;
+  /** Of the handlers that run, some names, those that have run the longest first. */
+  methods: readonly string[];
+}
+
 /** A notification has been requeued often enough: it went to the `onDeadLetter` hook, or was dropped. @publicApi */
 export interface NotificationDeadLettered extends EventBase {
   type: 'notification-dead-lettered';
@@ -241,4 +258,5 @@ export type MessagingEvent =
   | ReplyUnmatched
   | RequestDropped
   | SendFailed
+  | ServerSaturated
   | StartFailed;

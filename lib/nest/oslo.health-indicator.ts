@@ -54,7 +54,7 @@ export class OsloHealthIndicator {
 
   /**
    * `up` when each part is connected, consumes its queues (a client: its reply queue), is not blocked by a memory or
-   * disk alarm of the broker and does not drain.
+   * disk alarm of the broker, does not drain and, a server, has not had all its handler slots taken for 10 seconds.
    *
    * @param chosen all there are in the application, unless some are named
    */
@@ -75,9 +75,10 @@ function partOf(source: OsloHealthSource, name = source.constructor.name): OsloH
   return health ? [{ name, ...health }] : [];
 }
 
-function problemOf({ name, connected, consuming, blocked, draining }: OsloHealthPart): string[] {
+function problemOf({ name, connected, consuming, blocked, draining, saturated }: OsloHealthPart): string[] {
   if (draining) return [`${name} is draining`];
   if (!connected) return [`${name} is not connected`];
   if (consuming === false) return [`${name} does not consume its queues`];
-  return blocked ? [`${name} is blocked by the broker`] : [];
+  if (blocked) return [`${name} is blocked by the broker`];
+  return saturated ? [`${name} has no free handler slot`] : [];
 }

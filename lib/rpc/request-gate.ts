@@ -1,11 +1,16 @@
 import type { Delivery, Subscription } from '../broker/broker.js';
 import { textOf } from '../errors/text-of.js';
 import type { EventChannel } from '../events/event-channel.js';
+import { longestTimerMs } from '../events/longest-timer.js';
 import type { RequestDropped } from '../events/messaging-event.js';
 import { shown } from '../wire/shown.js';
+import { SaturationWatch } from './saturation-watch.js';
 import { RequestLine, type HeldRequest } from './request-line.js';
 import type { RequestReader } from './request-reader.js';
 import type { RequestRunner } from './request-runner.js';
+
+/** So many methods are named when all slots are taken, those that have run the longest first. */
+const NAMED_METHODS = 5;
 
 /** What a gate has counted since it was made. */
 export interface GateCounters {
@@ -27,7 +32,8 @@ export interface GateCounters {
  * Lets requests through to their handlers: first in, first out, as many at a time as there are slots.
  *
  * The acknowledgement is written just before the handler starts, as Python's is; but only when a slot is
- * free, so that what waits is the broker's, and goes to others if this process dies.
+ * free, so that what waits is the broker's, and goes to others if this process dies. A call is also only taken
+ * when its answer could leave.
  */
 export class RequestGate {
   readonly counters: GateCounters = {
@@ -40,7 +46,10 @@ export class RequestGate {
   };
   private readonly line = new RequestLine();
   private readonly running = new Set<HeldRequest>();
+  private readonly saturation = new SaturationWatch((saturated) => this.reportSaturated(saturated));
   private passing: NodeJS.Immediate | undefined;
+  /** When a call that must wait for room has expired. */
+  private expiring: NodeJS.Timeout | undefined;
   private subscription: Pick<Subscription, 'flush'> | undefined;
   private setAside: Delivery[] = [];
   private accepts: ((delivery: Delivery) => boolean) | undefined;
@@ -58,6 +67,11 @@ export class RequestGate {
     return this.line.length === 0 && this.running.size === 0;
   }
 
+  /** No slot has been free for long. */
+  get isSaturated(): boolean {
+    return this.saturation.saturated;
+  }
+
   receive(deliveries: readonly Delivery[], subscription: Pick<Subscription, 'flush'>): void {
     this.subscription = subscription;
     for (const delivery of deliveries) {
@@ -65,6 +79,16 @@ export class RequestGate {
       else this.hold(delivery);
     }
     this.pass();
+  }
+
+  /** Answers may be able to leave again. Once per turn of the event loop, so that acknowledgements share a frame. */
+  passSoon(): void {
+    if (this.line.length === 0) return;
+    this.passing ??= setImmediate(() => {
+      this.passing = undefined;
+      this.pass();
+      this.wakeIfEmpty();
+    });
   }
 
   /** What is held has gone back to the broker, and will come again. */
@@ -95,6 +119,8 @@ export class RequestGate {
 
   /** Ends the waiting: running handlers are told by their signal, and with held requests reported as dropped. */
   abandon(reason: Error): void {
+    this.saturation.end();
+    clearTimeout(this.expiring);
     for (const held of this.running) {
       held.request.abort(reason);
       this.drop(held, 'drained', 'it still ran when the server could not wait any longer');
@@ -120,14 +146,32 @@ export class RequestGate {
   private pass(): void {
     const taken: HeldRequest[] = [];
     while (this.running.size < this.slots) {
-      const held = this.line.shift();
-      if (!held) break;
+      const held = this.line.first;
+      if (!held || this.mustWait(held)) break;
+      this.line.shift();
       if (!this.take(held)) continue;
       this.running.add(held);
       taken.push(held);
     }
+    if (this.running.size < this.slots) this.saturation.free();
+    else this.saturation.full();
     // A handler that takes the process down must not find its request in the queue again.
     if (taken.length > 0) this.subscription?.flush((left) => this.acknowledged(taken, left));
+  }
+
+  /**
+   * A call stays with the broker while its answer could not leave, until its caller has given up. Casts in front of it go on:
+   * under an alarm they are what empties the broker.
+   */
+  private mustWait({ request }: HeldRequest): boolean {
+    const { backlog } = this.runner.replies;
+    if (!request.isCall || backlog.hasRoom) return false;
+    const { remainingMs = Infinity } = request;
+    if (remainingMs <= 0) return false;
+    backlog.awaitRoom(() => this.passSoon());
+    clearTimeout(this.expiring);
+    if (remainingMs < longestTimerMs) this.expiring = setTimeout(() => this.pass(), Math.ceil(remainingMs)).unref();
+    return true;
   }
 
   /** What the broker has not heard of comes again, here or at a sibling, which may have run it already. */
@@ -161,19 +205,27 @@ export class RequestGate {
     this.runner.run(held, () => this.finished(held));
   }
 
-  /** Freed slots are filled once per turn of the event loop, so that their acknowledgements share a frame. */
   private finished(held: HeldRequest): void {
     this.running.delete(held);
-    if (this.line.length === 0) return this.wakeIfEmpty();
-    this.passing ??= setImmediate(() => {
-      this.passing = undefined;
-      this.pass();
-      this.wakeIfEmpty();
-    });
+    if (this.line.length > 0) return this.passSoon();
+    this.saturation.free();
+    this.wakeIfEmpty();
   }
 
   private wakeIfEmpty(): void {
     if (this.isEmpty) this.whenEmpty?.();
+  }
+
+  private reportSaturated(saturated: boolean): void {
+    const { slots } = this;
+    const waiting = this.line.length;
+    const methods = [...new Set([...this.running].map(({ request }) => request.method))].slice(0, NAMED_METHODS);
+    const names = methods.map((method) => shown(method)).join(', ');
+    const message = saturated
+      ? `No handler slot has been free for long: all ${slots} are taken, the longest by ${names}; ${waiting} requests wait here, the rest at the broker`
+      : 'Handler slots are free again';
+    const level = saturated ? 'warn' : 'log';
+    this.events.emit({ type: 'server-saturated', level, message, saturated, slots, waiting, methods });
   }
 
   private drop({ request }: HeldRequest, reason: RequestDropped['reason'], why: string): false {

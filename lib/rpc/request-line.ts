@@ -20,6 +20,10 @@ export class RequestLine {
     return this.held.length - this.head;
   }
 
+  get first(): HeldRequest | undefined {
+    return this.held[this.head];
+  }
+
   push(request: HeldRequest): void {
     this.held.push(request);
   }

@@ -83,6 +83,9 @@ export class RpcServer {
       this.runner,
       this.events,
     );
+    this.events.watch(({ type }) => {
+      if (type === 'connection-changed') this.gate.passSoon();
+    });
   }
 
   /** The queues that are consumed: topic, server and fanout queue of each topic served. */
@@ -96,7 +99,9 @@ export class RpcServer {
 
   /** How this server is right now. */
   get health(): HealthSnapshot {
-    return healthOf(this.broker.state, this.subscription?.consuming ?? false, this.draining !== undefined);
+    const consuming = this.subscription?.consuming ?? false;
+    const health = healthOf(this.broker.state, consuming, this.draining !== undefined);
+    return { ...health, saturated: this.gate.isSaturated };
   }
 
   /**

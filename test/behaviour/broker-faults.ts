@@ -5,6 +5,7 @@ import { Clients } from './clients.js';
 import { describeDelay } from './delay.behaviour.js';
 import { describeLostConsumers } from './lost-consumers.behaviour.js';
 import { describeRefusal } from './refusal.behaviour.js';
+import { describeServing } from './serving.behaviour.js';
 
 /** What every `Broker` does when its bus has a fault, whatever bus that is. */
 export function describeFaults(name: string, bus: FaultyBus): void {
@@ -17,5 +18,6 @@ export function describeFaults(name: string, bus: FaultyBus): void {
     describeBlocking(clients, bus);
     describeDelay(clients, bus);
     describeLostConsumers(clients, bus);
+    describeServing(clients, bus);
   });
 }

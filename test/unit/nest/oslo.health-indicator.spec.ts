@@ -39,7 +39,7 @@ describe('OsloHealthIndicator', () => {
       { name: 'NotificationListeners', ...well },
       { name: 'Notifier', ...well, consuming: null },
       { name: CLIENT, ...well },
-      { name: SERVER, ...well },
+      { name: SERVER, ...well, saturated: false },
     ]);
     expect({ status, message }).toEqual({ status: 'up', message: undefined });
   });
@@ -60,6 +60,13 @@ describe('OsloHealthIndicator', () => {
     bus.cancelConsumer(bus.queues.find((each) => queue.test(each.name))!.name);
     expect(look()).toMatchObject({ status: 'down', message: `${name} does not consume its queues` });
     await vi.waitFor(() => expect(look().status).toBe('up'));
+  });
+
+  it('sees that no handler slot of a server is free for long', async () => {
+    const { oslo } = await startAndCall();
+    const full = { ...well, saturated: true };
+    const { status, message } = oslo.check('oslo', [{ health: full }, { health: { ...well, saturated: false } }]).oslo;
+    expect({ status, message }).toEqual({ status: 'down', message: 'Object has no free handler slot' });
   });
 
   it('sees a memory alarm, and its end', async () => {

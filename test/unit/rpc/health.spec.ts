@@ -54,24 +54,46 @@ describe('health', () => {
     await calling;
   });
 
-  it('of a server: consuming, draining, closed', async () => {
+  it('of a server turns when no handler slot is free for 10 s, with a report, and back', async () => {
     const work = new Gate();
-    const server = on().server([{ methods: { work: () => work.opened } }], {}, undefined, broker);
-    expect(server.health).toEqual({ ...well, consuming: false });
+    const methods = { hang: () => work.opened, ping: () => 'pong' };
+    const server = on().server([{ methods }], { executorThreadPoolSize: 2 }, undefined, broker);
     void server.start();
     await ms(10);
-    expect(server.health).toEqual(well);
-    on().bus.deleteQueue('conductor');
-    expect(server.health).toEqual({ ...well, consuming: false });
+    const client = on().client({ timeout: 60 });
+    const calls = Promise.allSettled([1, 2, 3].map((n) => client.call(n < 3 ? 'hang' : 'ping')));
+    await ms(9_000);
+    expect(server.health).toMatchObject({ saturated: false });
+    await ms(1_100);
+    expect(server.health).toMatchObject({ saturated: true });
+    const saturated = { saturated: true, slots: 2, waiting: 1, methods: ['hang'], level: 'warn' };
+    expect(on().eventsOf('server-saturated')).toMatchObject([saturated]);
+    work.open();
     await ms(10);
-    expect(server.health).toEqual(well);
+    expect(await calls).toHaveLength(3);
+    expect(server.health).toMatchObject({ saturated: false });
+    expect(on().eventsOf('server-saturated')).toMatchObject([saturated, { saturated: false, level: 'log' }]);
+  });
+
+  it('of a server: consuming, draining, closed', async () => {
+    const serving = { ...well, saturated: false };
+    const work = new Gate();
+    const server = on().server([{ methods: { work: () => work.opened } }], {}, undefined, broker);
+    expect(server.health).toEqual({ ...serving, consuming: false });
+    void server.start();
+    await ms(10);
+    expect(server.health).toEqual(serving);
+    on().bus.deleteQueue('conductor');
+    expect(server.health).toEqual({ ...serving, consuming: false });
+    await ms(10);
+    expect(server.health).toEqual(serving);
     const closing = server.close();
     await ms(0);
-    expect(server.health).toEqual({ ...well, consuming: false, draining: true });
+    expect(server.health).toEqual({ ...serving, consuming: false, draining: true });
     work.open();
     await ms(10_000);
     await closing;
-    expect(server.health).toEqual({ ...well, consuming: false, draining: true });
+    expect(server.health).toEqual({ ...serving, consuming: false, draining: true });
   });
 
   it('tells that the bus takes nothing', async () => {
