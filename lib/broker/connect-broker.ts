@@ -1,5 +1,6 @@
-import { checkWaitingTime } from '../config/option-rule.js';
-import { type RabbitOptions, resolveRabbitOptions } from '../config/rabbit-options.js';
+import { checkOptions, type OptionRules } from '../config/option-rule.js';
+import { OPTION_TABLE } from '../config/option-table.js';
+import { RABBIT_OPTION_RULES, type RabbitOptions, resolveRabbitOptions } from '../config/rabbit-options.js';
 import { parseTransportUrl } from '../config/transport-url.js';
 import { rabbitOptionsFromQuery } from '../config/url-query-options.js';
 import type { Broker } from './broker.js';
@@ -16,6 +17,11 @@ export interface ConnectBrokerOptions extends RabbitOptions {
   /** Milliseconds to wait for the bus; 0: one attempt. @defaultValue without limit */
   startupTimeoutMs?: number;
 }
+
+const CONNECT_RULES: OptionRules<ConnectBrokerOptions> = {
+  ...RABBIT_OPTION_RULES,
+  startupTimeoutMs: OPTION_TABLE.startupTimeoutMs,
+};
 
 /**
  * Makes the broker for a transport URL and returns at once; connecting goes on in the background.
@@ -53,9 +59,9 @@ export function createBroker(url: string, options?: RabbitOptions): Broker {
  * @publicApi
  */
 export async function connectBroker(url: string, options?: ConnectBrokerOptions): Promise<Broker> {
-  const startupTimeoutMs = options?.startupTimeoutMs;
-  if (startupTimeoutMs !== undefined) checkWaitingTime('startupTimeoutMs', startupTimeoutMs);
-  const broker = createBroker(url, options);
+  checkOptions('connectBroker', options, CONNECT_RULES);
+  const { startupTimeoutMs, ...rest } = options ?? {};
+  const broker = createBroker(url, rest);
   try {
     await broker.connected(startupTimeoutMs);
     return broker;

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import v8 from 'node:v8';
 
-import { checkOption, type OptionRule } from './option-rule.js';
+import { checkOptions, type OptionRule, type OptionRules, pickOptions } from './option-rule.js';
 
 /**
  * Options of the bus connection. Those that mirror an oslo.messaging option of
@@ -99,7 +99,7 @@ const TIMER_MS: OptionRule = { type: 'integer', min: 1, max: 2_147_483_647 };
 const TIMER_SECONDS: OptionRule = { type: 'number', min: 0, max: 2_147_483 };
 
 /** What each option may be; types as in oslo.config, ranges where AMQP or oslo have them. */
-export const RABBIT_OPTION_RULES: Readonly<Record<keyof RabbitOptions, OptionRule>> = {
+export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
   amqpDurableQueues: SWITCH,
   amqpAutoDelete: SWITCH,
   rabbitQuorumQueue: SWITCH,
@@ -126,20 +126,17 @@ export const RABBIT_OPTION_RULES: Readonly<Record<keyof RabbitOptions, OptionRul
   republishUnconfirmed: SWITCH,
   maxMessageBytes: POSITIVE,
   maxOutgoingMessageBytes: POSITIVE,
-  connectionName: { type: 'string' },
+  connectionName: { type: 'name' },
 };
 
 /**
  * Every option with its value: the one place of defaults and checks.
  *
- * @throws ConfigurationError a value of the wrong type or out of its range
+ * @throws ConfigurationError an unknown option, or a value of the wrong type or out of its range
  */
 export function resolveRabbitOptions(options: RabbitOptions = {}): ResolvedRabbitOptions {
-  const resolved = { ...defaultOptions(), ...rabbitOptionsOf(options) };
-  for (const name of Object.keys(RABBIT_OPTION_RULES) as (keyof RabbitOptions)[]) {
-    if (resolved[name] !== undefined) checkOption(name, resolved[name], RABBIT_OPTION_RULES[name]);
-  }
-  return resolved;
+  checkOptions('A broker', options, RABBIT_OPTION_RULES);
+  return { ...defaultOptions(), ...rabbitOptionsOf(options) };
 }
 
 function defaultOptions(): ResolvedRabbitOptions {
@@ -176,6 +173,5 @@ function heapShare(parts: number): number {
 
 /** Those that are set: undefined is not set, and what is no option of the bus is left to others. */
 export function rabbitOptionsOf(options: RabbitOptions): RabbitOptions {
-  const names = Object.keys(RABBIT_OPTION_RULES) as (keyof RabbitOptions)[];
-  return Object.fromEntries(names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
+  return pickOptions(options, RABBIT_OPTION_RULES);
 }

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../errors/configuration.errors.js';
-import { checkOption, describeRule, readOption, type OptionRule } from './option-rule.js';
+import { checkOption, describeRule, readOption, type OptionRule, unknownOption } from './option-rule.js';
 import { RABBIT_OPTION_RULES, type RabbitOptions } from './rabbit-options.js';
 
 /** The options of `[oslo_messaging_rabbit]` that have their counterpart here, by their oslo names. */
@@ -87,7 +87,8 @@ function readQueryOption(name: string, text: string, rule: OptionRule): unknown 
 
 function refuseUnlessHarmless(name: string, text: string): void {
   const option = Object.hasOwn(UNSUPPORTED, name) ? UNSUPPORTED[name] : undefined;
-  if (option === undefined) throw new ConfigurationError(`The transport URL has an unknown option '${name}'`, name);
+  if (option === undefined)
+    throw unknownOption('The transport URL', name, [...Object.keys(SUPPORTED), ...Object.keys(UNSUPPORTED)]);
   const value = readQueryOption(name, text, option.rule);
   if (option.harmless === undefined || value !== option.harmless) {
     throw new ConfigurationError(`Option ${name} of the transport URL is not supported yet`, name);

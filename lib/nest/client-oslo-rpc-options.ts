@@ -1,8 +1,11 @@
 import type { ConnectBrokerOptions } from '../broker/connect-broker.js';
+import { checkOptions, type OptionRules, pickOptions } from '../config/option-rule.js';
+import { OPTION_TABLE } from '../config/option-table.js';
+import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../config/rabbit-options.js';
 import { transportIdentity } from '../config/transport-identity.js';
 import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../config/transport-url.js';
 import { DEFAULT_EXCHANGE } from '../rpc/call-settings.js';
-import type { RpcClientOptions } from '../rpc/rpc-client-options.js';
+import { RPC_CLIENT_RULES, type RpcClientOptions } from '../rpc/rpc-client-options.js';
 import type { Target } from '../wire/target.js';
 import { type ForwardContext, forwardedContext } from './request-context.store.js';
 import { type StartupOptions, startupOptionsOf, type StartupPolicy } from './startup-policy.js';
@@ -35,6 +38,21 @@ export interface ClientOsloRpcOptions extends RpcClientOptions, ConnectBrokerOpt
   logEvents?: boolean;
 }
 
+export const CLIENT_OSLO_RPC_RULES: OptionRules<ClientOsloRpcOptions> = {
+  ...RABBIT_OPTION_RULES,
+  ...RPC_CLIENT_RULES,
+  transportUrl: OPTION_TABLE.transportUrl,
+  exchange: OPTION_TABLE.exchange,
+  topic: OPTION_TABLE.topic,
+  namespace: OPTION_TABLE.namespace,
+  version: OPTION_TABLE.version,
+  server: OPTION_TABLE.server,
+  forwardContext: OPTION_TABLE.forwardContext,
+  logEvents: OPTION_TABLE.logEvents,
+  startup: OPTION_TABLE.startup,
+  startupTimeoutMs: OPTION_TABLE.startupTimeoutMs,
+};
+
 export interface ResolvedClientOsloRpcOptions {
   transportUrl: string;
   target: Target;
@@ -43,11 +61,12 @@ export interface ResolvedClientOsloRpcOptions {
   startup: StartupPolicy;
   startupTimeoutMs?: number;
   rpc: RpcClientOptions;
-  broker: ConnectBrokerOptions;
+  broker: RabbitOptions;
 }
 
 /** @throws InvalidTransportUrl, ConfigurationError */
 export function resolveClientOsloRpcOptions(options: ClientOsloRpcOptions): ResolvedClientOsloRpcOptions {
+  checkOptions('A client', options, CLIENT_OSLO_RPC_RULES);
   const { exchange = DEFAULT_EXCHANGE, namespace, server, topic, version } = options;
   const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
   const transport = transportIdentity(parseTransportUrl(transportUrl));
@@ -59,8 +78,11 @@ export function resolveClientOsloRpcOptions(options: ClientOsloRpcOptions): Reso
     callSite: options.callSite ?? true,
     startup: startup ?? 'wait',
     startupTimeoutMs,
-    rpc: { ...options, defaultContext: contextSource(options, transport) },
-    broker: options,
+    rpc: {
+      ...pickOptions<RpcClientOptions>(options, RPC_CLIENT_RULES),
+      defaultContext: contextSource(options, transport),
+    },
+    broker: rabbitOptionsOf(options),
   };
 }
 

@@ -1,3 +1,4 @@
+import { checkOptions } from '../config/option-rule.js';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type CallHandler,
@@ -59,6 +60,10 @@ export class HttpNotificationInterceptor implements NestInterceptor {
     private readonly notifier: Notifier,
     @Optional() @Inject(HTTP_NOTIFICATION_OPTIONS) options?: HttpNotificationOptions,
   ) {
+    checkOptions('HttpNotificationInterceptor', options, {
+      serviceName: { type: 'name' },
+      ignoreMethods: { type: 'strings' },
+    });
     this.serviceName = options?.serviceName;
     this.ignored = new Set((options?.ignoreMethods ?? []).map((method) => method.trim().toUpperCase()));
   }

@@ -9,6 +9,7 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { DiscoveryModule, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { checkOptions } from '../config/option-rule.js';
 import { ConfigurationError } from '../errors/configuration.errors.js';
 import { ListenerHandlers } from './listener-handlers.js';
 import { NotificationFeatureModule } from './notification-feature.module.js';
@@ -26,6 +27,7 @@ import { NotificationExplorer } from './notification.explorer.js';
 import { Notifier } from './notifier.js';
 import { optionsProviders } from './options-providers.js';
 import { OsloConnectionsModule } from './oslo-connections.module.js';
+import { NOTIFICATION_RULES } from './resolved-notification-options.js';
 import { SharedBrokers } from './shared-brokers.js';
 
 /**
@@ -74,13 +76,19 @@ export class NotificationModule
   /** Once in an application, in its root module. */
   static forRoot(options: NotificationModuleOptions & NotificationModuleScope = {}): DynamicModule {
     const { isGlobal, ...notificationOptions } = options;
+    checkRoot(notificationOptions);
     return rootModule({ isGlobal }, [{ provide: NOTIFICATION_OPTIONS, useValue: notificationOptions }]);
   }
 
   /** The same, with options that other providers know. */
   static forRootAsync(options: NotificationModuleAsyncOptions): DynamicModule {
     const { extraProviders = [], imports = [], isGlobal } = options;
-    const own = optionsProviders(NOTIFICATION_OPTIONS, options, (factory) => factory.createNotificationOptions());
+    const own = optionsProviders(
+      NOTIFICATION_OPTIONS,
+      options,
+      (factory) => factory.createNotificationOptions(),
+      checkRoot,
+    );
     return { ...rootModule({ isGlobal }, [...own, ...extraProviders]), imports };
   }
 
@@ -131,6 +139,11 @@ const NOTIFIER: FactoryProvider<Notifier> = {
 };
 
 const LISTENING = [NotificationListeners, NotificationExplorer, NotificationMetadataAccessor, ListenerHandlers];
+
+/** @throws ConfigurationError an option that there is none of, or a value that makes no sense */
+function checkRoot(options: NotificationModuleOptions): void {
+  checkOptions('NotificationModule', options, NOTIFICATION_RULES);
+}
 
 function rootModule({ isGlobal = true }: NotificationModuleScope, options: Provider[]): DynamicModule {
   return {

@@ -1,3 +1,5 @@
+import { checkOptions, type OptionRules } from '../config/option-rule.js';
+import { OPTION_TABLE } from '../config/option-table.js';
 import { ENTRY_PROVIDER_WATERMARK } from '@nestjs/common/internal';
 import { RpcParamtype } from '@nestjs/microservices/enums/rpc-paramtype.enum.js';
 import { ConfigurationError } from '../errors/configuration.errors.js';
@@ -35,6 +37,22 @@ export interface OnNotificationOptions extends NotificationFilterOptions {
 }
 
 /** What one `@OnNotification()` said. */
+const RULES: OptionRules<OnNotificationOptions> = {
+  filter: OPTION_TABLE.filter,
+  topics: OPTION_TABLE.topics,
+  exchange: OPTION_TABLE.exchange,
+  pool: OPTION_TABLE.pool,
+  allowRequeue: OPTION_TABLE.allowRequeue,
+  batch: OPTION_TABLE.batch,
+  concurrency: { type: 'checked' },
+  versioned: { type: 'checked' },
+  eventType: { type: 'checked' },
+  publisherId: { type: 'checked' },
+  context: OPTION_TABLE.context,
+  metadata: OPTION_TABLE.context,
+  payload: OPTION_TABLE.context,
+};
+
 export interface OnNotificationMetadata {
   readonly priorities: NotificationPriority | readonly NotificationPriority[];
   readonly options: OnNotificationOptions;
@@ -72,6 +90,7 @@ export function OnNotification(
   priorities: NotificationPriority | readonly NotificationPriority[],
   options: OnNotificationOptions = {},
 ): MethodDecorator {
+  checkOptions('@OnNotification', options, RULES);
   return (target, key, descriptor) => {
     // Nest looks for methods among names only.
     if (typeof key !== 'string') throw new ConfigurationError(`${String(key)} is a symbol: it cannot listen`, key);

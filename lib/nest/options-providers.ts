@@ -12,18 +12,27 @@ interface WaysToOptions<Factory> {
 /**
  * Providers of `token`, as a `forRootAsync` describes them.
  *
+ * `check` throws for options that make no sense, before anybody uses them.
+ *
  * @throws ConfigurationError for none of the three ways
  */
-export function optionsProviders<Factory>(
+export function optionsProviders<Factory, Options>(
   token: symbol,
   { inject = [], useClass, useExisting, useFactory }: WaysToOptions<Factory>,
-  optionsOf: (factory: Factory) => unknown,
+  optionsOf: (factory: Factory) => Options | Promise<Options>,
+  check: (options: Options) => void,
 ): Provider[] {
+  const checked = (options: Options): Options => {
+    check(options);
+    return options;
+  };
   if (useFactory) {
-    return [{ provide: token, inject, useFactory: useFactory as (...dependencies: unknown[]) => unknown }];
+    const make = useFactory as (...dependencies: unknown[]) => Options | Promise<Options>;
+    return [{ provide: token, inject, useFactory: async (...dependencies) => checked(await make(...dependencies)) }];
   }
   const factory = useExisting ?? useClass;
   if (!factory) throw new ConfigurationError('forRootAsync needs useFactory, useClass or useExisting');
-  const options = { provide: token, inject: [factory], useFactory: optionsOf };
+  const useFactoryOf = async (made: Factory): Promise<Options> => checked(await optionsOf(made));
+  const options = { provide: token, inject: [factory], useFactory: useFactoryOf };
   return useClass && !useExisting ? [useClass, options] : [options];
 }

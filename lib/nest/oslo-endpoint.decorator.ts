@@ -1,3 +1,5 @@
+import { checkOptions, type OptionRules } from '../config/option-rule.js';
+import { OPTION_TABLE } from '../config/option-table.js';
 import { Controller, type ControllerOptions } from '@nestjs/common';
 import { CONTROLLER_WATERMARK } from '@nestjs/common/internal';
 import { MetadataScanner } from '@nestjs/core';
@@ -30,6 +32,18 @@ export interface OsloEndpointOptions extends Pick<ControllerOptions, 'durable' |
 
 const scanner = new MetadataScanner();
 
+const RULES: OptionRules<OsloEndpointOptions> = {
+  topic: OPTION_TABLE.topic,
+  exchange: OPTION_TABLE.exchange,
+  namespace: OPTION_TABLE.namespace,
+  legacyNamespaces: OPTION_TABLE.legacyNamespaces,
+  version: { type: 'checked' },
+  transportId: OPTION_TABLE.transportId,
+  durable: { type: 'boolean' },
+  path: { type: 'checked' },
+  scope: { type: 'checked' },
+};
+
 /**
  * A controller whose `@OsloMethod()`s are one interface of a topic. Error classes reach its callers, with
  * or without `OsloRpcModule`.
@@ -51,6 +65,7 @@ export function OsloEndpoint(
   options: OsloEndpointOptions = {},
 ): <Class extends abstract new (...args: never[]) => object>(endpoint: Class) => void {
   const { durable, path, scope, version = '1.0' } = options;
+  checkOptions('@OsloEndpoint', options, RULES);
   checkApiVersion(version);
   return (endpoint) => {
     if (!Reflect.hasOwnMetadata(CONTROLLER_WATERMARK, endpoint)) Controller({ durable, path, scope })(endpoint);

@@ -1,3 +1,4 @@
+import { checkOptions } from '../config/option-rule.js';
 import { ConsoleLogger, type LoggerService, type LogLevel } from '@nestjs/common';
 import type { PreparedNotifier } from '../notify/prepared-notifier.js';
 import { started } from '../events/started.js';
@@ -40,6 +41,7 @@ export class OsloLogger implements LoggerService {
     private readonly notifier: PreparedNotifier,
     options: OsloLoggerOptions = {},
   ) {
+    checkOptions('OsloLogger', options, { logger: { type: 'object', nullable: true }, levels: { type: 'names' } });
     this.logger = options.logger === undefined ? new ConsoleLogger() : options.logger;
     this.sent = new Set(options.levels ?? ['log', 'warn', 'error', 'fatal']);
   }

@@ -1,3 +1,4 @@
+import { checkOptions } from '../config/option-rule.js';
 import { MessagePattern } from '@nestjs/microservices';
 import { ConfigurationError } from '../errors/configuration.errors.js';
 import { OSLO_RPC } from './nest.constants.js';
@@ -31,6 +32,7 @@ const OPTIONS = Symbol('options of an oslo method');
  * @publicApi
  */
 export function OsloMethod(options: OsloMethodOptions = {}): MethodDecorator {
+  checkOptions('@OsloMethod', options, { name: { type: 'name' }, version: { type: 'checked' } });
   return (target, key, descriptor) => {
     // Nest looks for handlers among names only.
     if (typeof key !== 'string') throw new ConfigurationError(`${String(key)} is a symbol: it cannot be served`, key);

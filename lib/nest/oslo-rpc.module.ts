@@ -1,5 +1,7 @@
 import { Module, type DynamicModule, type OnModuleDestroy, type Provider } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import { checkOptions } from '../config/option-rule.js';
+import { CLIENT_OSLO_RPC_RULES } from './client-oslo-rpc-options.js';
 import { prepareController } from './controller-preparation.js';
 import { OsloConnectionsModule } from './oslo-connections.module.js';
 import { OsloRpcFeatureModule } from './oslo-rpc-feature.module.js';
@@ -50,13 +52,14 @@ export class OsloRpcModule implements OnModuleDestroy {
   static forRoot(options?: OsloRpcModuleOptions & OsloRpcModuleScope): DynamicModule {
     if (!options) return { module: OsloRpcModule };
     const { isGlobal, ...clientOptions } = options;
+    checkRoot(clientOptions);
     return rootModule({ isGlobal }, [{ provide: OSLO_RPC_OPTIONS, useValue: clientOptions }]);
   }
 
   /** The same, with options that other providers know. */
   static forRootAsync(options: OsloRpcModuleAsyncOptions): DynamicModule {
     const { extraProviders = [], imports, isGlobal } = options;
-    const own = optionsProviders(OSLO_RPC_OPTIONS, options, (factory) => factory.createOsloRpcOptions());
+    const own = optionsProviders(OSLO_RPC_OPTIONS, options, (factory) => factory.createOsloRpcOptions(), checkRoot);
     return { ...rootModule({ isGlobal }, [...own, ...extraProviders]), imports };
   }
 
@@ -68,6 +71,11 @@ export class OsloRpcModule implements OnModuleDestroy {
   async onModuleDestroy(): Promise<void> {
     await Promise.all(serversOf(this.modules).map((server) => server.drain()));
   }
+}
+
+/** @throws ConfigurationError an option that there is none of, or a value that makes no sense */
+function checkRoot(options: OsloRpcModuleOptions): void {
+  checkOptions('OsloRpcModule', options, CLIENT_OSLO_RPC_RULES);
 }
 
 function rootModule({ isGlobal = true }: OsloRpcModuleScope, providers: Provider[]): DynamicModule {

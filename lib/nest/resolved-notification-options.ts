@@ -1,14 +1,27 @@
 import { Logger } from '@nestjs/common';
-import { checkWaitingTime } from '../config/option-rule.js';
-import type { RabbitOptions } from '../config/rabbit-options.js';
+import { checkOptions, type OptionRules, pickOptions } from '../config/option-rule.js';
+import { OPTION_TABLE } from '../config/option-table.js';
+import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../config/rabbit-options.js';
 import { transportIdentity } from '../config/transport-identity.js';
 import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../config/transport-url.js';
-import type { NotificationListenerOptions } from '../notify/notification-listener-options.js';
-import type { NotifierOptions } from '../notify/notifier-options.js';
+import { LISTENER_RULES, type NotificationListenerOptions } from '../notify/notification-listener-options.js';
+import { NOTIFIER_RULES, type NotifierOptions } from '../notify/notifier-options.js';
 import type { RequestContext } from '../wire/request-context.js';
 import type { NotificationModuleOptions } from './notification-module-options.js';
 import { forwardedContext } from './request-context.store.js';
 import { startupOptionsOf, type StartupPolicy } from './startup-policy.js';
+
+export const NOTIFICATION_RULES: OptionRules<NotificationModuleOptions> = {
+  ...RABBIT_OPTION_RULES,
+  ...LISTENER_RULES,
+  ...NOTIFIER_RULES,
+  transportUrl: OPTION_TABLE.transportUrl,
+  startup: OPTION_TABLE.startup,
+  startupTimeoutMs: OPTION_TABLE.startupTimeoutMs,
+  forwardContext: OPTION_TABLE.forwardContext,
+  flushTimeoutMs: OPTION_TABLE.flushTimeoutMs,
+  logEvents: OPTION_TABLE.logEvents,
+};
 
 export interface ResolvedNotificationOptions {
   transportUrl: string;
@@ -26,22 +39,23 @@ export interface ResolvedNotificationOptions {
 
 /** @throws InvalidTransportUrl, ConfigurationError */
 export function resolveNotificationOptions(options: NotificationModuleOptions): ResolvedNotificationOptions {
+  checkOptions('NotificationModule', options, NOTIFICATION_RULES);
   const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
   const transport = transportIdentity(parseTransportUrl(transportUrl));
   return {
     transportUrl,
     transport,
     ...startupOptionsOf(options),
-    flushTimeoutMs: checkWaitingTime('flushTimeoutMs', options.flushTimeoutMs ?? 5000),
+    flushTimeoutMs: options.flushTimeoutMs ?? 5000,
     logEvents: options.logEvents ?? true,
     notifier: {
-      ...options,
+      ...pickOptions<NotifierOptions>(options, NOTIFIER_RULES),
       // Without a name of its own: it is the driver that names its records, one by one.
       logger: options.logger ?? new Logger(),
       defaultContext: contextSource(options, transport),
     },
-    listener: options,
-    broker: options,
+    listener: pickOptions<NotificationListenerOptions>(options, LISTENER_RULES),
+    broker: rabbitOptionsOf(options),
   };
 }
 

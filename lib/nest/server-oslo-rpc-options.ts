@@ -1,9 +1,13 @@
 import { hostname } from 'node:os';
 import type { ConnectBrokerOptions } from '../broker/connect-broker.js';
+import { checkOptions, type OptionRules, pickOptions } from '../config/option-rule.js';
+import { OPTION_TABLE } from '../config/option-table.js';
+import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../config/rabbit-options.js';
 import { transportIdentity } from '../config/transport-identity.js';
 import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../config/transport-url.js';
 import { DEFAULT_EXCHANGE } from '../rpc/call-settings.js';
 import {
+  RPC_SERVER_RULES,
   resolveRpcServerOptions,
   type ResolvedRpcServerOptions,
   type RpcServerOptions,
@@ -36,6 +40,19 @@ export interface ServerOsloRpcOptions extends RpcServerOptions, ConnectBrokerOpt
   logEvents?: boolean;
 }
 
+const SERVER_OSLO_RPC_RULES: OptionRules<ServerOsloRpcOptions> = {
+  ...RABBIT_OPTION_RULES,
+  ...RPC_SERVER_RULES,
+  transportUrl: OPTION_TABLE.transportUrl,
+  exchange: OPTION_TABLE.exchange,
+  topic: OPTION_TABLE.topic,
+  server: OPTION_TABLE.server,
+  transportId: OPTION_TABLE.transportId,
+  logEvents: OPTION_TABLE.logEvents,
+  startup: OPTION_TABLE.startup,
+  startupTimeoutMs: OPTION_TABLE.startupTimeoutMs,
+};
+
 export interface ResolvedServerOsloRpcOptions {
   transportUrl: string;
   exchange: string;
@@ -48,11 +65,12 @@ export interface ResolvedServerOsloRpcOptions {
   startup: StartupPolicy;
   startupTimeoutMs?: number;
   rpc: ResolvedRpcServerOptions;
-  broker: ConnectBrokerOptions;
+  broker: RabbitOptions;
 }
 
 /** @throws InvalidTransportUrl, ConfigurationError */
 export function resolveServerOsloRpcOptions(options: ServerOsloRpcOptions): ResolvedServerOsloRpcOptions {
+  checkOptions('A server', options, SERVER_OSLO_RPC_RULES);
   const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
   const { startup, startupTimeoutMs } = startupOptionsOf(options);
   return {
@@ -65,7 +83,7 @@ export function resolveServerOsloRpcOptions(options: ServerOsloRpcOptions): Reso
     logEvents: options.logEvents ?? true,
     startup: startup ?? 'wait',
     startupTimeoutMs,
-    rpc: resolveRpcServerOptions(withNestExceptions(options)),
-    broker: options,
+    rpc: resolveRpcServerOptions(withNestExceptions(pickOptions<RpcServerOptions>(options, RPC_SERVER_RULES))),
+    broker: rabbitOptionsOf(options),
   };
 }

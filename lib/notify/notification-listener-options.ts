@@ -1,10 +1,9 @@
-import { checkWaitingTime } from '../config/option-rule.js';
-import { ConfigurationError } from '../errors/configuration.errors.js';
+import { checkOptions, type OptionRules } from '../config/option-rule.js';
+import { OPTION_TABLE } from '../config/option-table.js';
 import type { AroundHook } from '../events/around-hook.js';
 import type { IntegerReading } from '../wire/json.js';
 import type { RequestContext } from '../wire/request-context.js';
 import type { IncomingNotification } from './incoming-notification.js';
-import { checkCount } from './notification-registration.js';
 import { checkTopics } from './notifier-options.js';
 
 /**
@@ -61,23 +60,30 @@ export interface NotificationListenerOptions {
 export type ResolvedListenerOptions = Required<Omit<NotificationListenerOptions, 'onDeadLetter' | 'serializer'>> &
   Pick<NotificationListenerOptions, 'onDeadLetter' | 'serializer'>;
 
-/** @throws ConfigurationError */
+export const LISTENER_RULES: OptionRules<NotificationListenerOptions> = {
+  exchange: OPTION_TABLE.exchange,
+  topics: OPTION_TABLE.topics,
+  requeueLimit: OPTION_TABLE.requeueLimit,
+  requeueBackoffMs: OPTION_TABLE.requeueBackoffMs,
+  requeueBackoffMaxMs: OPTION_TABLE.requeueBackoffMaxMs,
+  onDeadLetter: OPTION_TABLE.onDeadLetter,
+  shutdownTimeoutMs: OPTION_TABLE.shutdownTimeoutMs,
+  integers: OPTION_TABLE.integers,
+  serializer: OPTION_TABLE.serializer,
+  hooks: OPTION_TABLE.hooks,
+};
+
+/** @throws ConfigurationError an option that there is none of, or a value that makes no sense */
 export function resolveListenerOptions(options: NotificationListenerOptions): ResolvedListenerOptions {
-  const backoffMs = checkCount('requeueBackoffMs', options.requeueBackoffMs ?? 100);
-  const limit = options.requeueLimit ?? 10;
-  if (limit !== 0) checkCount('requeueLimit', limit);
-  const { onDeadLetter } = options;
-  if (onDeadLetter !== undefined && typeof onDeadLetter !== 'function') {
-    throw new ConfigurationError('onDeadLetter must be a function', onDeadLetter);
-  }
+  checkOptions('A listener', options, LISTENER_RULES);
   return {
     exchange: options.exchange ?? 'openstack',
     topics: checkTopics(options.topics ?? ['notifications']),
-    requeueLimit: limit,
-    requeueBackoffMs: backoffMs,
-    requeueBackoffMaxMs: checkCount('requeueBackoffMaxMs', options.requeueBackoffMaxMs ?? 30_000),
-    onDeadLetter,
-    shutdownTimeoutMs: checkWaitingTime('shutdownTimeoutMs', options.shutdownTimeoutMs ?? 30_000),
+    requeueLimit: options.requeueLimit ?? 10,
+    requeueBackoffMs: options.requeueBackoffMs ?? 100,
+    requeueBackoffMaxMs: options.requeueBackoffMaxMs ?? 30_000,
+    onDeadLetter: options.onDeadLetter,
+    shutdownTimeoutMs: options.shutdownTimeoutMs ?? 30_000,
     integers: options.integers ?? 'exact',
     serializer: options.serializer,
     hooks: options.hooks ?? [],

@@ -1,3 +1,4 @@
+import { checkOptions, type OptionRules } from '../config/option-rule.js';
 import { ConfigurationError } from '../errors/configuration.errors.js';
 import { longestTimerMs } from '../events/longest-timer.js';
 import { NOTIFICATION_PRIORITIES, type NotificationPriority } from '../wire/notification.js';
@@ -85,6 +86,8 @@ export interface RegistrationDefaults {
   topics: readonly string[];
 }
 
+const BATCH_RULES: OptionRules<BatchOptions> = { size: { type: 'checked' }, timeoutMs: { type: 'checked' } };
+
 /** @throws ConfigurationError */
 export function entryOf(
   registration: NotificationRegistration,
@@ -94,6 +97,7 @@ export function entryOf(
   const priorities = checkPriorities(registration.priorities);
   const topics = checkTopics(registration.topics ?? defaults.topics);
   const { filter, batch } = registration;
+  if (batch) checkOptions('batch', batch, BATCH_RULES);
   return {
     name: registration.name ?? `listener ${index + 1}`,
     exchange: checkName('exchange', registration.exchange ?? defaults.exchange),

@@ -1,6 +1,8 @@
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
 
+import { checkOption, checkOptions, type OptionRules } from '../config/option-rule.js';
+import { OPTION_TABLE } from '../config/option-table.js';
 import { ConfigurationError } from '../errors/configuration.errors.js';
 import type { AroundHook } from '../events/around-hook.js';
 import type { RequestContext } from '../wire/request-context.js';
@@ -76,8 +78,26 @@ export type ResolvedNotifierOptions = Required<Omit<NotifierOptions, 'driver' | 
     timeout: number | null;
   };
 
-/** @throws ConfigurationError */
+export const NOTIFIER_RULES: OptionRules<NotifierOptions> = {
+  publisherId: OPTION_TABLE.publisherId,
+  exchange: OPTION_TABLE.exchange,
+  driver: OPTION_TABLE.driver,
+  topics: OPTION_TABLE.topics,
+  retry: OPTION_TABLE.retry,
+  timeout: OPTION_TABLE.timeout,
+  declareQueues: OPTION_TABLE.declareQueues,
+  routingConfig: OPTION_TABLE.routingConfig,
+  routingDrivers: OPTION_TABLE.routingDrivers,
+  logger: OPTION_TABLE.logger,
+  testLog: OPTION_TABLE.testLog,
+  serializer: OPTION_TABLE.serializer,
+  hooks: OPTION_TABLE.hooks,
+  defaultContext: OPTION_TABLE.defaultContext,
+};
+
+/** @throws ConfigurationError an option that there is none of, or a value that makes no sense */
 export function resolveNotifierOptions(options: NotifierOptions): ResolvedNotifierOptions {
+  checkOptions('A notifier', options, NOTIFIER_RULES);
   const { driver = ['messagingv2'], topics = ['notifications'] } = options;
   return {
     publisherId: options.publisherId ?? `${basename(process.argv[1] ?? 'node')}.${hostname()}`,
@@ -98,13 +118,13 @@ export function resolveNotifierOptions(options: NotifierOptions): ResolvedNotifi
 }
 
 export function checkRetry(retry: number): number {
-  if (Number.isInteger(retry) && retry >= -1) return retry;
-  throw new ConfigurationError('retry must be a whole number from -1', retry);
+  checkOption('retry', retry, OPTION_TABLE.retry);
+  return retry;
 }
 
 export function checkTimeout(seconds: number | null): number | null {
-  if (seconds === null || (typeof seconds === 'number' && seconds >= 0)) return seconds;
-  throw new ConfigurationError('timeout must be a number of seconds, 0 or more', seconds);
+  checkOption('timeout', seconds, OPTION_TABLE.timeout);
+  return seconds;
 }
 
 /** @throws ConfigurationError no topics, or one without a name */

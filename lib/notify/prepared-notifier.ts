@@ -1,3 +1,5 @@
+import { checkOptions, type OptionRules } from '../config/option-rule.js';
+import { OPTION_TABLE } from '../config/option-table.js';
 import type { NotificationPriority } from '../wire/notification.js';
 import type { NotificationOutbox } from './notification-outbox.js';
 import { checkRetry, checkTimeout } from './notifier-options.js';
@@ -95,12 +97,14 @@ export class PreparedNotifier {
     options: NotifyOptions = {},
   ): Promise<void> {
     const { publisherId, retry } = this.settings;
+    checkOptions('A notification', options, NOTIFY_RULES);
     const { context, timeout = this.settings.timeout } = options;
     return this.outbox.send({ priority, eventType, payload, context, publisherId, retry, timeout });
   }
 
   /** The same notifier, drivers and all, with other settings. */
   prepare(changes: PrepareNotifierOptions): PreparedNotifier {
+    checkOptions('prepare', changes, PREPARE_RULES);
     const { publisherId, retry, timeout } = this.settings;
     const initial = this.outbox.options;
     return new PreparedNotifier(this.outbox, {
@@ -116,6 +120,13 @@ export class PreparedNotifier {
     return !(drivers.length === 1 && drivers[0] === 'noop');
   }
 }
+
+const PREPARE_RULES: OptionRules<PrepareNotifierOptions> = {
+  publisherId: { ...OPTION_TABLE.publisherId, nullable: true },
+  retry: OPTION_TABLE.retry,
+  timeout: OPTION_TABLE.timeout,
+};
+const NOTIFY_RULES: OptionRules<NotifyOptions> = { context: { type: 'checked' }, timeout: OPTION_TABLE.timeout };
 
 function changed<T>(change: T | null | undefined, base: T, reset: T): T {
   if (change === undefined) return base;

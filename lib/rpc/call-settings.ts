@@ -1,14 +1,10 @@
+import { checkOptions, type OptionRule, type OptionRules } from '../config/option-rule.js';
+import { OPTION_TABLE } from '../config/option-table.js';
 import { InvalidTarget } from '../errors/configuration.errors.js';
 import { RpcVersionCapError } from '../errors/rpc.errors.js';
 import { checkApiVersion, isVersionCompatible } from '../wire/api-version.js';
 import type { Target } from '../wire/target.js';
-import {
-  checkMonitor,
-  checkRetry,
-  checkSeconds,
-  type ResolvedRpcClientOptions,
-  type TransportOptions,
-} from './rpc-client-options.js';
+import type { ResolvedRpcClientOptions, TransportOptions } from './rpc-client-options.js';
 
 /**
  * What `prepare` changes for the calls made through its result. An omitted field is inherited, an explicit
@@ -50,7 +46,41 @@ export interface CallSettings {
 /** `control_exchange`'s default. */
 export const DEFAULT_EXCHANGE = 'openstack';
 
+const TARGET_RULES: OptionRules<Target> = {
+  exchange: OPTION_TABLE.exchange,
+  // What AMQP cannot write is an `InvalidTarget`.
+  topic: { type: 'checked' },
+  namespace: OPTION_TABLE.namespace,
+  version: { type: 'checked' },
+  server: { type: 'checked' },
+  fanout: OPTION_TABLE.fanout,
+};
+
+const PREPARE_RULES: OptionRules<PrepareOptions> = {
+  exchange: nullable(OPTION_TABLE.exchange),
+  topic: { type: 'checked' },
+  namespace: OPTION_TABLE.namespace,
+  version: { type: 'checked' },
+  server: { type: 'checked' },
+  fanout: nullable(OPTION_TABLE.fanout),
+  timeout: OPTION_TABLE.timeout,
+  versionCap: OPTION_TABLE.versionCap,
+  retry: OPTION_TABLE.retry,
+  callMonitorTimeout: OPTION_TABLE.callMonitorTimeout,
+  transportOptions: OPTION_TABLE.transportOptions,
+};
+
+function nullable(rule: OptionRule): OptionRule {
+  return { ...rule, nullable: true };
+}
+
+/** @throws ConfigurationError a field that a target does not have, or a value that makes no sense */
+export function checkTarget(target: Target): void {
+  checkOptions('A target', target, TARGET_RULES);
+}
+
 export function initialSettings(target: Target, options: ResolvedRpcClientOptions): CallSettings {
+  checkTarget(target);
   if (target.version) checkApiVersion(target.version);
   return {
     exchange: target.exchange ?? DEFAULT_EXCHANGE,
@@ -69,6 +99,7 @@ export function initialSettings(target: Target, options: ResolvedRpcClientOption
 
 /** `defaultTimeout` is what an explicit null of `timeout` resets to. */
 export function changeSettings(base: CallSettings, changes: PrepareOptions, defaultTimeout: number): CallSettings {
+  checkOptions('prepare', changes, PREPARE_RULES);
   if (changes.version) checkApiVersion(changes.version);
   return {
     exchange: inherit(changes.exchange, base.exchange, DEFAULT_EXCHANGE),
@@ -77,10 +108,10 @@ export function changeSettings(base: CallSettings, changes: PrepareOptions, defa
     version: inherit(changes.version, base.version, null),
     server: inherit(changes.server, base.server, null),
     fanout: inherit(changes.fanout, base.fanout, false),
-    timeout: checkSeconds('timeout', inherit(changes.timeout, base.timeout, defaultTimeout)),
+    timeout: inherit(changes.timeout, base.timeout, defaultTimeout),
     versionCap: inherit(changes.versionCap, base.versionCap, null),
-    retry: checkRetry(inherit(changes.retry, base.retry, -1)),
-    callMonitorTimeout: checkMonitor(inherit(changes.callMonitorTimeout, base.callMonitorTimeout, null)),
+    retry: inherit(changes.retry, base.retry, -1),
+    callMonitorTimeout: inherit(changes.callMonitorTimeout, base.callMonitorTimeout, null),
     atLeastOnce: inherit(changes.transportOptions, { atLeastOnce: base.atLeastOnce }, {}).atLeastOnce ?? false,
   };
 }

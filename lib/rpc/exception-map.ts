@@ -12,7 +12,7 @@ import { MalformedMessage } from '../errors/wire.errors.js';
 import { textOf } from '../errors/text-of.js';
 import { isRecord } from '../wire/is-record.js';
 import type { RemoteFailure } from '../wire/remote-failure.js';
-import { remoteFailureOf, type RemoteExceptionClass } from './remote-exceptions.js';
+import { isPythonClass, remoteFailureOf, type RemoteExceptionClass } from './remote-exceptions.js';
 
 /**
  * Python class, `module.Class`, for errors thrown by handlers; more specific classes first.
@@ -77,6 +77,26 @@ const FRAME = /^ +at /;
 
 type PythonClass = Pick<RemoteFailure, 'excType' | 'module'>;
 
+/** @throws ConfigurationError what is no pair of an error class and a Python class */
+export function checkPythonExceptions(pairs: PythonExceptions = []): void {
+  for (const pair of pairs) {
+    if (Array.isArray(pair) && pair.length === 2 && typeof pair[0] === 'function' && isPythonClass(pair[1])) continue;
+    throw new ConfigurationError(
+      "Option pythonExceptions must be pairs such as [HostNotFound, 'nova.exception.HostNotFound']",
+    );
+  }
+}
+
+/** Names that say nothing of an error of one's own. */
+const STANDARD_NAMES: ReadonlySet<string> = new Set(STANDARD.map(([{ name }]) => name));
+
+/** The name that it has been given: that of its class may be a minified one. */
+function nameOf({ name, constructor }: Error): string {
+  const names: unknown[] = STANDARD_NAMES.has(name) ? [constructor.name] : [name, constructor.name];
+  const own = names.find((one): one is string => typeof one === 'string' && /^[A-Za-z_]\w*$/.test(one));
+  return own ?? 'Exception';
+}
+
 /** What a thrown error looks like to a Python caller. */
 export class ExceptionMap {
   private readonly registered: PythonExceptions;
@@ -124,8 +144,7 @@ export class ExceptionMap {
     if (known) return split(known);
     const standard = STANDARD.find(([type]) => error.constructor === type || isNodeError(error, type));
     if (standard) return split(standard[1]);
-    const own: unknown = error.constructor.name;
-    return { excType: typeof own === 'string' && own !== '' ? own : 'Exception', module: this.exceptionModule };
+    return { excType: nameOf(error), module: this.exceptionModule };
   }
 }
 

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../errors/configuration.errors.js';
 import { NoSuchMethod, RemoteError, UnsupportedVersion } from '../errors/rpc.errors.js';
 import type { RemoteFailure } from '../wire/remote-failure.js';
 
@@ -18,6 +19,27 @@ export interface RemoteExceptionOptions {
   allowedRemoteExmods?: readonly string[];
   /** `module.Class` of the remote exception → the class it becomes here; thrown here, it goes out under that name. */
   remoteExceptions?: Readonly<Record<string, RemoteExceptionClass>>;
+}
+
+const PYTHON_CLASS = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+$/;
+
+/** Whether it is the path of a Python class, `module.Class`. */
+export function isPythonClass(path: unknown): path is string {
+  return typeof path === 'string' && PYTHON_CLASS.test(path);
+}
+
+/** @throws ConfigurationError a key that names no Python class, or a value that is no class */
+export function checkRemoteExceptions(classes: RemoteExceptionOptions['remoteExceptions'] = {}): void {
+  for (const [path, type] of Object.entries(classes)) {
+    if (!isPythonClass(path)) {
+      throw new ConfigurationError(
+        `Option remoteExceptions must have keys such as 'nova.exception.HostNotFound', not '${path}'`,
+        path,
+      );
+    }
+    if (typeof type === 'function') continue;
+    throw new ConfigurationError(`Option remoteExceptions['${path}'] must be a class, not ${typeof type}`);
+  }
 }
 
 const failures = new WeakMap<object, RemoteFailure>();

@@ -4,6 +4,7 @@ import { started } from '../events/started.js';
 import { isVersionCompatible } from '../wire/api-version.js';
 import { newUniqueId } from '../wire/message-id.js';
 import { decodeFailure } from '../wire/remote-failure.js';
+import { checkOptions, type OptionRules } from '../config/option-rule.js';
 import type { RequestContext } from '../wire/request-context.js';
 import { captureCallSite, showCallSite, type CallSite } from './call-site.js';
 import { changeSettings, checkVersionCap, type CallSettings, type PrepareOptions } from './call-settings.js';
@@ -32,6 +33,9 @@ export interface CallOptions extends SendOptions {
   /** Aborting it rejects the call with the signal's reason, and forgets it; the server is not told. */
   signal?: AbortSignal;
 }
+
+const SEND_RULES: OptionRules<SendOptions> = { context: { type: 'checked' } };
+const CALL_RULES: OptionRules<CallOptions> = { context: { type: 'checked' }, signal: { type: 'checked' } };
 
 /**
  * The keyword arguments of a method.
@@ -148,6 +152,7 @@ export class RpcCallContext {
 
   private startCall(method: string, args: RpcArguments, options: CallOptions, ends: CallEnds): PendingCall {
     if (this.settings.fanout) throw new InvalidTarget('A call needs one answer, so its target cannot be fanout');
+    checkOptions('call', options, CALL_RULES);
     const request = this.requestOf(method, args, options, newUniqueId());
     this.transport.inbox.requireRoom();
     options.signal?.throwIfAborted();
@@ -226,6 +231,7 @@ export class RpcCallContext {
   }
 
   private async startCast(method: string, args: RpcArguments, options: SendOptions): Promise<void> {
+    checkOptions('cast', options, SEND_RULES);
     await this.transport.send(this.requestOf(method, args, options));
   }
 

@@ -1,7 +1,8 @@
-import { ConfigurationError } from '../errors/configuration.errors.js';
+import { checkOption, checkOptions, type OptionRules } from '../config/option-rule.js';
+import { OPTION_TABLE } from '../config/option-table.js';
 import type { AroundHook } from '../events/around-hook.js';
 import type { IntegerReading } from '../wire/json.js';
-import type { RemoteExceptionOptions } from './remote-exceptions.js';
+import { checkRemoteExceptions, type RemoteExceptionOptions } from './remote-exceptions.js';
 import type { Serializer } from './serializer.js';
 
 /**
@@ -44,12 +45,31 @@ export interface RpcClientOptions extends RemoteExceptionOptions {
 export type ResolvedRpcClientOptions = Required<Omit<RpcClientOptions, 'allowedRemoteExmods' | 'serializer'>> &
   Pick<RpcClientOptions, 'allowedRemoteExmods' | 'serializer'>;
 
+export const RPC_CLIENT_RULES: OptionRules<RpcClientOptions> = {
+  timeout: OPTION_TABLE.timeout,
+  versionCap: OPTION_TABLE.versionCap,
+  retry: OPTION_TABLE.retry,
+  callMonitorTimeout: OPTION_TABLE.callMonitorTimeout,
+  transportOptions: OPTION_TABLE.transportOptions,
+  serializer: OPTION_TABLE.serializer,
+  integers: OPTION_TABLE.integers,
+  hooks: OPTION_TABLE.hooks,
+  defaultContext: OPTION_TABLE.defaultContext,
+  callSite: OPTION_TABLE.callSite,
+  allowedRemoteExmods: OPTION_TABLE.allowedRemoteExmods,
+  remoteExceptions: OPTION_TABLE.remoteExceptions,
+};
+
+/** @throws ConfigurationError an option that there is none of, or a value that makes no sense */
 export function resolveRpcClientOptions(options: RpcClientOptions): ResolvedRpcClientOptions {
+  checkOptions('RpcClient', options, RPC_CLIENT_RULES);
+  checkRemoteExceptions(options.remoteExceptions);
+  checkOptions('transportOptions', options.transportOptions ?? {}, { atLeastOnce: OPTION_TABLE.atLeastOnce });
   return {
-    timeout: checkSeconds('timeout', options.timeout ?? 60),
+    timeout: options.timeout ?? 60,
     versionCap: options.versionCap ?? null,
-    retry: checkRetry(options.retry ?? -1),
-    callMonitorTimeout: checkMonitor(options.callMonitorTimeout ?? null),
+    retry: options.retry ?? -1,
+    callMonitorTimeout: options.callMonitorTimeout ?? null,
     transportOptions: options.transportOptions ?? {},
     serializer: options.serializer,
     integers: options.integers ?? 'exact',
@@ -62,8 +82,8 @@ export function resolveRpcClientOptions(options: RpcClientOptions): ResolvedRpcC
 }
 
 export function checkSeconds(name: string, seconds: number): number {
-  if (typeof seconds === 'number' && seconds >= 0) return seconds;
-  throw new ConfigurationError(`${name} must be a number of seconds, 0 or more`, seconds);
+  checkOption(name, seconds, { type: 'seconds' });
+  return seconds;
 }
 
 export function checkMonitor(seconds: number | null): number | null {
@@ -71,6 +91,6 @@ export function checkMonitor(seconds: number | null): number | null {
 }
 
 export function checkRetry(retry: number): number {
-  if (Number.isInteger(retry) && retry >= -1) return retry;
-  throw new ConfigurationError('retry must be a whole number from -1', retry);
+  checkOption('retry', retry, OPTION_TABLE.retry);
+  return retry;
 }

@@ -1,9 +1,10 @@
-import { checkWaitingTime } from '../config/option-rule.js';
-import { ConfigurationError } from '../errors/configuration.errors.js';
+import { checkOptions, type OptionRules } from '../config/option-rule.js';
+import { OPTION_TABLE } from '../config/option-table.js';
 import type { AroundHook } from '../events/around-hook.js';
 import type { IntegerReading } from '../wire/json.js';
 import { defaultAccessPolicy, type RpcAccessPolicy } from './access-policy.js';
-import type { ExceptionMapOptions, ResolvedExceptionMapOptions } from './exception-map.js';
+import { checkPythonExceptions, type ExceptionMapOptions, type ResolvedExceptionMapOptions } from './exception-map.js';
+import { checkRemoteExceptions } from './remote-exceptions.js';
 import type { Serializer } from './serializer.js';
 
 /**
@@ -32,17 +33,31 @@ export type ResolvedRpcServerOptions = Required<Omit<RpcServerOptions, 'serializ
   ResolvedExceptionMapOptions &
   Pick<RpcServerOptions, 'serializer'>;
 
+export const RPC_SERVER_RULES: OptionRules<RpcServerOptions> = {
+  executorThreadPoolSize: OPTION_TABLE.executorThreadPoolSize,
+  rpcPingEnabled: OPTION_TABLE.rpcPingEnabled,
+  accessPolicy: OPTION_TABLE.accessPolicy,
+  serializer: OPTION_TABLE.serializer,
+  shutdownTimeoutMs: OPTION_TABLE.shutdownTimeoutMs,
+  integers: OPTION_TABLE.integers,
+  hooks: OPTION_TABLE.hooks,
+  pythonExceptions: OPTION_TABLE.pythonExceptions,
+  remoteExceptions: OPTION_TABLE.remoteExceptions,
+  exceptionModule: OPTION_TABLE.exceptionModule,
+  sendTraceback: OPTION_TABLE.sendTraceback,
+};
+
+/** @throws ConfigurationError an option that there is none of, or a value that makes no sense */
 export function resolveRpcServerOptions(options: RpcServerOptions): ResolvedRpcServerOptions {
-  const poolSize = options.executorThreadPoolSize ?? 64;
-  if (!Number.isInteger(poolSize) || poolSize < 1) {
-    throw new ConfigurationError('executorThreadPoolSize must be a whole number from 1', poolSize);
-  }
+  checkOptions('RpcServer', options, RPC_SERVER_RULES);
+  checkRemoteExceptions(options.remoteExceptions);
+  checkPythonExceptions(options.pythonExceptions);
   return {
-    executorThreadPoolSize: poolSize,
+    executorThreadPoolSize: options.executorThreadPoolSize ?? 64,
     rpcPingEnabled: options.rpcPingEnabled ?? false,
     accessPolicy: options.accessPolicy ?? defaultAccessPolicy,
     serializer: options.serializer,
-    shutdownTimeoutMs: checkWaitingTime('shutdownTimeoutMs', options.shutdownTimeoutMs ?? 30_000),
+    shutdownTimeoutMs: options.shutdownTimeoutMs ?? 30_000,
     integers: options.integers ?? 'exact',
     hooks: options.hooks ?? [],
     pythonExceptions: options.pythonExceptions ?? [],

@@ -1,3 +1,5 @@
+import { checkOptions, type OptionRules } from '../config/option-rule.js';
+import { OPTION_TABLE } from '../config/option-table.js';
 import { InvalidTarget } from '../errors/configuration.errors.js';
 import type { Target } from '../wire/target.js';
 import {
@@ -10,7 +12,7 @@ import {
 } from '../wire/topology.js';
 import { RecentIds } from '../wire/recent-ids.js';
 import type { RpcAccessPolicy } from './access-policy.js';
-import { DEFAULT_EXCHANGE } from './call-settings.js';
+import { checkTarget, DEFAULT_EXCHANGE } from './call-settings.js';
 import type { DeliveryFacts, RequestOrigin } from './incoming-request.js';
 import { RpcDispatcher } from './rpc-dispatcher.js';
 import type { RpcEndpoint } from './rpc-endpoint.js';
@@ -48,6 +50,16 @@ export class RpcService {
   }
 }
 
+const ENDPOINT_RULES: OptionRules<RpcEndpoint> = {
+  namespace: OPTION_TABLE.namespace,
+  version: { type: 'checked' },
+  legacyNamespaces: OPTION_TABLE.legacyNamespaces,
+  methods: { type: 'checked' },
+  anyMethod: OPTION_TABLE.anyMethod,
+  topic: OPTION_TABLE.topic,
+  exchange: OPTION_TABLE.exchange,
+};
+
 /** How the endpoints of a server are served. */
 export interface ServiceOptions {
   accessPolicy: RpcAccessPolicy;
@@ -60,10 +72,12 @@ export interface ServiceOptions {
  * @throws InvalidTarget without a topic or server
  */
 export function servicesOf(target: Target, endpoints: readonly RpcEndpoint[], options: ServiceOptions): RpcService[] {
+  checkTarget(target);
   const { server, topic: defaultTopic, exchange: defaultExchange = DEFAULT_EXCHANGE } = target;
   if (!server) throw new InvalidTarget("A server's target must name the server");
   const groups = new Map<string, { exchange: string; topic: string; endpoints: RpcEndpoint[] }>();
   for (const endpoint of endpoints) {
+    checkOptions('An endpoint', endpoint, ENDPOINT_RULES);
     const { exchange = defaultExchange, topic = defaultTopic } = endpoint;
     const key = JSON.stringify([exchange, topic]);
     const group = groups.get(key) ?? { exchange, topic: requireTopic(topic), endpoints: [] };
