@@ -1,6 +1,6 @@
 import type { EventChannel } from '../events/event-channel.js';
 import type { IncomingRequest } from '../rpc/incoming-request.js';
-import { textOf } from '../errors/text-of.js';
+import { textWithCause } from '../errors/text-of.js';
 import { shown } from '../wire/shown.js';
 import { keptError } from './kept-errors.js';
 import type { OsloRpcContext } from './oslo-rpc.context.js';
@@ -34,7 +34,7 @@ export class HandlerFailures {
 
   /** The caller is told one failure; those of other handlers of the same event are only reported. */
   reportFurther(error: unknown, { method, namespace, isCall }: IncomingRequest): void {
-    const message = `Another handler of ${shown(method)} failed: ${shown(textOf(error), 1000)}`;
+    const message = `Another handler of ${shown(method)} failed: ${shown(textWithCause(error), 1000)}`;
     const facts = { method, namespace: namespace ?? undefined, isCall, expected: false };
     this.events.emit({ type: 'handler-failed', level: 'error', message, error, ...facts });
   }
@@ -49,7 +49,7 @@ export class HandlerFailures {
 /** What was thrown without being an error, as one: of text alone nobody could say whether it is in the log. */
 function asObject(thrown: unknown): object {
   if (typeof thrown === 'object' && thrown !== null) return thrown;
-  const error = new Error(textOf(thrown));
+  const error = new Error(textWithCause(thrown));
   error.stack = undefined;
   return error;
 }

@@ -10,7 +10,7 @@ import {
   Optional,
 } from '@nestjs/common';
 import { type Observable, tap } from 'rxjs';
-import { textOf } from '../errors/text-of.js';
+import { textWithCause } from '../errors/text-of.js';
 import { maskSecrets } from '../wire/redaction.js';
 import { environOf, responseOf } from './http-environ.js';
 import { Notifier } from './notifier.js';
@@ -97,7 +97,7 @@ export class HttpNotificationInterceptor implements NestInterceptor {
     try {
       tell();
     } catch (error) {
-      this.logger.error(`A request could not be notified: ${textOf(error)}`);
+      this.logger.error(`A request could not be notified: ${textWithCause(error)}`);
     }
   }
 }

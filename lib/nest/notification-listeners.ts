@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { EventChannel } from '../events/event-channel.js';
 import { ClosedError } from '../errors/delivery.errors.js';
-import { textOf } from '../errors/text-of.js';
+import { textWithCause } from '../errors/text-of.js';
 import type { HealthSnapshot } from '../events/health-snapshot.js';
 import { newCounters, type NotificationCounters } from '../notify/listener-counters.js';
 import { NotificationListener } from '../notify/notification-listener.js';
@@ -102,7 +102,7 @@ export class NotificationListeners {
   private startInBackground(listener: NotificationListener): void {
     listener.start().catch((error: unknown) => {
       if (error instanceof ClosedError) return;
-      const message = `The listeners could not be started: ${textOf(error)}`;
+      const message = `The listeners could not be started: ${textWithCause(error)}`;
       this.events.emit({ type: 'start-failed', level: 'error', message, error });
     });
   }

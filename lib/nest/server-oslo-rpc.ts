@@ -4,7 +4,7 @@ import { type BaseRpcContext, type CustomTransportStrategy, type MessageHandler,
 import type { Broker } from '../broker/broker.js';
 import { type RabbitOptions, rabbitOptionsOf } from '../config/rabbit-options.js';
 import { ClosedError } from '../errors/delivery.errors.js';
-import { textOf } from '../errors/text-of.js';
+import { textWithCause } from '../errors/text-of.js';
 import { EventChannel } from '../events/event-channel.js';
 import { healthOf, type HealthSnapshot } from '../events/health-snapshot.js';
 import type { IncomingRequest } from '../rpc/incoming-request.js';
@@ -186,7 +186,7 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
   private startInBackground(rpc: RpcServer): void {
     rpc.start().catch((error: unknown) => {
       if (error instanceof ClosedError) return;
-      const message = `The server could not be started: ${textOf(error)}`;
+      const message = `The server could not be started: ${textWithCause(error)}`;
       this.events.emit({ type: 'start-failed', level: 'error', message, error });
     });
   }

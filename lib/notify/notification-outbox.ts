@@ -1,6 +1,6 @@
 import type { Broker } from '../broker/broker.js';
 import { ClosedError } from '../errors/delivery.errors.js';
-import { textOf } from '../errors/text-of.js';
+import { textWithCause } from '../errors/text-of.js';
 import { EventChannel } from '../events/event-channel.js';
 import { newMessageId } from '../wire/message-id.js';
 import type { Notification, NotificationPriority } from '../wire/notification.js';
@@ -117,7 +117,7 @@ export class NotificationOutbox {
 
   private reportFailed(priority: NotificationPriority, eventType: string, error: unknown): void {
     const target = this.options.topics.map((topic) => `${this.options.exchange}/${topic}.${priority}`).join(', ');
-    const message = `The notification ${eventType} to ${target} was not sent: ${textOf(error)}`;
+    const message = `The notification ${eventType} to ${target} was not sent: ${textWithCause(error)}`;
     this.events.emit({ type: 'send-failed', level: 'error', kind: 'notification', target, message, error });
   }
 }

@@ -1,5 +1,5 @@
 import type { Delivery } from '../broker/broker.js';
-import { textOf, textWithCause } from '../errors/text-of.js';
+import { textWithCause } from '../errors/text-of.js';
 import type { EventChannel } from '../events/event-channel.js';
 import type { EventLevel, NotificationDropped } from '../events/messaging-event.js';
 import { shown } from '../wire/shown.js';
@@ -10,7 +10,7 @@ export class NotificationReports {
   constructor(private readonly events: EventChannel) {}
 
   rejected({ queue }: Delivery, error: unknown): void {
-    const message = `Rejected a message of ${queue}: ${textOf(error)}`;
+    const message = `Rejected a message of ${queue}: ${textWithCause(error)}`;
     this.events.emit({ type: 'message-rejected', level: 'error', message, queue, error });
   }
 
@@ -41,7 +41,7 @@ export class NotificationReports {
   }
 
   deadLetterHookFailed(held: HeldNotification, error: unknown): void {
-    const message = `onDeadLetter failed at ${describe(held)}, it is requeued: ${shown(textOf(error), 1000)}`;
+    const message = `onDeadLetter failed at ${describe(held)}, it is requeued: ${shown(textWithCause(error), 1000)}`;
     const method = 'onDeadLetter';
     const facts = { method, expected: false, isCall: false };
     this.events.emit({ type: 'handler-failed', level: 'error', message, error, ...facts });

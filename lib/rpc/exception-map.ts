@@ -9,7 +9,7 @@ import {
   UnsupportedVersion,
 } from '../errors/rpc.errors.js';
 import { MalformedMessage } from '../errors/wire.errors.js';
-import { textOf } from '../errors/text-of.js';
+import { chainOf, gatheredBy, textOf, textWithCause } from '../errors/text-of.js';
 import { isRecord } from '../wire/is-record.js';
 import type { RemoteFailure } from '../wire/remote-failure.js';
 import { isPythonClass, remoteFailureOf, type RemoteExceptionClass } from './remote-exceptions.js';
@@ -125,7 +125,11 @@ export class ExceptionMap {
 
   private describeError(error: Error): RemoteFailure {
     const own = error as { args?: unknown; kwargs?: unknown };
-    const message = String(error.message);
+    const message =
+      String(error.message) ||
+      gatheredBy(error)
+        .map((one) => textOf(one))
+        .join('; ');
     const type = this.classOf(error);
     return {
       ...type,
@@ -165,11 +169,33 @@ function fromRemoteError(error: RemoteError): RemoteFailure {
 }
 
 /** In Python's shape: API services cut off what follows its first line before they tell their users. */
-function tracebackOf({ stack }: Error, { excType, module }: PythonClass, message: string): string[] {
-  if (typeof stack !== 'string') return [];
-  const frames = stack.split('\n').filter((line) => FRAME.test(line));
+function tracebackOf(error: Error, { excType, module }: PythonClass, message: string): string[] {
+  if (typeof error.stack !== 'string') return [];
   const name = module === 'builtins' ? excType : `${module}.${excType}`;
-  return ['Traceback (most recent call last):', ...frames.toReversed(), `${name}: ${message}`].map(
-    (line) => `${line}\n`,
-  );
+  const lines = [...reasonsOf(error), ...framesOf(error), `${name}: ${message}`];
+  return lines.map((line) => `${line}\n`);
+}
+
+function framesOf({ stack }: Error): string[] {
+  const frames = String(stack).split('\n');
+  return ['Traceback (most recent call last):', ...frames.filter((line) => FRAME.test(line)).toReversed()];
+}
+
+/** What led to it stands before it, as in Python. */
+function reasonsOf(error: Error): string[] {
+  const [, ...causes] = chainOf(error);
+  const chain = causes
+    .toReversed()
+    .flatMap((cause) => [
+      ...toldOf(cause),
+      '',
+      'The above exception was the direct cause of the following exception:',
+      '',
+    ]);
+  return [...chain, ...gatheredBy(error).flatMap((one) => [textWithCause(one), ''])];
+}
+
+function toldOf(cause: unknown): string[] {
+  const frames = cause instanceof Error ? framesOf(cause) : [];
+  return [...gatheredBy(cause).map((one) => textWithCause(one)), ...frames, textOf(cause)];
 }

@@ -3,7 +3,7 @@ import { runAround } from '../events/around-hook.js';
 import { inHandlerScope } from '../events/handler-scope.js';
 import type { EventChannel } from '../events/event-channel.js';
 import { NoSuchMethod, UnsupportedVersion } from '../errors/rpc.errors.js';
-import { textOf } from '../errors/text-of.js';
+import { textWithCause } from '../errors/text-of.js';
 import { newUniqueId } from '../wire/message-id.js';
 import { refusalOfSize } from '../wire/message-size.js';
 import { encodeFailure, shortenedFailure } from '../wire/remote-failure.js';
@@ -164,7 +164,7 @@ export class RequestRunner {
   /** A request that reaches no handler is its caller's mistake. */
   private report(request: IncomingRequest, error: unknown, level: 'debug' | 'error' | 'warn'): void {
     const { method, namespace, isCall } = request;
-    const message = `${shown(method)} failed: ${shown(textOf(error), 1000)}`;
+    const message = `${shown(method)} failed: ${shown(textWithCause(error), 1000)}`;
     this.events.emit({
       type: 'handler-failed',
       level,

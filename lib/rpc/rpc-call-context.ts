@@ -1,5 +1,5 @@
 import { InvalidTarget } from '../errors/configuration.errors.js';
-import { textOf } from '../errors/text-of.js';
+import { textWithCause } from '../errors/text-of.js';
 import { started } from '../events/started.js';
 import { isVersionCompatible } from '../wire/api-version.js';
 import { newUniqueId } from '../wire/message-id.js';
@@ -238,7 +238,7 @@ export class RpcCallContext {
   private reportFailedCast(method: string, error: unknown): void {
     const { exchange, topic, fanout } = this.settings;
     const target = this.cachedRoute?.target ?? `${exchange}/${topic}`;
-    const message = `The cast of ${method} to ${target} was not sent: ${textOf(error)}`;
+    const message = `The cast of ${method} to ${target} was not sent: ${textWithCause(error)}`;
     const kind = fanout ? 'fanout' : 'cast';
     this.transport.events.emit({ type: 'send-failed', level: 'error', kind, target, method, message, error });
   }

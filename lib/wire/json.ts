@@ -1,6 +1,8 @@
+import { textWithCause } from '../errors/text-of.js';
 import { MalformedMessage } from '../errors/wire.errors.js';
 import { JsonReader } from './json-reader.js';
 import { JsonWriter } from './json-writer.js';
+import { shown } from './shown.js';
 
 /**
  * How integers beyond ±(2^53−1) are read: `exact` gives a `bigint`, `number` the nearest double.
@@ -50,7 +52,10 @@ export function stringifyJson(value: unknown): string {
 
 /** What a value is that `JSON.stringify` fails at. */
 export function unwritable(error: unknown): MalformedMessage {
-  const reason = error instanceof RangeError ? 'the value is nested too deeply or too large' : 'the value is not JSON';
+  const isEngines = error instanceof RangeError && /call stack|string length/i.test(error.message);
+  const reason = isEngines
+    ? 'the value is nested too deeply or too large'
+    : `the value cannot be written as JSON: ${shown(textWithCause(error), 1000)}`;
   return new MalformedMessage(reason, { cause: error, fault: 'caller' });
 }
 

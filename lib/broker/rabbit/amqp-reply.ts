@@ -1,3 +1,5 @@
+import { gatheredBy } from '../../errors/text-of.js';
+
 /** AMQP reply codes that decide what we do next. */
 export const ReplyCode = {
   accessRefused: 403,
@@ -17,8 +19,14 @@ export function replyCode(error: unknown): number | undefined {
 
 /** The broker's own words, without what amqplib puts around them. */
 export function replyText(error: unknown): string {
-  const message = error instanceof Error ? error.message || error.name : String(error);
+  const message = error instanceof Error ? error.message || reasonsOf(error) : String(error);
   const text = /with message "(.*)"$/s.exec(message)?.[1] ?? message;
   // RabbitMQ writes several lines where it has much to say.
   return text.replace(/\s*[\r\n]+\s*/g, ' ');
+}
+
+/** Node gathers the attempts with each address of a host, and has no words of its own. */
+function reasonsOf(error: Error): string {
+  const reasons = gatheredBy(error).map((one) => (one instanceof Error ? one.message : String(one)));
+  return reasons.length > 0 ? reasons.join('; ') : error.name;
 }

@@ -34,3 +34,25 @@ it('what led to it is told as well', () => {
   expect(textWithCause(new Error('alone'))).toBe('Error: alone');
   expect(textWithCause('text')).toBe('text');
 });
+
+it('all that led to it is told, and what has been gathered', () => {
+  const refused = new AggregateError([
+    new Error('connect ECONNREFUSED ::1:1'),
+    new Error('connect ECONNREFUSED 127.0.0.1:1'),
+  ]);
+  const error = new Error('saving failed', { cause: new TypeError('fetch failed', { cause: refused }) });
+  expect(textWithCause(error)).toBe(
+    'Error: saving failed, caused by TypeError: fetch failed, caused by AggregateError ' +
+      '(Error: connect ECONNREFUSED ::1:1; Error: connect ECONNREFUSED 127.0.0.1:1)',
+  );
+});
+
+it('a circle of causes ends, and a long chain', () => {
+  const [one, other] = [new Error('one'), new Error('other')];
+  one.cause = other;
+  other.cause = one;
+  expect(textWithCause(one)).toBe('Error: one, caused by Error: other');
+  let deep: Error = new Error('0');
+  for (let level = 1; level < 100; level++) deep = new Error(String(level), { cause: deep });
+  expect(textWithCause(deep).length).toBeLessThan(200);
+});
