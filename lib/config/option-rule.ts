@@ -190,7 +190,6 @@ function show(value: unknown): string {
 
 /** The one that was meant, as far as can be told: another spelling, or two letters apart at most. */
 function nearest(name: string, names: readonly string[]): string | undefined {
-  const plain = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '');
   if (name.length > 60) return undefined;
   const alike = names.find((other) => plain(other) === plain(name));
   if (alike !== undefined) return alike;
@@ -199,6 +198,11 @@ function nearest(name: string, names: readonly string[]): string | undefined {
     .toSorted(([a], [b]) => a - b);
   const [best] = ranked;
   return best && best[0] <= Math.min(2, Math.floor(name.length / 3)) ? best[1] : undefined;
+}
+
+/** Without what tells `snake_case` from `camelCase`. */
+function plain(text: string): string {
+  return text.toLowerCase().replace(/[^a-z0-9]/g, '');
 }
 
 /** Levenshtein's. */

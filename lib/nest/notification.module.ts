@@ -77,7 +77,7 @@ export class NotificationModule
   static forRoot(options: NotificationModuleOptions & NotificationModuleScope = {}): DynamicModule {
     const { isGlobal, ...notificationOptions } = options;
     checkRoot(notificationOptions);
-    return rootModule({ isGlobal }, [{ provide: NOTIFICATION_OPTIONS, useValue: notificationOptions }]);
+    return rootModule({ isGlobal }, [{ provide: NOTIFICATION_OPTIONS, useFactory: () => notificationOptions }]);
   }
 
   /** The same, with options that other providers know. */

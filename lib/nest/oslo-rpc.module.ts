@@ -53,7 +53,7 @@ export class OsloRpcModule implements OnModuleDestroy {
     if (!options) return { module: OsloRpcModule };
     const { isGlobal, ...clientOptions } = options;
     checkRoot(clientOptions);
-    return rootModule({ isGlobal }, [{ provide: OSLO_RPC_OPTIONS, useValue: clientOptions }]);
+    return rootModule({ isGlobal }, [{ provide: OSLO_RPC_OPTIONS, useFactory: () => clientOptions }]);
   }
 
   /** The same, with options that other providers know. */

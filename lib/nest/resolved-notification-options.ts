@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { withHiddenUrl } from '../config/hidden-url.js';
 import { checkOptions, type OptionRules, pickOptions } from '../config/option-rule.js';
 import { OPTION_TABLE } from '../config/option-table.js';
 import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../config/rabbit-options.js';
@@ -42,7 +43,7 @@ export function resolveNotificationOptions(options: NotificationModuleOptions): 
   checkOptions('NotificationModule', options, NOTIFICATION_RULES);
   const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
   const transport = transportIdentity(parseTransportUrl(transportUrl));
-  return {
+  return withHiddenUrl({
     transportUrl,
     transport,
     ...startupOptionsOf(options),
@@ -56,7 +57,7 @@ export function resolveNotificationOptions(options: NotificationModuleOptions): 
     },
     listener: pickOptions<NotificationListenerOptions>(options, LISTENER_RULES),
     broker: rabbitOptionsOf(options),
-  };
+  });
 }
 
 /** The context of a notification that names none: that of what is being handled, where it may be sent on. */

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Broker } from '../broker/broker.js';
 import { createBroker } from '../broker/connect-broker.js';
@@ -55,5 +56,7 @@ function connectionKey(url: string, options: RabbitOptions): string {
   const given = { ...options, ...rabbitOptionsFromQuery(parsed.query) };
   const resolved = { ...resolveRabbitOptions(given), connectionName: given.connectionName };
   const sorted = Object.entries(resolved).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([formatTransportUrl({ ...parsed, query: {} }), sorted]);
+  const text = JSON.stringify([formatTransportUrl({ ...parsed, query: {} }), sorted]);
+  // The password in it is to be seen nowhere.
+  return createHash('sha256').update(text).digest('hex');
 }

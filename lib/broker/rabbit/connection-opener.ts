@@ -32,7 +32,7 @@ export class ConnectionRefused extends Error {
 /** Opens AMQP connections as this library wants them. */
 export class ConnectionOpener {
   /** How often each host has been reached and has not greeted us in time, since it last did. */
-  private readonly tooSlow = new Map<BrokerHost, number>();
+  readonly #tooSlow = new Map<BrokerHost, number>();
 
   constructor(
     private readonly virtualHost: string,
@@ -51,7 +51,7 @@ export class ConnectionOpener {
     let socket: Socket | undefined;
     let reader: HandshakeReader | undefined;
     const timer = setTimeout(() => {
-      if (socket?.connecting === false) this.tooSlow.set(host, (this.tooSlow.get(host) ?? 0) + 1);
+      if (socket?.connecting === false) this.#tooSlow.set(host, (this.#tooSlow.get(host) ?? 0) + 1);
       abort.abort(new Error(`no answer within ${timeoutMs} ms`));
     }, timeoutMs);
     let onAbort: (() => void) | undefined;
@@ -68,7 +68,7 @@ export class ConnectionOpener {
         connect(this.destination(host), this.socketOptions(host, abort.signal));
       const model = await Promise.race([watchingSockets(connecting, watch), aborted]);
       setImmediate(() => reader?.release());
-      this.tooSlow.delete(host);
+      this.#tooSlow.delete(host);
       return model;
     } catch (error) {
       throw this.explained(error);
@@ -84,7 +84,7 @@ export class ConnectionOpener {
    */
   private timeoutMs(host: BrokerHost): number {
     const { livenessTimeoutMs } = this.options;
-    const grown = Math.min(livenessTimeoutMs * (1 + (this.tooSlow.get(host) ?? 0)), longestConnectTimeoutMs);
+    const grown = Math.min(livenessTimeoutMs * (1 + (this.#tooSlow.get(host) ?? 0)), longestConnectTimeoutMs);
     return Math.max(grown, livenessTimeoutMs, shortestConnectTimeoutMs);
   }
 

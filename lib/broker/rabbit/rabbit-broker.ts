@@ -32,6 +32,8 @@ const goodbyeMs = 1_000;
 export class RabbitBroker implements Broker {
   readonly url: string;
   readonly events = new EventChannel();
+  /** Not even `inspect` shows what holds passwords. */
+  readonly #transportUrl: TransportUrl;
   /** Sockets, timers and events must not carry the context of whichever request came first. */
   private readonly inOwnContext = AsyncLocalStorage.snapshot();
   private readonly publishing: ConnectionSupervisor;
@@ -49,9 +51,10 @@ export class RabbitBroker implements Broker {
 
   /** Begins to connect at once; the consuming connection follows with the first consumer. */
   constructor(
-    private readonly transportUrl: TransportUrl,
+    transportUrl: TransportUrl,
     readonly options: ResolvedRabbitOptions,
   ) {
+    this.#transportUrl = transportUrl;
     this.url = transportUrl.masked;
     const unreachable = new Set<BrokerHost>();
     this.publishing = this.supervisor('publish', unreachable);
@@ -179,7 +182,8 @@ export class RabbitBroker implements Broker {
     unreachable: Set<BrokerHost>,
     after?: ConnectionSupervisor,
   ): ConnectionSupervisor {
-    const { options, transportUrl } = this;
+    const { options } = this;
+    const transportUrl = this.#transportUrl;
     return new ConnectionSupervisor({
       opener: new ConnectionOpener(transportUrl.virtualHost, `${options.connectionName}:${connection}`, options),
       hosts: new HostRotation(transportUrl.hosts, options.kombuFailoverStrategy, unreachable),

@@ -26,8 +26,11 @@ describe('a caller is told', () => {
   });
 
   it('each of several failures', async () => {
-    const { text } = await toldOf(() => Promise.any([Promise.reject(new Error('host a: refused'))]));
+    const { text } = await toldOf(() =>
+      Promise.any([Promise.reject(new Error('host a: refused')), Promise.reject(new Error('host b: refused'))]),
+    );
     expect(text).toContain('host a: refused');
+    expect(text).toContain('host b: refused');
   });
 
   it.each<[string, unknown, RegExp]>([
