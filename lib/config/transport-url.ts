@@ -49,7 +49,8 @@ export function parseTransportUrl(url: string): TransportUrl {
   const parts = URL_PARTS.exec(url.trim());
   if (parts === null) throw refuse("it must look like 'rabbit://user:password@host:5672/vhost'");
   const [, scheme = '', authority = '', path = '', query = ''] = parts;
-  if (/[?#].*@/.test(url))
+  const end = url.search(/[?#]/);
+  if (end !== -1 && url.includes('@', end))
     throw refuse("a '?' or '#' in a user name or password must be percent-encoded, as %3F or %23");
   const transport = transportOf(scheme.toLowerCase(), refuse);
   const hosts = authority.split(',').flatMap((host) => (host === '' ? [] : [parseHost(host, refuse)]));
