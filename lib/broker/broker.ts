@@ -80,7 +80,10 @@ export interface Broker {
    */
   deleteQueue(queue: string): Promise<void>;
 
-  /** Ends everything: pending publishes reject with `ClosedError`, unacknowledged deliveries go back. Idempotent. */
+  /**
+   * Ends everything. While the connection is up, what was given to `publish` before goes out first, for 5 s at most; the
+   * rest rejects with `ClosedError`. Unacknowledged deliveries go back. Idempotent.
+   */
   close(): Promise<void>;
 }
 

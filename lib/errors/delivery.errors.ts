@@ -88,7 +88,8 @@ export class ClosedError extends OsloMessagingError {
   readonly closed: string;
 
   constructor(closed: string, facts?: ErrorFacts) {
-    super(`The ${closed} is closed`, { code: 'OSLO_CLOSED', fault: 'caller', retryable: false }, facts);
+    const text = `The ${closed} is closed${facts?.unconfirmed ? ', and had not confirmed the message yet' : ''}`;
+    super(text, { code: 'OSLO_CLOSED', fault: 'caller', retryable: false }, facts);
     this.closed = closed;
   }
 }

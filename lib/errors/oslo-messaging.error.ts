@@ -19,6 +19,8 @@ export interface ErrorFacts {
   msgId?: string;
   replyQueue?: string;
   elapsedMs?: number;
+  /** The message was sent, and its confirm did not come: it may have arrived all the same. */
+  unconfirmed?: boolean;
 }
 
 interface ErrorTraits {
@@ -46,6 +48,7 @@ export abstract class OsloMessagingError extends Error {
   readonly msgId?: string;
   readonly replyQueue?: string;
   readonly elapsedMs?: number;
+  readonly unconfirmed?: true;
 
   protected constructor(message: string, traits: ErrorTraits, facts: ErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
@@ -58,5 +61,15 @@ export abstract class OsloMessagingError extends Error {
     if (facts.msgId !== undefined) this.msgId = facts.msgId;
     if (facts.replyQueue !== undefined) this.replyQueue = facts.replyQueue;
     if (facts.elapsedMs !== undefined) this.elapsedMs = facts.elapsedMs;
+    if (facts.unconfirmed) this.unconfirmed = true;
   }
+}
+
+export function isUnconfirmed(error: unknown): boolean {
+  return error instanceof OsloMessagingError && error.unconfirmed === true;
+}
+
+/** How sending failed, for reports: nothing that may have arrived is called not sent. */
+export function howSendingFailed(error: unknown): string {
+  return isUnconfirmed(error) ? 'was not confirmed, and may have arrived' : 'was not sent';
 }

@@ -80,7 +80,7 @@ export class Notifier extends NotifierCore {
 
   private async end(): Promise<void> {
     await within(this.moduleOptions.flushTimeoutMs, this.flushed());
-    await super.close();
+    await this.outbox.close();
     await this.lease?.release();
   }
 }

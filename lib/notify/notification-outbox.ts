@@ -1,7 +1,9 @@
 import type { Broker } from '../broker/broker.js';
 import { ClosedError } from '../errors/delivery.errors.js';
+import { howSendingFailed } from '../errors/oslo-messaging.error.js';
 import { textWithCause } from '../errors/text-of.js';
 import { EventChannel } from '../events/event-channel.js';
+import { flushed } from '../events/flushed.js';
 import { newMessageId } from '../wire/message-id.js';
 import type { Notification, NotificationPriority } from '../wire/notification.js';
 import { timestampOf } from '../wire/notification-timestamp.js';
@@ -35,7 +37,7 @@ export class NotificationOutbox {
 
   /** @throws ConfigurationError */
   constructor(
-    broker: Broker | undefined,
+    private readonly broker: Broker | undefined,
     readonly options: ResolvedNotifierOptions,
   ) {
     this.drivers = driversOf(options, broker);
@@ -61,9 +63,17 @@ export class NotificationOutbox {
     return this.unsent.size === 0 ? Promise.resolve() : new Promise((resolve) => void this.whenFlushed.add(resolve));
   }
 
+  /** What is not out yet goes out first, as long as it can. */
+  async flushAndClose(): Promise<void> {
+    this.closed = true;
+    await flushed(this.flushed(), this.broker ?? { state: 'connected', events: this.events });
+    await this.close();
+  }
+
+  /** What is not out yet may still go out, with the broker, but nobody waits for it. */
   async close(): Promise<void> {
     this.closed = true;
-    for (const reject of this.unsent) reject(new ClosedError('notifier'));
+    for (const reject of this.unsent) reject(new ClosedError('notifier', { unconfirmed: true }));
     await this.flushedOrClosed();
     this.events.detach();
   }
@@ -117,7 +127,7 @@ export class NotificationOutbox {
 
   private reportFailed(priority: NotificationPriority, eventType: string, error: unknown): void {
     const target = this.options.topics.map((topic) => `${this.options.exchange}/${topic}.${priority}`).join(', ');
-    const message = `The notification ${eventType} to ${target} was not sent: ${textWithCause(error)}`;
+    const message = `The notification ${eventType} to ${target} ${howSendingFailed(error)}: ${textWithCause(error)}`;
     this.events.emit({ type: 'send-failed', level: 'error', kind: 'notification', target, message, error });
   }
 }

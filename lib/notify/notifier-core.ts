@@ -51,8 +51,11 @@ export class NotifierCore extends PreparedNotifier {
     return this.outbox.flushed();
   }
 
-  /** Rejects what is not out yet, and what comes, with `ClosedError`; the broker stays open. Idempotent. */
+  /**
+   * What is not out yet goes out first, for 5 s at most, while the broker is connected; the rest, and what comes, rejects
+   * with `ClosedError`. The broker stays open. Idempotent.
+   */
   close(): Promise<void> {
-    return this.outbox.close();
+    return this.outbox.flushAndClose();
   }
 }

@@ -1,5 +1,5 @@
 import { MessageDeliveryFailure } from '../errors/delivery.errors.js';
-import { OsloMessagingError } from '../errors/oslo-messaging.error.js';
+import { isUnconfirmed, OsloMessagingError } from '../errors/oslo-messaging.error.js';
 import { textOf } from '../errors/text-of.js';
 import type { Notification } from '../wire/notification.js';
 import type { NotificationDriver, NotifyLimits } from './drivers/notification-driver.js';
@@ -23,9 +23,13 @@ async function allEnded(driven: readonly Promise<void>[]): Promise<void> {
   const outcomes = await Promise.allSettled(driven);
   const errors = outcomes.flatMap((outcome): unknown[] => (outcome.status === 'rejected' ? [outcome.reason] : []));
   if (errors.length === 0) return;
-  if (errors.length === 1 || errors.every(isCallersFault)) throw errors[0];
+  const unconfirmed = errors.find(isUnconfirmed);
+  if (errors.length === 1 || errors.every(isCallersFault)) throw unconfirmed ?? errors[0];
   const text = `${errors.length} of ${driven.length} drivers failed: ${errors.map(textOf).join('; ')}`;
-  throw new MessageDeliveryFailure(text, { cause: new AggregateError(errors, text) });
+  throw new MessageDeliveryFailure(text, {
+    cause: new AggregateError(errors, text),
+    unconfirmed: unconfirmed !== undefined,
+  });
 }
 
 function isCallersFault(error: unknown): boolean {

@@ -2,6 +2,7 @@ import type { Broker, OutgoingMessage } from '../broker/broker.js';
 import { ClosedError } from '../errors/delivery.errors.js';
 import { runAround } from '../events/around-hook.js';
 import type { EventChannel } from '../events/event-channel.js';
+import { flushed } from '../events/flushed.js';
 import { newUniqueId } from '../wire/message-id.js';
 import type { RequestContext } from '../wire/request-context.js';
 import { encodeRequest } from '../wire/rpc-request.js';
@@ -31,6 +32,8 @@ export class ClientTransport {
   readonly routes: RequestRoutes;
   readonly exceptions: RemoteExceptions;
   private closing: Promise<void> | undefined;
+  private unsentCasts = 0;
+  private castsAreSent: (() => void) | undefined;
 
   constructor(
     readonly broker: Broker,
@@ -52,8 +55,24 @@ export class ClientTransport {
   }
 
   close(): Promise<void> {
-    this.closing ??= this.inbox.release(this).finally(() => this.events.detach());
+    this.closing ??= this.end().finally(() => this.events.detach());
     return this.closing;
+  }
+
+  castBegun(): void {
+    this.unsentCasts += 1;
+  }
+
+  castEnded(): void {
+    this.unsentCasts -= 1;
+    if (this.unsentCasts === 0) this.castsAreSent?.();
+  }
+
+  /** Casts that were made before go out first. */
+  private async end(): Promise<void> {
+    const sent = new Promise<void>((resolve) => (this.castsAreSent = resolve));
+    if (this.unsentCasts === 0) this.castsAreSent?.();
+    await Promise.all([flushed(sent, this.broker), this.inbox.release(this)]);
   }
 
   /**

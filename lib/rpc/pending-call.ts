@@ -1,4 +1,4 @@
-import { ClosedError, MessageDeliveryFailure } from '../errors/delivery.errors.js';
+import { isUnconfirmed } from '../errors/oslo-messaging.error.js';
 import { MessagingTimeout } from '../errors/rpc.errors.js';
 import type { TimeoutDiagnosis } from '../errors/timeout-diagnosis.js';
 import { longestTimerMs } from '../events/longest-timer.js';
@@ -136,7 +136,7 @@ export class PendingCall {
   failUnsent(error: unknown): void {
     if (error instanceof MessagingTimeout) return;
     // Only a request whose confirm was lost may be with the broker all the same.
-    this.sent &&= error instanceof MessageDeliveryFailure || error instanceof ClosedError;
+    this.sent &&= isUnconfirmed(error);
     this.fail(error);
   }
 

@@ -1,4 +1,5 @@
 import { InvalidTarget } from '../errors/configuration.errors.js';
+import { howSendingFailed } from '../errors/oslo-messaging.error.js';
 import { textWithCause } from '../errors/text-of.js';
 import { started } from '../events/started.js';
 import { isVersionCompatible } from '../wire/api-version.js';
@@ -232,13 +233,20 @@ export class RpcCallContext {
 
   private async startCast(method: string, args: RpcArguments, options: SendOptions): Promise<void> {
     checkOptions('cast', options, SEND_RULES);
-    await this.transport.send(this.requestOf(method, args, options));
+    const { transport } = this;
+    const request = this.requestOf(method, args, options);
+    transport.castBegun();
+    try {
+      await transport.send(request);
+    } finally {
+      transport.castEnded();
+    }
   }
 
   private reportFailedCast(method: string, error: unknown): void {
     const { exchange, topic, fanout } = this.settings;
     const target = this.cachedRoute?.target ?? `${exchange}/${topic}`;
-    const message = `The cast of ${method} to ${target} was not sent: ${textWithCause(error)}`;
+    const message = `The cast of ${method} to ${target} ${howSendingFailed(error)}: ${textWithCause(error)}`;
     const kind = fanout ? 'fanout' : 'cast';
     this.transport.events.emit({ type: 'send-failed', level: 'error', kind, target, method, message, error });
   }

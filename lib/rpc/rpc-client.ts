@@ -60,7 +60,10 @@ export class RpcClient extends RpcCallContext {
     return healthOf(broker.state, inbox.isConsuming, isClosed);
   }
 
-  /** Rejects pending calls with `ClosedError` and gives up the reply queue; the broker stays open. Idempotent. */
+  /**
+   * Rejects pending calls with `ClosedError` and gives up the reply queue; casts go out first, for 5 s at most, while
+   * the broker is connected. The broker stays open. Idempotent.
+   */
   close(): Promise<void> {
     return this.transport.close();
   }

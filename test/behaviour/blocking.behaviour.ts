@@ -87,10 +87,13 @@ export function describeBlocking(clients: Clients, bus: FaultyBus): void {
       while (!arrived.has('1') || !arrived.has('2')) arrived.add((await log.takeOne()).text);
     });
 
-    it('a client can be closed', async () => {
-      const { broker, held } = await blocked();
+    it('a client can be closed, and says what may have arrived', async () => {
+      const { broker, name, held } = await blocked();
+      const unwritten = fill(broker, name, '2');
+      unwritten.catch(() => undefined);
       await broker.close();
-      await expect(held).rejects.toMatchObject({ code: 'OSLO_CLOSED' });
+      await expect(held).rejects.toMatchObject({ code: 'OSLO_CLOSED', unconfirmed: true });
+      await expect(unwritten).rejects.toMatchObject({ code: 'OSLO_CLOSED', unconfirmed: undefined });
     });
   });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ClosedError, MessageDeliveryFailure } from '../../lib/errors/delivery.errors.js';
-import { consume, declare, unique, type Clients } from './clients.js';
-import { queue } from './declarations.js';
+import { consume, declare, fill, unique, type Clients } from './clients.js';
+import { binding, exchange, queue } from './declarations.js';
 
 export function describeClosing(clients: Clients): void {
   describe('closing', () => {
@@ -45,6 +45,24 @@ export function describeClosing(clients: Clients): void {
       await subscription.close();
     });
 
+    it.each([
+      ['in the same turn', () => Promise.resolve()],
+      ['in the next turn', () => new Promise((resolve) => setImmediate(resolve))],
+      ['a moment later', () => new Promise((resolve) => setTimeout(resolve, 1))],
+    ])('brings out what it was given before, closed %s', async (_when, moment) => {
+      const broker = await clients.connect();
+      const [bus, name] = [unique('topic'), unique('q')];
+      const topology = [exchange(bus), queue(name), binding(name, bus, 'x')];
+      const sent = Array.from({ length: 20 }, (_, n) =>
+        broker.publish({ exchange: bus, routingKey: 'x', body: `${n}`, topology }),
+      );
+      await moment();
+      const closed = broker.close();
+      await expect(fill(broker, name, 'late')).rejects.toMatchObject({ code: 'OSLO_CLOSED' });
+      await Promise.all([closed, ...sent]);
+      expect(await (await clients.connect()).inspectQueue(name)).toEqual({ messages: 20, consumers: 0 });
+    });
+
     it('what nobody should wait for at the end is refused at once without a connection', async () => {
       const broker = clients.create();
       const outcomes = await Promise.allSettled([broker.inspectQueue('q'), broker.deleteQueue('q')]);
@@ -60,7 +78,7 @@ export function describeClosing(clients: Clients): void {
       const outcomes = Promise.allSettled([...waiting, sent]);
       await broker.close();
       for (const outcome of await outcomes) {
-        expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'OSLO_CLOSED' } });
+        expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'OSLO_CLOSED', unconfirmed: undefined } });
       }
     });
   });

@@ -59,10 +59,35 @@ export function describeDelay(clients: Clients, bus: FaultyBus): void {
       await leave();
       await bus.interrupt();
       await bus.delay(0);
-      expect(await sent).toMatchObject({ code: 'OSLO_DELIVERY' });
+      expect(await sent).toMatchObject({ code: 'OSLO_DELIVERY', unconfirmed: true });
       await eventually(() => broker.state === 'connected');
       expect(await broker.inspectQueue(name)).toEqual({ messages: 0, consumers: 0 });
       await broker.deleteQueue(name);
+    });
+
+    it('a close waits for what was sent before it', async () => {
+      const broker = await clients.connect();
+      const name = unique('q');
+      await declare(broker, [queue(name)]);
+      await bus.delay(delayMs);
+      const sent = fill(broker, name, '1', '2');
+      await broker.close();
+      await sent;
+      await bus.delay(0);
+      expect(await (await clients.connect()).inspectQueue(name)).toEqual({ messages: 2, consumers: 0 });
+    });
+
+    it('and ends with the connection: what was not confirmed may have arrived', async () => {
+      const broker = await clients.connect();
+      const name = unique('q');
+      await declare(broker, [queue(name)]);
+      await bus.delay(delayMs);
+      const sent = fill(broker, name, '1').catch((error: unknown) => error);
+      await leave();
+      const closed = broker.close();
+      await bus.interrupt();
+      await closed;
+      expect(await sent).toMatchObject({ code: 'OSLO_CLOSED', unconfirmed: true });
     });
 
     it('a message whose acknowledgement was on its way when the line broke comes again', async () => {

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import { ClosedError, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
 import { EventChannel } from '../../events/event-channel.js';
+import { flushed } from '../../events/flushed.js';
 import type { Broker, BrokerState, ConsumeRequest, OutgoingMessage, QueueInspection, Subscription } from '../broker.js';
 import { LinePhase } from './line-phase.js';
 import { LineWaiters } from './line-waiters.js';
@@ -27,6 +28,7 @@ export class MemoryBroker implements Broker, BusClient {
   private readonly waiters = new LineWaiters();
   private everConnected = false;
   private failures = 0;
+  private closing: Promise<void> | undefined;
   private reconnect: NodeJS.Timeout | undefined;
   /** Whether the bus reads nothing from the publishing line. */
   private unread = false;
@@ -52,6 +54,7 @@ export class MemoryBroker implements Broker, BusClient {
   }
 
   get state(): BrokerState {
+    if (this.closing) return 'closed';
     const { current } = this.phase;
     return current === 'disconnected' ? 'connecting' : current;
   }
@@ -111,11 +114,21 @@ export class MemoryBroker implements Broker, BusClient {
   }
 
   close(): Promise<void> {
-    return this.inOwnContext(() => this.end());
+    this.closing ??= this.inOwnContext(() => this.flush().then(() => this.end()));
+    return this.closing;
+  }
+
+  private flush(): Promise<void> {
+    const { events, phase, publisher } = this;
+    return flushed(publisher.drain(), {
+      events,
+      get state() {
+        return phase.current;
+      },
+    });
   }
 
   private async end(): Promise<void> {
-    if (this.state === 'closed') return;
     clearTimeout(this.reconnect);
     this.bus.detach(this);
     this.publisher.close();
@@ -127,7 +140,7 @@ export class MemoryBroker implements Broker, BusClient {
 
   interrupted(): void {
     this.inOwnContext(() => {
-      if (this.state === 'closed' || this.phase.current === 'disconnected') return;
+      if (this.phase.current === 'closed' || this.phase.current === 'disconnected') return;
       this.cutLines();
       if (this.phase.isUp) this.lineLost();
       else this.attemptFailed(new Error('the connection was lost'));
@@ -140,7 +153,7 @@ export class MemoryBroker implements Broker, BusClient {
     this.publishLine.up.release();
     setImmediate(() =>
       this.publishLine.down.pass(() => {
-        if (this.state !== 'blocked') return;
+        if (this.phase.current !== 'blocked') return;
         this.phase.enter('connected');
         this.publisher.resume();
       }),
@@ -149,7 +162,8 @@ export class MemoryBroker implements Broker, BusClient {
 
   busClosed(): Promise<void> {
     this.publisher.confirmTaken();
-    return this.close();
+    this.closing ??= this.inOwnContext(() => this.end());
+    return this.closing;
   }
 
   delayChanged(): void {
@@ -162,7 +176,7 @@ export class MemoryBroker implements Broker, BusClient {
     this.unread = true;
     setImmediate(() =>
       this.publishLine.down.pass(() => {
-        if (!this.unread || this.state !== 'connected') return;
+        if (!this.unread || this.phase.current !== 'connected') return;
         this.phase.enter('blocked');
         this.publisher.pause();
       }),

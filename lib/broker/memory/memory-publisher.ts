@@ -1,5 +1,5 @@
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
-import { ClosedError, MessageUndeliverable } from '../../errors/delivery.errors.js';
+import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { refusalOfSize } from '../../wire/message-size.js';
 import type { Topology } from '../../wire/topology.js';
@@ -85,12 +85,22 @@ export class MemoryPublisher {
     });
   }
 
+  /** Gives up what somebody waits for the answer to, which cannot come any more. Resolves when all else is settled. */
+  drain(): Promise<unknown> {
+    const accepted = [...this.unconfirmed, ...this.waiting];
+    for (const pending of accepted) if (pending.outgoing.sender) this.end(pending);
+    return Promise.allSettled(accepted.map(({ done }) => done));
+  }
+
   close(): void {
     this.writable = false;
-    const pending = [...this.unconfirmed, ...this.waiting];
-    this.unconfirmed.clear();
-    this.waiting.clear();
-    for (const one of pending) one.reject(new ClosedError('broker'));
+    for (const pending of [...this.unconfirmed, ...this.waiting]) this.end(pending);
+  }
+
+  private end(pending: PendingPublish): void {
+    pending.writtenBefore ||= this.unconfirmed.delete(pending);
+    this.waiting.delete(pending);
+    pending.close();
   }
 
   private refusalOf(message: OutgoingMessage): Error | undefined {
@@ -105,6 +115,7 @@ export class MemoryPublisher {
   private confirmLost(pending: PendingPublish): void {
     const { events, options } = this.parts;
     if (pending.outgoing.sender?.ended) return pending.resolve();
+    pending.writtenBefore = true;
     if (!options.republishUnconfirmed) return pending.fail('its confirm was lost with the connection');
     if (!pending.mayTryAgain()) return pending.fail('its confirm was lost with the connection, no tries left');
     const { exchange, routingKey } = pending.outgoing;
@@ -125,7 +136,7 @@ export class MemoryPublisher {
     const message = pending.toMessage();
     this.unconfirmed.add(pending);
     const isThere = this.parts.line.up.pass(() => this.arrive(pending, message));
-    if (!isThere) pending.startClock(() => this.unconfirmed.delete(pending));
+    if (!isThere) pending.startClock(() => (pending.writtenBefore ||= this.unconfirmed.delete(pending)));
   }
 
   /** At the bus. */

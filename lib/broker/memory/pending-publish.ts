@@ -1,4 +1,4 @@
-import { MessageDeliveryFailure } from '../../errors/delivery.errors.js';
+import { ClosedError, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
 import { MessagingTimeout } from '../../errors/rpc.errors.js';
 import type { OutgoingMessage } from '../broker.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
@@ -9,6 +9,8 @@ export class PendingPublish {
   readonly done: Promise<void>;
   private readonly body: Uint8Array;
   private readonly startedAt = performance.now();
+  /** Whether it was written to a line that is gone: it may have arrived. */
+  writtenBefore = false;
   private attempts = 1;
   private isSettled = false;
   private timer: NodeJS.Timeout | undefined;
@@ -80,7 +82,7 @@ export class PendingPublish {
 
   failure(reason: string, cause?: Error): MessageDeliveryFailure {
     const { exchange, routingKey } = this.outgoing;
-    const facts = { exchange, routingKey, attempts: this.attempts, cause };
+    const facts = { exchange, routingKey, attempts: this.attempts, unconfirmed: this.writtenBefore, cause };
     return new MessageDeliveryFailure(`${this.description}: ${reason}`, facts);
   }
 
@@ -88,10 +90,15 @@ export class PendingPublish {
     this.reject(this.failure(reason, cause));
   }
 
+  /** Nobody waits for its confirm any longer. */
+  close(): void {
+    this.reject(new ClosedError('broker', { unconfirmed: this.writtenBefore }));
+  }
+
   timeOut(): void {
     const elapsedMs = Math.round(this.elapsedMs);
     const text = `${this.description}: not confirmed after ${elapsedMs} ms`;
-    this.reject(new MessagingTimeout(text, { elapsedMs, fault: 'broker' }));
+    this.reject(new MessagingTimeout(text, { elapsedMs, fault: 'broker', unconfirmed: this.writtenBefore }));
   }
 
   private settled(): void {

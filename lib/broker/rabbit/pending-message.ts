@@ -1,4 +1,5 @@
-import { type DeliveryFacts, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
+import { ClosedError, type DeliveryFacts, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
+import type { ErrorFacts } from '../../errors/oslo-messaging.error.js';
 import { MessagingTimeout } from '../../errors/rpc.errors.js';
 import { MalformedMessage } from '../../errors/wire.errors.js';
 import type { OutgoingMessage } from '../broker.js';
@@ -6,6 +7,8 @@ import { ReplyCode, replyCode } from './amqp-reply.js';
 
 // The broker refuses larger ones, and the channel with them.
 const longestExpirationMs = 0xffffffff;
+
+type FailureFacts = Pick<DeliveryFacts, 'cause' | 'host' | 'unconfirmed'>;
 
 /** One message on its way, from `publish` to its confirm. */
 export class PendingMessage {
@@ -15,7 +18,7 @@ export class PendingMessage {
   readonly deadline: number;
   /** Whether its exchange was missing once and is to be declared anew. */
   redeclared = false;
-  /** Whether it was written before, on a channel that is gone. */
+  /** Whether it was written before, on a channel that is gone: it may have arrived. */
   writtenBefore = false;
   /** How often the broker would not take it. */
   refusals = 0;
@@ -72,12 +75,23 @@ export class PendingMessage {
     this.settle.reject(error);
   }
 
-  fail(reason: string, facts: Pick<DeliveryFacts, 'cause' | 'host'> = {}): void {
+  fail(reason: string, facts: FailureFacts = {}): void {
     const { exchange, routingKey } = this.message;
     const attempts = Math.max(1, this.attempts);
     this.reject(
-      new MessageDeliveryFailure(`${this.description}: ${reason}`, { exchange, routingKey, attempts, ...facts }),
+      new MessageDeliveryFailure(`${this.description}: ${reason}`, {
+        ...this.facts,
+        exchange,
+        routingKey,
+        attempts,
+        ...facts,
+      }),
     );
+  }
+
+  /** Nobody waits for its confirm any longer. */
+  close(): void {
+    this.reject(new ClosedError('broker', this.facts));
   }
 
   /** Whether the broker had a queue for it. */
@@ -87,22 +101,28 @@ export class PendingMessage {
   }
 
   /** The broker takes no such message: as what is more than `maxOutgoingMessageBytes` where it is too large. */
-  refuse(reason: string, facts: Pick<DeliveryFacts, 'cause' | 'host'>): void {
+  refuse(reason: string, facts: FailureFacts): void {
     if (replyCode(facts.cause) !== ReplyCode.preconditionFailed) return this.fail(reason, facts);
-    this.reject(new MalformedMessage(`${this.description}: ${reason}`, { fault: 'caller', cause: facts.cause }));
+    this.reject(
+      new MalformedMessage(`${this.description}: ${reason}`, { ...this.facts, fault: 'caller', cause: facts.cause }),
+    );
   }
 
   /** `hindrance`: what kept it from being sent. */
   timeOut(now: number, hindrance?: string): void {
     const elapsedMs = Math.round(now - this.since);
     const text = `${this.description}: not confirmed after ${elapsedMs} ms${hindrance === undefined ? '' : `, ${hindrance}`}`;
-    this.reject(new MessagingTimeout(text, { elapsedMs, fault: 'broker' }));
+    this.reject(new MessagingTimeout(text, { ...this.facts, elapsedMs, fault: 'broker' }));
   }
 
   private settled(): void {
     if (this.isSettled) return;
     this.isSettled = true;
     this.onSettled?.();
+  }
+
+  private get facts(): ErrorFacts {
+    return { unconfirmed: this.writtenBefore };
   }
 
   private get description(): string {

@@ -66,17 +66,24 @@ export class Publisher implements ChannelKeeperObserver {
     return pending.promise;
   }
 
+  /**
+   * Takes nothing more, and gives up what somebody waits for the answer to, which cannot come any more. Resolves when
+   * all that it has taken is settled.
+   */
+  drain(): Promise<unknown> {
+    this.closed = true;
+    const accepted = this.pending;
+    for (const pending of accepted) if (pending.message.sender) this.end(pending);
+    return Promise.allSettled(accepted.map(({ promise }) => promise));
+  }
+
   close(): void {
     this.closed = true;
     this.channels.close();
     this.clock.stop();
-    const parked = [...this.nackedMessages.clear(), ...this.awaited.clear(), ...this.undeclared.clear()];
-    const pending = [...this.unconfirmed, ...this.waiting, ...parked];
-    this.waiting.clear();
-    for (const one of pending) {
-      this.forget(one);
-      one.reject(new ClosedError('broker'));
-    }
+    for (const pending of this.pending) this.end(pending);
+    this.nackedMessages.clear();
+    this.awaited.clear();
   }
 
   confirmed(channel: PublishChannel, pending: PendingMessage): void {
@@ -91,7 +98,7 @@ export class Publisher implements ChannelKeeperObserver {
   nacked(channel: PublishChannel, pending: PendingMessage): void {
     if (!this.forget(pending)) return;
     if (pending.mayTryAgain()) this.nackedMessages.hold(pending);
-    else pending.fail('the broker could not take it (nack)', { host: channel.line.host });
+    else pending.fail('the broker could not take it (nack)', { host: channel.line.host, unconfirmed: true });
     this.retireWhenDone(channel);
   }
 
@@ -121,6 +128,26 @@ export class Publisher implements ChannelKeeperObserver {
 
   verify(): Promise<void> {
     return this.stuck.look(this.channels.current, this.unconfirmed);
+  }
+
+  private get pending(): PendingMessage[] {
+    return [this.unconfirmed, ...this.parked].flatMap((messages) => [...messages]);
+  }
+
+  private get parked(): readonly (Iterable<PendingMessage> & { delete(pending: PendingMessage): boolean })[] {
+    return [this.waiting, this.nackedMessages, this.awaited, this.undeclared];
+  }
+
+  private end(pending: PendingMessage): void {
+    this.takeOut(pending);
+    pending.close();
+  }
+
+  private takeOut(pending: PendingMessage): void {
+    for (const messages of this.parked) messages.delete(pending);
+    if (!this.forget(pending)) return;
+    pending.writtenBefore = true;
+    this.retireWhenDone(pending.channel as PublishChannel);
   }
 
   /** What keeps messages from being sent now. */
@@ -236,13 +263,11 @@ export class Publisher implements ChannelKeeperObserver {
 
   private giveUpOverdue(now: number): number {
     let next = Infinity;
-    const parked = [this.waiting, this.nackedMessages, this.awaited, this.undeclared];
-    for (const pending of [...this.unconfirmed, ...parked.flatMap((messages) => [...messages])]) {
+    for (const pending of this.pending) {
       if (pending.deadline > now) {
         next = Math.min(next, pending.deadline);
       } else {
-        for (const messages of parked) messages.delete(pending);
-        if (this.forget(pending)) this.retireWhenDone(pending.channel as PublishChannel);
+        this.takeOut(pending);
         pending.timeOut(now, this.hindrance);
       }
     }

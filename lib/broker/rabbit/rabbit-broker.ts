@@ -3,6 +3,7 @@ import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import type { TransportUrl } from '../../config/transport-url.js';
 import { ClosedError, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
 import { EventChannel } from '../../events/event-channel.js';
+import { flushed } from '../../events/flushed.js';
 import { within } from '../../events/within.js';
 import { refusalOfSize } from '../../wire/message-size.js';
 import type { Broker, BrokerState, ConsumeRequest, OutgoingMessage, QueueInspection, Subscription } from '../broker.js';
@@ -151,8 +152,19 @@ export class RabbitBroker implements Broker {
     this.eventLoop.end();
     this.firstConnection.close();
     this.gate.end();
-    this.publisher.close();
-    await Promise.all([this.publishing.close(), this.endConsuming()]);
+    await Promise.all([this.endPublishing(), this.endConsuming()]);
+  }
+
+  private async endPublishing(): Promise<void> {
+    const { events, publisher, publishing } = this;
+    await flushed(publisher.drain(), {
+      events,
+      get state() {
+        return publishing.phase;
+      },
+    });
+    publisher.close();
+    await publishing.close();
   }
 
   private async endConsuming(): Promise<void> {

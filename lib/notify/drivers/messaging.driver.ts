@@ -1,5 +1,6 @@
 import type { Broker } from '../../broker/broker.js';
 import { MessageUndeliverable } from '../../errors/delivery.errors.js';
+import { isUnconfirmed } from '../../errors/oslo-messaging.error.js';
 import { runAround, type AroundHook } from '../../events/around-hook.js';
 import { newUniqueId } from '../../wire/message-id.js';
 import {
@@ -106,5 +107,7 @@ function encodedOnce(notification: Notification & { uniqueId: string }, format: 
 }
 
 async function allSent(sent: readonly Promise<void>[]): Promise<void> {
-  for (const outcome of await Promise.allSettled(sent)) if (outcome.status === 'rejected') throw outcome.reason;
+  const outcomes = await Promise.allSettled(sent);
+  const errors = outcomes.flatMap((outcome): unknown[] => (outcome.status === 'rejected' ? [outcome.reason] : []));
+  if (errors.length > 0) throw errors.find(isUnconfirmed) ?? errors[0];
 }

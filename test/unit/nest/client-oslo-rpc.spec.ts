@@ -227,6 +227,15 @@ describe('connecting and closing', () => {
     await expect(client.connect()).rejects.toMatchObject({ name: 'ClosedError' });
   });
 
+  it('brings out what was emitted before', async () => {
+    await startEcho();
+    const client = clientOn();
+    await client.connect();
+    for (let n = 0; n < 20; n += 1) client.emit('echo', { n });
+    await client.close();
+    await vi.waitFor(() => expect(received).toHaveBeenCalledTimes(20));
+  });
+
   it('can be closed before it was used', async () => {
     await expect(clientOn().close()).resolves.toBeUndefined();
   });

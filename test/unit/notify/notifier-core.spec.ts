@@ -307,9 +307,30 @@ describe('retry', () => {
     await expect(notifier.info('b', {})).rejects.toBeInstanceOf(ClosedError);
     await notifier.close();
 
-    const other = new NotifierCore(broker).info('c', {});
-    await broker.close();
+    const unconnected = bus.open();
+    const other = new NotifierCore(unconnected).info('c', {});
+    await unconnected.close();
     await expect(other).rejects.toBeInstanceOf(ClosedError);
+  });
+
+  it('close brings out what came before it, while the broker is connected', async () => {
+    const broker = bus.open();
+    await broker.connected();
+    const notifier = new NotifierCore(broker);
+    const sent = [1, 2, 3].map((n) => notifier.info('a', { n }));
+    await notifier.close();
+    await Promise.all(sent);
+    expect(bus.waiting('notifications.info')).toBe(3);
+    expect(bus.reports('send-failed')).toEqual([]);
+  });
+
+  it('what close gives up is not called unsent: the broker may still bring it out', async () => {
+    const broker = bus.open();
+    const notifier = new NotifierCore(broker);
+    const sent = notifier.info('a', {}).catch((error: unknown) => error);
+    await notifier.close();
+    expect(await sent).toMatchObject({ code: 'OSLO_CLOSED', unconfirmed: true });
+    expect(bus.reports('send-failed')).toMatchObject([{ message: expect.stringContaining('may have arrived') }]);
   });
 
   it('a timeout ends it earlier', async () => {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ClosedError } from '../../../lib/errors/delivery.errors.js';
+import type { SendFailed } from '../../../lib/events/messaging-event.js';
 import { RpcClient } from '../../../lib/rpc/rpc-client.js';
 import { eventually } from '../../support/eventually.js';
 import { useRpcBus, TARGET } from './support/rpc-bus.js';
@@ -106,6 +107,43 @@ describe('closing a client', () => {
     await expect(client.call('echo')).rejects.toBeInstanceOf(ClosedError);
     await expect(client.cast('echo')).rejects.toBeInstanceOf(ClosedError);
     await client.close();
+  });
+
+  it('brings out the casts that came before it', async () => {
+    const peer = on().peer();
+    await peer.serve();
+    const broker = on().broker();
+    await broker.connected();
+    const client = on().client({}, TARGET, broker);
+    on().bus.delayMs = 5;
+    const sent = [client.cast('a'), client.cast('b'), client.fanout('c')];
+    await client.close();
+    on().bus.delayMs = 0;
+    expect(await Promise.all(sent)).toEqual([undefined, undefined, undefined]);
+    expect([await peer.next(), await peer.next()].map(({ message }) => message['method'])).toEqual(['a', 'b']);
+    expect(peer.broker.state).toBe('connected');
+  });
+
+  it('waits for no connection', async () => {
+    on().bus.accepting = false;
+    const client = on().client();
+    const sent = client.cast('a').catch(() => undefined);
+    await client.close();
+    await on().close();
+    await sent;
+    const [{ message, error }] = on().eventsOf('send-failed') as [SendFailed];
+    expect([message, error]).toEqual([expect.stringMatching(/was not sent: ClosedError/), expect.any(ClosedError)]);
+  });
+
+  it('a cast that may have arrived is not called unsent', async () => {
+    const broker = on().broker();
+    await broker.connected();
+    on().bus.alarmed = true;
+    const sent = on().client({}, TARGET, broker).cast('a');
+    await eventually(() => broker.state === 'blocked');
+    await broker.close();
+    await expect(sent).rejects.toMatchObject({ code: 'OSLO_CLOSED', unconfirmed: true });
+    expect(on().eventsOf('send-failed')).toMatchObject([{ message: expect.stringContaining('may have arrived') }]);
   });
 
   it('each of its calls shows the line that made it', async () => {
