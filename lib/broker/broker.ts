@@ -35,7 +35,7 @@ export interface Broker {
    * While the line is down the message is kept, as long as `retry`, `giveUpMs` and the bound of
    * messages in flight allow.
    *
-   * @throws MessageUndeliverable a mandatory message that was returned
+   * @throws MessageUndeliverable a mandatory message that was returned, or one whose queue was awaited in vain
    * @throws MessageDeliveryFailure tries exhausted, refused, or too many in flight
    * @throws MessagingTimeout `giveUpMs` or `expirationMs` passed before it was confirmed
    * @throws PreconditionFailed its topology exists with other properties
@@ -118,7 +118,7 @@ export interface OutgoingMessage {
   mandatory?: boolean;
   /**
    * When no queue takes it, though one has taken such messages before: its consumer is coming back, so it
-   * is tried again for a while. Dropped as ever where no queue has been seen.
+   * is tried again for a while, and then rejects. Dropped as ever where no queue has been seen.
    */
   awaitQueue?: boolean;
   /**

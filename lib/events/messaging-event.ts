@@ -67,7 +67,7 @@ export interface MessageRepublished extends EventBase {
 }
 
 /**
- * A message that does not ask for a queue was given up by us: none took it, though one had taken such messages before.
+ * A request was given up by us, and rejects: no queue took it, though one had taken such requests before.
  *
  * @publicApi
  */

@@ -127,6 +127,7 @@ export class ClientTransport {
   ): Promise<void> {
     const { exchange, routingKey, mandatory, topology } = route;
     const { retry } = settings;
+    // A fanout is for the servers that are there, be it none: as Python's, it is neither kept nor an error.
     const awaitQueue = !settings.fanout;
     return this.broker.publish({
       exchange,

@@ -32,6 +32,22 @@ export function describePublishing(clients: Clients): void {
       await expect(fill(broker, name, '1')).rejects.toMatchObject({ exchange: '', routingKey: name });
     });
 
+    it('what awaits its queue is kept until that is back, and dropped in silence where none was ever seen', async () => {
+      const [broker, other] = [await clients.connect(), await clients.connect()];
+      const name = unique('q');
+      const request = (routingKey: string) =>
+        broker.publish({ exchange: '', routingKey, body: routingKey, awaitQueue: true });
+      await expect(request(unique('none'))).resolves.toBeUndefined();
+      await declare(other, [queue(name)]);
+      await request(name);
+      await other.deleteQueue(name);
+      const sent = [request(name), request(name)];
+      expect(await Promise.race([Promise.allSettled(sent), aMoment()])).toBe('a moment');
+      const { log } = await consume(other, [name]);
+      await Promise.all(sent);
+      expect(await log.takeTexts(2)).toEqual([name, name]);
+    });
+
     it('only the returned ones of many fail', async () => {
       const broker = await clients.connect();
       const name = unique('q');
@@ -205,4 +221,8 @@ export function describePublishing(clients: Clients): void {
       expect(taken).toEqual([...notifications, ...requests, ...owed]);
     });
   });
+}
+
+function aMoment(): Promise<string> {
+  return new Promise((resolve) => setTimeout(() => resolve('a moment'), 150));
 }

@@ -3,8 +3,10 @@ import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { refusalOfSize } from '../../wire/message-size.js';
 import type { Topology } from '../../wire/topology.js';
+import { AwaitedQueues } from '../awaited-queues.js';
 import type { OutgoingMessage } from '../broker.js';
 import { InFlight } from '../in-flight.js';
+import { dropUnrouted, failUnrouted, reportRepublished } from '../message-fates.js';
 import type { MemoryBus, RoutingOutcome } from './memory-bus.js';
 import type { MemoryLine } from './memory-line.js';
 import type { MemoryMessage } from './memory-message.js';
@@ -26,6 +28,10 @@ export class MemoryPublisher {
   private readonly unconfirmed = new Set<PendingPublish>();
   private readonly inFlight: InFlight;
   private taken: PendingPublish[] = [];
+  private readonly awaited = new AwaitedQueues<PendingPublish>(
+    (messages) => this.publishAgain(messages),
+    (pending) => failUnrouted(pending, this.parts.events),
+  );
   /** What was declared on this connection. */
   private declared = new WeakSet<Topology>();
 
@@ -81,25 +87,30 @@ export class MemoryPublisher {
     const { taken } = this;
     this.taken = [];
     this.parts.line.down.pass(() => {
-      for (const pending of taken) if (this.unconfirmed.delete(pending)) pending.resolve();
+      for (const pending of taken) {
+        if (!this.unconfirmed.delete(pending)) continue;
+        this.awaited.taken(pending);
+        pending.resolve();
+      }
     });
   }
 
   /** Gives up what somebody waits for the answer to, which cannot come any more. Resolves when all else is settled. */
   drain(): Promise<unknown> {
-    const accepted = [...this.unconfirmed, ...this.waiting];
-    for (const pending of accepted) if (pending.outgoing.sender) this.end(pending);
+    const accepted = [...this.unconfirmed, ...this.waiting, ...this.awaited];
+    for (const pending of accepted) if (pending.message.sender) this.end(pending);
     return Promise.allSettled(accepted.map(({ done }) => done));
   }
 
   close(): void {
     this.writable = false;
-    for (const pending of [...this.unconfirmed, ...this.waiting]) this.end(pending);
+    for (const pending of [...this.unconfirmed, ...this.waiting, ...this.awaited.clear()]) this.end(pending);
   }
 
   private end(pending: PendingPublish): void {
     pending.writtenBefore ||= this.unconfirmed.delete(pending);
     this.waiting.delete(pending);
+    this.awaited.delete(pending);
     pending.close();
   }
 
@@ -112,26 +123,30 @@ export class MemoryPublisher {
     pending.startClock(() => this.waiting.delete(pending));
   }
 
+  private publishAgain(messages: readonly PendingPublish[]): void {
+    if (this.writable) {
+      for (const pending of messages) this.send(pending);
+      return;
+    }
+    const kept = this.waiting;
+    this.waiting = new Set();
+    for (const pending of messages) this.keep(pending);
+    for (const pending of kept) this.waiting.add(pending);
+  }
+
   private confirmLost(pending: PendingPublish): void {
     const { events, options } = this.parts;
-    if (pending.outgoing.sender?.ended) return pending.resolve();
+    if (pending.message.sender?.ended) return pending.resolve();
     pending.writtenBefore = true;
     if (!options.republishUnconfirmed) return pending.fail('its confirm was lost with the connection');
     if (!pending.mayTryAgain()) return pending.fail('its confirm was lost with the connection, no tries left');
-    const { exchange, routingKey } = pending.outgoing;
-    events.emit({
-      type: 'message-republished',
-      level: 'warn',
-      message: `Publishing again, unconfirmed when the connection was lost: exchange '${exchange}', routing key '${routingKey}'`,
-      exchange,
-      routingKey,
-    });
+    reportRepublished(pending.message, events);
     this.keep(pending);
   }
 
   private send(pending: PendingPublish): void {
     pending.stopClock();
-    if (pending.outgoing.sender?.ended) return pending.resolve();
+    if (pending.message.sender?.ended) return pending.resolve();
     if (pending.msLeft <= 0) return pending.timeOut();
     const message = pending.toMessage();
     this.unconfirmed.add(pending);
@@ -146,17 +161,18 @@ export class MemoryPublisher {
       line.up.refuse(() => this.arrive(pending, message));
       return onUnread();
     }
-    const { exchange, routingKey, mandatory } = pending.outgoing;
+    const { exchange, routingKey, mandatory, awaitQueue } = pending.message;
     const outcome = this.tryRoute(pending, message);
-    if (pending.outgoing.sender) pending.outgoing.sender.untaken = outcome === 'no-queue';
+    if (pending.message.sender) pending.message.sender.untaken = outcome === 'no-queue';
     if (outcome === 'no-exchange') this.refuse(pending, pending.failure(`NOT_FOUND - no exchange '${exchange}'`));
     else if (outcome === 'no-queue' && mandatory) this.refuse(pending, new MessageUndeliverable(exchange, routingKey));
+    else if (outcome === 'no-queue' && awaitQueue) setImmediate(() => this.returned(pending));
     else if (outcome) this.confirm(pending);
   }
 
   /** Undefined: it could not be declared, and the promise says so. */
   private tryRoute(pending: PendingPublish, message: MemoryMessage): RoutingOutcome | undefined {
-    const { topology } = pending.outgoing;
+    const { topology } = pending.message;
     const { bus } = this.parts;
     try {
       this.declare(topology);
@@ -176,6 +192,14 @@ export class MemoryPublisher {
     if (!topology || this.declared.has(topology)) return;
     this.parts.bus.declare(topology);
     this.declared.add(topology);
+  }
+
+  private returned(pending: PendingPublish): void {
+    this.parts.line.down.pass(() => {
+      if (!this.unconfirmed.delete(pending)) return;
+      pending.startClock(() => this.awaited.delete(pending));
+      if (!this.awaited.hold(pending)) dropUnrouted(pending);
+    });
   }
 
   private refuse(pending: PendingPublish, error: Error): void {

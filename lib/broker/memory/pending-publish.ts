@@ -7,6 +7,10 @@ import type { MemoryMessage } from './memory-message.js';
 /** A message that was given to `publish` and is not confirmed yet, with the promise for it. */
 export class PendingPublish {
   readonly done: Promise<void>;
+  /** On the clock of `performance.now()`; `Infinity`: none. */
+  readonly deadline: number;
+  /** On the same clock: until then a queue is awaited that was there before. */
+  awaitQueueUntil: number | undefined;
   private readonly body: Uint8Array;
   private readonly startedAt = performance.now();
   /** Whether it was written to a line that is gone: it may have arrived. */
@@ -17,21 +21,22 @@ export class PendingPublish {
   private settle!: { resolve: () => void; reject: (error: Error) => void };
 
   constructor(
-    readonly outgoing: OutgoingMessage,
+    readonly message: OutgoingMessage,
     private readonly onSettled: () => void,
   ) {
-    this.body = new TextEncoder().encode(outgoing.body);
+    const { expirationMs = Infinity, giveUpMs = Infinity } = message;
+    this.deadline = this.startedAt + Math.min(expirationMs, giveUpMs);
+    this.body = new TextEncoder().encode(message.body);
     this.done = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
   }
 
   /** How long it may still wait; `Infinity` where nothing limits it. */
   get msLeft(): number {
-    const { expirationMs = Infinity, giveUpMs = Infinity } = this.outgoing;
-    return Math.min(expirationMs, giveUpMs) - this.elapsedMs;
+    return this.deadline - performance.now();
   }
 
   toMessage(): MemoryMessage {
-    const { exchange, routingKey, expirationMs } = this.outgoing;
+    const { exchange, routingKey, expirationMs } = this.message;
     return {
       exchange,
       routingKey,
@@ -64,7 +69,7 @@ export class PendingPublish {
 
   /** Counts a try that came to nothing; false when it was the last that `retry` allows. */
   mayTryAgain(): boolean {
-    const { retry = -1 } = this.outgoing;
+    const { retry = -1 } = this.message;
     if (retry >= 0 && this.attempts > retry) return false;
     this.attempts++;
     return true;
@@ -81,7 +86,7 @@ export class PendingPublish {
   }
 
   failure(reason: string, cause?: Error): MessageDeliveryFailure {
-    const { exchange, routingKey } = this.outgoing;
+    const { exchange, routingKey } = this.message;
     const facts = { exchange, routingKey, attempts: this.attempts, unconfirmed: this.writtenBefore, cause };
     return new MessageDeliveryFailure(`${this.description}: ${reason}`, facts);
   }
@@ -113,7 +118,7 @@ export class PendingPublish {
   }
 
   private get description(): string {
-    const { exchange, routingKey } = this.outgoing;
+    const { exchange, routingKey } = this.message;
     return `Message to exchange '${exchange}' with routing key '${routingKey}'`;
   }
 }

@@ -3,11 +3,12 @@ import { OsloMessagingError } from '../../errors/oslo-messaging.error.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import type { Topology } from '../../wire/topology.js';
+import { AwaitedQueues } from '../awaited-queues.js';
 import type { OutgoingMessage } from '../broker.js';
 import { InFlight, type InFlightLimits } from '../in-flight.js';
+import { dropUnrouted, failUnrouted, reportRepublished } from '../message-fates.js';
 import { replyText } from './amqp-reply.js';
 import type { AttemptFailure, ConnectionSupervisor } from './connection-supervisor.js';
-import { AwaitedQueues } from './awaited-queues.js';
 import { DeadlineClock } from './deadline-clock.js';
 import type { Line } from './line.js';
 import { lostConfirms } from './lost-confirms.js';
@@ -20,7 +21,6 @@ import { type ReturnedMessage, ReturnedMessages } from './returned-messages.js';
 import { StuckPublishing } from './stuck-publishing.js';
 import { NoAnswer } from './spare-channel.js';
 import { UndeclaredMessages } from './undeclared-messages.js';
-import { dropAwaited, dropUntaken, reportRepublished } from './message-fates.js';
 
 /** Sends messages over one confirm channel, in order, and keeps what has to wait. */
 export class Publisher implements ChannelKeeperObserver {
@@ -31,9 +31,9 @@ export class Publisher implements ChannelKeeperObserver {
   private readonly undeclared = new UndeclaredMessages((...outcome) => this.topologyDeclared(...outcome));
   private readonly refusals = new RecentRefusals();
   private readonly inFlight: InFlight;
-  private readonly awaited = new AwaitedQueues(
+  private readonly awaited = new AwaitedQueues<PendingMessage>(
     (messages) => this.publishAgain(messages),
-    (pending) => dropAwaited(pending, this.events),
+    (pending) => failUnrouted(pending, this.events),
   );
   private readonly clock = new DeadlineClock((now) => this.giveUpOverdue(now));
   private readonly channels: PublishChannelKeeper;
@@ -109,7 +109,7 @@ export class Publisher implements ChannelKeeperObserver {
     pending.channel = undefined;
     pending.taken(false);
     if (pending.message.mandatory) pending.reject(new MessageUndeliverable(exchange, routingKey));
-    else if (!this.awaited.hold(pending)) dropUntaken(pending);
+    else if (!this.awaited.hold(pending)) dropUnrouted(pending);
     this.retireWhenDone(channel);
   }
 

@@ -149,7 +149,7 @@ describe('a message whose queue comes back in a moment', () => {
     await eventually(() => received.bodies.includes('after'));
   });
 
-  it('fails where its sender wants to be told, at its deadline, and is dropped after a while', async () => {
+  it('fails at once where its sender wants to be told, at its deadline, and without one after a while', async () => {
     const { broker } = await proxied();
     const subscription = await broker.consume(collect().request(topology));
     await broker.publish(request('before'));
@@ -161,7 +161,7 @@ describe('a message whose queue comes back in a moment', () => {
     await expect(broker.publish({ ...request('timed'), expirationMs: 400 })).rejects.toMatchObject({
       code: 'OSLO_TIMEOUT',
     });
-    await broker.publish(request('given up after a while'));
+    await expect(broker.publish(request('given up after a while'))).rejects.toMatchObject({ code: 'OSLO_NO_ROUTE' });
   });
 });
 

@@ -72,11 +72,12 @@ it.each([true, false])('by the lack of a binding; that there was one before: %s'
   expect(message).toContain("no queue took the request: exchange 'nova' had no binding for 'conductor'");
 });
 
-it('and a cast that is given up after a while is told of', async () => {
+it('and a cast that is given up after a while rejects', async () => {
   await declareQueue('conductor');
   await client.cast('work');
   await vhost.deleteQueue('conductor');
-  await client.cast('work');
+  const route = { exchange: 'nova', routingKey: 'conductor' };
+  await expect(client.cast('work')).rejects.toMatchObject({ code: 'OSLO_NO_ROUTE', ...route });
   expect(broker.reports('message-unrouted')).toMatchObject([
     { level: 'warn', exchange: 'nova', routingKey: 'conductor' },
   ]);

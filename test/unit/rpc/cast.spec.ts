@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MessageUndeliverable } from '../../../lib/errors/delivery.errors.js';
 import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
 import type { AroundHook } from '../../../lib/events/around-hook.js';
@@ -56,6 +56,29 @@ describe('a cast', () => {
   it('awaited it rejects', async () => {
     const client = on().client({ transportOptions: { atLeastOnce: true } }, { exchange: 'nova', topic: 'nobody' });
     await expect(client.cast('work')).rejects.toBeInstanceOf(MessageUndeliverable);
+  });
+
+  it('whose queue was there and does not come back rejects, but none to a topic that was never there', async () => {
+    const peer = on().peer();
+    await peer.serve();
+    const client = on().client();
+    await client.cast('first');
+    await peer.broker.close();
+    on().bus.deleteQueue('conductor');
+    vi.useFakeTimers();
+    try {
+      const route = { exchange: 'nova', routingKey: 'conductor' };
+      const lost = client.cast('lost').catch((error: unknown) => error);
+      await vi.advanceTimersByTimeAsync(5_200);
+      expect(await lost).toMatchObject({ code: 'OSLO_NO_ROUTE', ...route });
+      expect(on().eventsOf('message-unrouted')).toMatchObject([route]);
+      expect(on().eventsOf('send-failed')).toMatchObject([{ method: 'lost' }]);
+      const others = [client.prepare({ topic: 'nobody' }).cast('work'), client.fanout('work')];
+      await vi.advanceTimersByTimeAsync(1);
+      await Promise.all(others);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('is kept while the line is down, and sent once', async () => {

@@ -1,4 +1,13 @@
-import type { PendingMessage } from './pending-message.js';
+import type { OutgoingMessage } from './broker.js';
+
+/** A message that waits for its queue. */
+export interface AwaitingMessage {
+  readonly message: OutgoingMessage;
+  /** On the clock of `performance.now()`; `Infinity`: none. */
+  readonly deadline: number;
+  /** On the same clock: until then a queue is awaited that was there before. */
+  awaitQueueUntil: number | undefined;
+}
 
 /** Longest time that a message without a deadline waits. */
 const patienceMs = 5_000;
@@ -11,15 +20,15 @@ const rememberedRoutes = 1_000;
  *
  * However many wait, one per route and interval asks; when it is taken the others follow.
  */
-export class AwaitedQueues {
+export class AwaitedQueues<Message extends AwaitingMessage> {
   private readonly known = new Set<string>();
-  private readonly held = new Map<string, Set<PendingMessage>>();
+  private readonly held = new Map<string, Set<Message>>();
   private readonly probes = new Map<string, NodeJS.Timeout>();
 
-  /** `given`: told of those that nothing is awaited for any more. */
+  /** `inVain`: told of those whose queue has not come back in time. */
   constructor(
-    private readonly again: (messages: PendingMessage[]) => void,
-    private readonly given: (message: PendingMessage) => void,
+    private readonly again: (messages: Message[]) => void,
+    private readonly inVain: (message: Message) => void,
   ) {}
 
   get size(): number {
@@ -28,25 +37,30 @@ export class AwaitedQueues {
     return size;
   }
 
-  *[Symbol.iterator](): IterableIterator<PendingMessage> {
+  *[Symbol.iterator](): IterableIterator<Message> {
     for (const waiting of this.held.values()) yield* waiting;
   }
 
   /** A queue has taken it. */
-  taken(pending: PendingMessage): void {
+  taken(pending: Message): void {
     if (!pending.message.awaitQueue) return;
     const route = routeOf(pending);
     this.remember(route);
     if (this.held.has(route)) this.again(this.takeOut(route));
   }
 
-  /** No queue has taken it; false when there is nothing to wait for. */
-  hold(pending: PendingMessage): boolean {
+  /** No queue has taken it; false where none was ever seen. */
+  hold(pending: Message): boolean {
     const route = routeOf(pending);
     const now = performance.now();
     if (pending.message.mandatory || !this.known.has(route)) return false;
     pending.awaitQueueUntil ??= Math.min(pending.deadline, now + this.patienceFor(pending));
-    if (pending.awaitQueueUntil <= now) return false;
+    if (pending.awaitQueueUntil > now) this.keep(route, pending);
+    else this.inVain(pending);
+    return true;
+  }
+
+  private keep(route: string, pending: Message): void {
     const waiting = this.held.get(route);
     if (waiting) waiting.add(pending);
     else this.held.set(route, new Set([pending]));
@@ -55,19 +69,18 @@ export class AwaitedQueues {
         route,
         setTimeout(() => this.probe(route), probeEveryMs),
       );
-    return true;
   }
 
-  delete(pending: PendingMessage): boolean {
+  delete(pending: Message): boolean {
     return this.held.get(routeOf(pending))?.delete(pending) ?? false;
   }
 
   /** Takes all out, and ends the waiting. */
-  clear(): PendingMessage[] {
+  clear(): Message[] {
     return [...this.held.keys()].flatMap((route) => this.takeOut(route));
   }
 
-  private patienceFor({ deadline }: PendingMessage): number {
+  private patienceFor({ deadline }: Message): number {
     return deadline === Infinity ? patienceMs : Infinity;
   }
 
@@ -85,16 +98,16 @@ export class AwaitedQueues {
     this.again([first]);
   }
 
-  private giveUpOverdue(waiting: Set<PendingMessage>): void {
+  private giveUpOverdue(waiting: Set<Message>): void {
     const now = performance.now();
     for (const pending of waiting) {
       if (pending.awaitQueueUntil! > now) continue;
       waiting.delete(pending);
-      this.given(pending);
+      this.inVain(pending);
     }
   }
 
-  private takeOut(route: string): PendingMessage[] {
+  private takeOut(route: string): Message[] {
     clearTimeout(this.probes.get(route));
     this.probes.delete(route);
     const waiting = [...(this.held.get(route) ?? [])];
@@ -109,6 +122,6 @@ export class AwaitedQueues {
   }
 }
 
-function routeOf({ message: { exchange, routingKey } }: PendingMessage): string {
+function routeOf({ message: { exchange, routingKey } }: AwaitingMessage): string {
   return `${exchange}\0${routingKey}`;
 }
