@@ -212,6 +212,8 @@ export interface Delivery {
   readonly properties: DeliveryProperties;
   /** The bytes as they came. Parse at once and keep nothing of them: they may be a view into a larger buffer. */
   readonly body: Uint8Array;
+  /** The body has been read: its bytes are given up, whatever becomes of the message. */
+  release(): void;
   /** Milliseconds, on the clock of `performance.now()`. */
   readonly receivedAt: number;
   /** Gathered; see `Subscription.flush`. False: too late, the channel is gone and the message will come again. */

@@ -67,8 +67,20 @@ export interface RabbitOptions {
   maxPendingCalls?: number;
   /** Publish again, with the same `_unique_id`, what was not confirmed when its connection died. @defaultValue true */
   republishUnconfirmed?: boolean;
-  /** Received bodies above are rejected unread, in bytes. @defaultValue 67108864 (64 MiB) */
+  /**
+   * Received bodies above are rejected unread, in bytes; as large as RabbitMQ 4 takes them. One of more than half of it that is
+   * delivered again is rejected, too: it may have ended whoever had it before. @defaultValue 16777216 (16 MiB)
+   */
   maxMessageBytes?: number;
+  /** Compressed bodies that become larger are rejected, in bytes. @defaultValue 8388608 (8 MiB) */
+  maxInflatedBytes?: number;
+  /** Received bodies with more JSON values are rejected before they are parsed. @defaultValue 1000000 */
+  maxMessageValues?: number;
+  /**
+   * Most bytes that were delivered and are not acknowledged yet, on one subscription. What comes above goes back to its queue, and
+   * nothing more is taken before half of it is done. @defaultValue 134217728 (128 MiB), at most a quarter of the heap
+   */
+  maxHeldBytes?: number;
   /** Larger messages are refused before they are sent, in bytes; RabbitMQ has a limit of its own. @defaultValue 67108864 (64 MiB) */
   maxOutgoingMessageBytes?: number;
   /** Shown by RabbitMQ's management. @defaultValue `<process>:<pid>:<uuid>` */
@@ -125,6 +137,9 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
   maxPendingCalls: POSITIVE,
   republishUnconfirmed: SWITCH,
   maxMessageBytes: POSITIVE,
+  maxInflatedBytes: POSITIVE,
+  maxMessageValues: POSITIVE,
+  maxHeldBytes: POSITIVE,
   maxOutgoingMessageBytes: POSITIVE,
   connectionName: { type: 'name' },
 };
@@ -159,7 +174,10 @@ function defaultOptions(): ResolvedRabbitOptions {
     maxInFlightBytes: Math.min(64 * 1024 * 1024, heapShare(8)),
     maxPendingCalls: 50_000,
     republishUnconfirmed: true,
-    maxMessageBytes: 64 * 1024 * 1024,
+    maxMessageBytes: 16 * 1024 * 1024,
+    maxInflatedBytes: 8 * 1024 * 1024,
+    maxMessageValues: 1_000_000,
+    maxHeldBytes: Math.min(128 * 1024 * 1024, heapShare(4)),
     // What we would not read ourselves.
     maxOutgoingMessageBytes: 64 * 1024 * 1024,
     connectionName: `${basename(process.argv[1] ?? 'node')}:${process.pid}:${crypto.randomUUID()}`,

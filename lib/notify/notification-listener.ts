@@ -124,7 +124,7 @@ export class NotificationListener {
     const { counted: counters, options, events } = this;
     const reports = new NotificationReports(events);
     const parts: IntakeParts = {
-      reader: new NotificationReader(this.broker.options.maxMessageBytes, options),
+      reader: new NotificationReader(this.broker.options, options),
       policy: new RequeuePolicy(options),
       deadLetters: new DeadLetterDesk(options.onDeadLetter, reports, counters),
       reports,

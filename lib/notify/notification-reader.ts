@@ -12,7 +12,7 @@ import type { ResolvedListenerOptions } from './notification-listener-options.js
 /** Makes notifications of deliveries. */
 export class NotificationReader {
   constructor(
-    private readonly maxBytes: number,
+    private readonly limits: Readonly<{ maxMessageBytes: number; maxMessageValues: number }>,
     private readonly options: Pick<ResolvedListenerOptions, 'integers' | 'serializer'>,
   ) {}
 
@@ -24,9 +24,8 @@ export class NotificationReader {
   read(delivery: Delivery): HeldNotification {
     const { integers, serializer } = this.options;
     const { contentType } = delivery.properties;
-    const received = decodeNotification(
-      openEnvelope(delivery.body, { maxBytes: this.maxBytes, integers, contentType }),
-    );
+    const { maxMessageBytes: maxBytes, maxMessageValues: maxValues } = this.limits;
+    const received = decodeNotification(openEnvelope(delivery.body, { maxBytes, maxValues, integers, contentType }));
     if (received.problem) throw received.problem;
     // As in Python an empty id is none.
     const ownId = received.uniqueId || received.messageId || undefined;
@@ -38,10 +37,12 @@ export class NotificationReader {
         throw new MalformedMessage('the serializer refused it', { cause: error });
       }
     }
+    const id = ownId === undefined ? digestOf(delivery.body) : boundedId(ownId);
+    delivery.release();
     return {
       delivery,
       received,
-      id: ownId === undefined ? digestOf(delivery.body) : boundedId(ownId),
+      id,
       hasOwnId: ownId !== undefined,
       attempts: 0,
       since: undefined,

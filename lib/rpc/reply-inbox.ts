@@ -219,11 +219,9 @@ export class ReplyInbox implements CallKeeper {
 
   private read(delivery: Delivery): RpcReply | undefined {
     try {
-      const { maxMessageBytes } = this.broker.options;
+      const { maxMessageBytes: maxBytes, maxMessageValues: maxValues } = this.broker.options;
       const { contentType } = delivery.properties;
-      return decodeReply(
-        openEnvelope(delivery.body, { maxBytes: maxMessageBytes, integers: this.integers, contentType }),
-      );
+      return decodeReply(openEnvelope(delivery.body, { maxBytes, maxValues, integers: this.integers, contentType }));
     } catch (error) {
       delivery.reject(false);
       this.counters.malformedReplies += 1;

@@ -10,7 +10,7 @@ import type { ServiceDirectory } from './rpc-service.js';
 export class RequestReader {
   constructor(
     private readonly directory: ServiceDirectory,
-    private readonly limits: { maxBytes: number; integers: IntegerReading },
+    private readonly limits: { maxBytes: number; maxValues: number; integers: IntegerReading },
   ) {}
 
   /**
@@ -21,6 +21,7 @@ export class RequestReader {
   read(delivery: Delivery): HeldRequest {
     const { contentType, expirationMs } = delivery.properties;
     const received = decodeRequest(openEnvelope(delivery.body, { ...this.limits, contentType }));
+    delivery.release();
     const { msgId, replyQueue, problem } = received;
     if (problem && (msgId === undefined || replyQueue === undefined)) throw problem;
     const { queue, exchange, routingKey, redelivered, receivedAt } = delivery;

@@ -75,7 +75,8 @@ export class RpcServer {
     this.options = resolveRpcServerOptions(options);
     this.events = broker.events.scope();
     this.directory = new ServiceDirectory(servicesOf(target, endpoints, this.options));
-    const limits = { maxBytes: broker.options.maxMessageBytes, integers: this.options.integers };
+    const { maxMessageBytes: maxBytes, maxMessageValues: maxValues } = broker.options;
+    const limits = { maxBytes, maxValues, integers: this.options.integers };
     this.runner = new RequestRunner(broker, this.options, this.events);
     this.gate = new RequestGate(
       this.options.executorThreadPoolSize,

@@ -1,6 +1,7 @@
 import { MalformedMessage, UnsupportedEnvelope } from '../errors/wire.errors.js';
 import { isVersionCompatible } from './api-version.js';
 import { isRecord } from './is-record.js';
+import { requireBounded } from './json-bounds.js';
 import { parseJson, type IntegerReading } from './json.js';
 import { excerptOf } from './redaction.js';
 import { shown } from './shown.js';
@@ -12,6 +13,8 @@ const MESSAGE_KEY = 'oslo.message';
 export interface OpenOptions {
   /** Larger bodies are refused before they are decoded. */
   maxBytes: number;
+  /** A body with more values is refused before it is parsed. @defaultValue without limit */
+  maxValues?: number;
   integers: IntegerReading;
   /** The AMQP property. Without `application/json` the Python side rejects a message, and so do we. */
   contentType?: string;
@@ -31,7 +34,7 @@ export function sealEnvelope(message: string): string {
  */
 export function openEnvelope(body: Uint8Array, options: OpenOptions): Record<string, unknown> {
   try {
-    return readMessage(decodeBody(body, options), options.integers);
+    return readMessage(decodeBody(body, options), options);
   } catch (error) {
     throw withExcerpt(error, body);
   }
@@ -55,7 +58,8 @@ function isJson(contentType: string | undefined): boolean {
   return contentType?.split(';', 1)[0]?.trim().toLowerCase() === 'application/json';
 }
 
-function readMessage(text: string, integers: IntegerReading): Record<string, unknown> {
+function readMessage(text: string, { integers, maxValues = Infinity }: OpenOptions): Record<string, unknown> {
+  requireBounded(text, maxValues);
   // The outer object is read without exact integers: digits inside the enclosed text are none of its own.
   const outer = asObject(parseJson(text, 'number'), 'the body');
   if (!Object.hasOwn(outer, VERSION_KEY) || !Object.hasOwn(outer, MESSAGE_KEY)) {
@@ -67,6 +71,7 @@ function readMessage(text: string, integers: IntegerReading): Record<string, unk
   }
   const message = outer[MESSAGE_KEY];
   if (typeof message !== 'string') throw new MalformedMessage(`${MESSAGE_KEY} is not a string`);
+  requireBounded(message, maxValues);
   return asObject(parseJson(message, integers), MESSAGE_KEY);
 }
 

@@ -2,7 +2,7 @@ const MASK = '***';
 const EXCERPT_LENGTH = 256;
 
 /** Secrets are masked in more than is shown, so that one that the excerpt cuts is recognised whole. */
-const EXCERPT_WINDOW = 4096;
+const EXCERPT_WINDOW = 2048;
 
 /** As JSON may write an @. */
 const ESCAPED_AT = /\\u0040/gi;
@@ -22,7 +22,7 @@ const NAME_OF_SECRET = new RegExp(SECRET_NAME, 'i');
 /** A quoted key, at any level of escaping, up to its value; its beginning may have been cut off. */
 const QUOTED_SECRET = new RegExp(String.raw`${SECRET_WORD}(\\*)["']\s{0,8}:\s{0,8}`, 'gi');
 const ASSIGNED_SECRET = new RegExp(
-  String.raw`\b(${SECRET_NAME}\s{0,8}=\s{0,8})(?:"[^"]*"?|'[^']*'?|[^\s&,;"'\\]+)`,
+  String.raw`(${SECRET_WORD}\s{0,8}=\s{0,8})(?:"[^"]*"?|'[^']*'?|[^\s&,;"'\\]+)`,
   'gi',
 );
 /** Keystone's tokens are known by their beginning, under whatever name. */

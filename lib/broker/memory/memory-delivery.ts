@@ -51,6 +51,9 @@ export class MemoryDelivery implements Delivery {
     return this.queued.message.body;
   }
 
+  /** The bus keeps it until it is acknowledged, in this process. */
+  release(): void {}
+
   ack(): boolean {
     return this.channel.ack(this);
   }

@@ -1,10 +1,11 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
+import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { within } from '../../events/within.js';
 import { tagged, written } from './verdict-frames.js';
 import { AckLedger } from './ack-ledger.js';
 import { answeredInTime, isAnswered, whileMoving } from './answered-in-time.js';
-import { readBody } from './body-reader.js';
+import { type BodyLimits, readBody, UnreadableBody } from './body-reader.js';
 import type { Line } from './line.js';
 import { openedInTime } from './opened-in-time.js';
 import { type DeliveryChannel, RabbitDelivery } from './rabbit-delivery.js';
@@ -15,9 +16,15 @@ export interface ConsumeChannelObserver {
   onDeliveries(deliveries: readonly RabbitDelivery[]): void;
   /** The broker has cancelled the consumer: its queue was deleted or fails over. */
   consumerCancelled(channel: ConsumeChannel, queue: string): void;
+  /** More is held than may be: what came above has gone back. */
+  overfull(channel: ConsumeChannel): void;
+  /** There is room again, after that. */
+  roomy(channel: ConsumeChannel): void;
   /** `error`: the broker closed the channel and says why; else its connection is gone. */
   channelLost(channel: ConsumeChannel, error: Error | undefined): void;
 }
+
+export type ConsumeLimits = BodyLimits & Pick<ResolvedRabbitOptions, 'maxHeldBytes'>;
 
 /** How long the broker's answer to a good-bye is waited for. */
 const goodbyeMs = 1_000;
@@ -31,6 +38,10 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
   private readonly counts = new Map<string, number>();
   private arrived: RabbitDelivery[] = [];
   private unsettled = 0;
+  /** Bytes of each delivery without a verdict, by its tag. */
+  private readonly sizes = new Map<number, number>();
+  private heldBytes = 0;
+  private full = false;
   private deliveries = 0;
   private alive = true;
   private leaving = false;
@@ -44,7 +55,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     private readonly channel: Channel,
     private readonly observer: ConsumeChannelObserver,
     private readonly events: EventChannel,
-    private readonly maxMessageBytes: number,
+    private readonly limits: ConsumeLimits,
   ) {
     channel.on('error', (error) => (this.error ??= error));
     channel.on('close', () => this.closed());
@@ -54,10 +65,10 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     line: Line,
     observer: ConsumeChannelObserver,
     events: EventChannel,
-    maxMessageBytes: number,
+    limits: ConsumeLimits,
   ): Promise<ConsumeChannel> {
     const channel = await openedInTime(line.model.createChannel(), line.patienceBehindDeliveries);
-    return new ConsumeChannel(line, channel, observer, events, maxMessageBytes);
+    return new ConsumeChannel(line, channel, observer, events, limits);
   }
 
   get isAlive(): boolean {
@@ -72,6 +83,11 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
   /** Waits for an answer, and hears nothing else. */
   get isStuck(): boolean {
     return this.stuck;
+  }
+
+  /** Takes nothing more until there is room. */
+  get isFull(): boolean {
+    return this.alive && this.full;
   }
 
   get held(): number {
@@ -162,6 +178,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     if (!this.alive) return this.tooLate(delivery);
     if (!this.ledger.ack(delivery.deliveryTag)) return true;
     this.unsettled -= 1;
+    this.letsGo(delivery.deliveryTag);
     this.flushing ??= setImmediate(() => this.flush());
     return true;
   }
@@ -185,6 +202,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     this.flush();
     if (!this.ledger.reject(deliveryTag)) return;
     this.unsettled -= 1;
+    this.letsGo(deliveryTag);
     written(() => this.channel.reject(tagged(deliveryTag), requeue));
   }
 
@@ -202,15 +220,45 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     this.unsettled += 1;
     this.deliveries += 1;
     this.counts.set(queue, this.delivered(queue) + 1);
+    if (this.isTooMuch(message)) return;
     const delivery = this.readable(queue, message);
     if (!delivery) return;
+    this.holds(delivery);
     this.arrived.push(delivery);
     if (this.arrived.length === 1) process.nextTick(() => this.handOver());
   }
 
+  /** One message is always taken, however large; others go back while too much is held. */
+  private isTooMuch({ fields, content }: ConsumeMessage): boolean {
+    if (this.heldBytes === 0 || this.heldBytes + content.length <= this.limits.maxHeldBytes) return false;
+    this.rejectTag(fields.deliveryTag, true);
+    if (this.full) return true;
+    this.full = true;
+    this.observer.overfull(this);
+    return true;
+  }
+
+  private holds({ deliveryTag, body }: RabbitDelivery): void {
+    this.sizes.set(deliveryTag, body.length);
+    this.heldBytes += body.length;
+  }
+
+  private letsGo(deliveryTag: number): void {
+    const bytes = this.sizes.get(deliveryTag);
+    if (bytes === undefined) return;
+    this.sizes.delete(deliveryTag);
+    this.heldBytes -= bytes;
+    if (!this.full || this.heldBytes > this.limits.maxHeldBytes / 2) return;
+    this.full = false;
+    this.observer.roomy(this);
+  }
+
   private readable(queue: string, message: ConsumeMessage): RabbitDelivery | undefined {
     try {
-      const body = readBody(message.content, message.properties.headers ?? {}, this.maxMessageBytes);
+      const body = readBody(message.content, message.properties.headers ?? {}, this.limits);
+      if (message.fields.redelivered && body.length > this.limits.maxMessageBytes / 2) {
+        throw new UnreadableBody(`${body.length} bytes, delivered once more: it may have ended whoever had it before`);
+      }
       return new RabbitDelivery(queue, message, body, performance.now(), this);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

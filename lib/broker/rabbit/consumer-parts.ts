@@ -1,6 +1,7 @@
 import type { EventChannel } from '../../events/event-channel.js';
 import type { ClosingRequests } from './closing-requests.js';
 import type { ConnectionSupervisor } from './connection-supervisor.js';
+import type { ConsumeLimits } from './consume-channel.js';
 import type { QueueInspector } from './queue-inspector.js';
 
 /** What a consumer works with. */
@@ -9,6 +10,6 @@ export interface ConsumerParts {
   events: EventChannel;
   inspector: QueueInspector;
   closing: ClosingRequests;
-  maxMessageBytes: number;
+  limits: ConsumeLimits;
   onEnded(): void;
 }

@@ -121,7 +121,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
 
   private async look(): Promise<void> {
     const { channel, attempts } = this;
-    if (this.working || this.ending) return;
+    if (this.working || this.ending || channel?.isFull) return;
     if (!this.consuming || !channel) return this.timer.unlessSet();
     const isOutdated = (): boolean => this.working || !this.consuming || this.attempts !== attempts;
     const answers = await channel.answers(this.request.prefetch);
@@ -148,6 +148,17 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     if (this.channel !== channel || this.ending) return;
     this.losses.report([queue], 'cancelled by the broker');
     this.timer.soon();
+  }
+
+  /** Takes nothing more until there is room; the broker keeps it. */
+  overfull(channel: ConsumeChannel): void {
+    if (this.channel !== channel || this.ending) return;
+    this.losses.report(this.queues, `more than ${this.parts.limits.maxHeldBytes} bytes are held (maxHeldBytes)`);
+    void channel.cancel();
+  }
+
+  roomy(channel: ConsumeChannel): void {
+    if (this.channel === channel && !this.ending) this.timer.soon();
   }
 
   channelLost(channel: ConsumeChannel, error: Error | undefined): void {
@@ -187,7 +198,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   /** Consumes what is not consumed; where that fails, again later, for as long as there is a line. */
   private async restore(): Promise<void> {
     const { line } = this.parts.supervisor;
-    if (this.working || this.ending || !line) return;
+    if (this.working || this.ending || !line || this.channel?.isFull) return;
     this.working = true;
     this.attempts++;
     try {
@@ -255,8 +266,8 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   }
 
   private async openChannel(line: Line): Promise<ConsumeChannel> {
-    const { events, maxMessageBytes } = this.parts;
-    const channel = await ConsumeChannel.open(line, this, events, maxMessageBytes);
+    const { events, limits } = this.parts;
+    const channel = await ConsumeChannel.open(line, this, events, limits);
     // The end of a line may have been told before anybody listened to this channel.
     if (!line.alive) throw new Error('the connection has ended');
     // Closed meanwhile: nobody else knows of it.

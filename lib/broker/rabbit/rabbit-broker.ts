@@ -110,7 +110,7 @@ export class RabbitBroker implements Broker {
       events: this.events,
       inspector: this.inspector,
       closing: this.closingRequests,
-      maxMessageBytes: this.options.maxMessageBytes,
+      limits: this.options,
       onEnded: () => void this.consumers.delete(consumer),
     });
     this.consumers.add(consumer);

@@ -7,6 +7,8 @@ export interface DeliveryChannel {
   reject(delivery: RabbitDelivery, requeue: boolean): boolean;
 }
 
+const nothing = new Uint8Array(0);
+
 /** A message as RabbitMQ delivered it. */
 export class RabbitDelivery implements Delivery {
   readonly exchange: string;
@@ -20,7 +22,7 @@ export class RabbitDelivery implements Delivery {
   constructor(
     readonly queue: string,
     { fields, properties }: ConsumeMessage,
-    readonly body: Uint8Array,
+    public body: Uint8Array,
     readonly receivedAt: number,
     private readonly channel: DeliveryChannel,
   ) {
@@ -29,6 +31,10 @@ export class RabbitDelivery implements Delivery {
     this.redelivered = fields.redelivered;
     this.deliveryTag = fields.deliveryTag;
     this.properties = propertiesOf(properties);
+  }
+
+  release(): void {
+    this.body = nothing;
   }
 
   ack(): boolean {

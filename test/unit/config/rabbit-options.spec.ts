@@ -50,7 +50,7 @@ it('takes what is given, and for undefined the default', () => {
     livenessTimeoutMs: 7,
     maxMessageBytes: undefined,
   });
-  expect(resolved).toMatchObject({ rabbitQosPrefetchCount: 0, livenessTimeoutMs: 7, maxMessageBytes: 67_108_864 });
+  expect(resolved).toMatchObject({ rabbitQosPrefetchCount: 0, livenessTimeoutMs: 7, maxMessageBytes: 16_777_216 });
 });
 
 describe('refuses, naming the option,', () => {

@@ -14,10 +14,14 @@ function idOf(message: object): string {
     properties: { contentType: 'application/json', headers: {} },
     body: Buffer.from(JSON.stringify({ priority: 'INFO', event_type: 'a', ...message })),
     receivedAt: 0,
+    release: () => undefined,
     ack: () => true,
     reject: () => true,
   };
-  return new NotificationReader(1_000_000, { integers: 'exact', serializer: undefined }).read(delivery).id;
+  return new NotificationReader(
+    { maxMessageBytes: 1_000_000, maxMessageValues: 1_000_000 },
+    { integers: 'exact', serializer: undefined },
+  ).read(delivery).id;
 }
 
 describe('a notification is recognised by', () => {
