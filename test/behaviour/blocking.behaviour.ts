@@ -87,6 +87,24 @@ export function describeBlocking(clients: Clients, bus: FaultyBus): void {
       while (!arrived.has('1') || !arrived.has('2')) arrived.add((await log.takeOne()).text);
     });
 
+    it('a connection that opens into it takes one message: what is given up then goes out no more', async () => {
+      const consumer = await clients.connect();
+      const name = unique('q');
+      const { log } = await consume(consumer, [name]);
+      await bus.block();
+      const broker = clients.create();
+      const sent = Array.from({ length: 20 }, (_, n) =>
+        broker.publish({ exchange: '', routingKey: name, body: `${n}`, giveUpMs: 500 }),
+      );
+      const outcomes = Promise.allSettled(sent);
+      await eventually(() => broker.state === 'blocked');
+      for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { code: 'OSLO_TIMEOUT' } });
+      await bus.unblock();
+      await fill(broker, name, 'after');
+      const arrived = await log.takeTexts(2);
+      expect(arrived).toEqual(['0', 'after']);
+    });
+
     it('a client can be closed, and says what may have arrived', async () => {
       const { broker, name, held } = await blocked();
       const unwritten = fill(broker, name, '2');

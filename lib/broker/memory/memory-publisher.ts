@@ -21,9 +21,15 @@ export interface PublisherParts {
   onUnread(): void;
 }
 
+/**
+ * Whether the bus reads what is published. It tells of an alarm only those who publish: what is written before its
+ * first answer would be read when nobody wants it any more.
+ */
+type Intake = 'closed' | 'open' | 'tried' | 'untried';
+
 /** Brings messages to the bus, and keeps them while the line is down; the bus confirms them once per tick. */
 export class MemoryPublisher {
-  private writable = false;
+  private intake: Intake = 'closed';
   private waiting = new Set<PendingPublish>();
   private readonly unconfirmed = new Set<PendingPublish>();
   private readonly inFlight: InFlight;
@@ -43,27 +49,44 @@ export class MemoryPublisher {
     const refusal = this.refusalOf(message);
     if (refusal) return Promise.reject(refusal);
     const pending = new PendingPublish(message, this.inFlight.add(message));
-    if (this.writable) this.send(pending);
+    if (this.mayWrite) this.send(pending);
     else this.keep(pending);
     return pending.done;
   }
 
   /** The bus reads what is written: what was kept goes out in its order. */
   resume(): void {
-    this.writable = true;
-    const kept = [...this.waiting];
-    this.waiting.clear();
-    for (const pending of kept) this.send(pending);
+    this.intake = 'untried';
+    this.pump();
+  }
+
+  private get mayWrite(): boolean {
+    return this.intake === 'untried' || this.intake === 'open';
+  }
+
+  private pump(): void {
+    for (const pending of this.waiting) {
+      if (!this.mayWrite) return;
+      this.waiting.delete(pending);
+      this.send(pending);
+    }
+  }
+
+  /** The bus has answered after a message. */
+  private messageRead(): void {
+    if (this.intake !== 'tried') return;
+    this.intake = 'open';
+    this.pump();
   }
 
   /** The bus has said that it reads nothing for now. */
   pause(): void {
-    this.writable = false;
+    this.intake = 'closed';
   }
 
   /** The line was cut: nobody knows whether the bus had what it did not confirm. */
   interrupted(): void {
-    this.writable = false;
+    this.intake = 'closed';
     this.declared = new WeakSet();
     this.taken = [];
     const [unconfirmed, kept] = [[...this.unconfirmed], this.waiting];
@@ -92,6 +115,7 @@ export class MemoryPublisher {
         this.awaited.taken(pending);
         pending.resolve();
       }
+      this.messageRead();
     });
   }
 
@@ -103,7 +127,7 @@ export class MemoryPublisher {
   }
 
   close(): void {
-    this.writable = false;
+    this.intake = 'closed';
     for (const pending of [...this.unconfirmed, ...this.waiting, ...this.awaited.clear()]) this.end(pending);
   }
 
@@ -124,14 +148,11 @@ export class MemoryPublisher {
   }
 
   private publishAgain(messages: readonly PendingPublish[]): void {
-    if (this.writable) {
-      for (const pending of messages) this.send(pending);
-      return;
-    }
     const kept = this.waiting;
     this.waiting = new Set();
     for (const pending of messages) this.keep(pending);
     for (const pending of kept) this.waiting.add(pending);
+    this.pump();
   }
 
   private confirmLost(pending: PendingPublish): void {
@@ -150,6 +171,7 @@ export class MemoryPublisher {
     if (pending.msLeft <= 0) return pending.timeOut();
     const message = pending.toMessage();
     this.unconfirmed.add(pending);
+    if (this.intake === 'untried') this.intake = 'tried';
     const isThere = this.parts.line.up.pass(() => this.arrive(pending, message));
     if (!isThere) pending.startClock(() => (pending.writtenBefore ||= this.unconfirmed.delete(pending)));
   }
@@ -196,6 +218,7 @@ export class MemoryPublisher {
 
   private returned(pending: PendingPublish): void {
     this.parts.line.down.pass(() => {
+      this.messageRead();
       if (!this.unconfirmed.delete(pending)) return;
       pending.startClock(() => this.awaited.delete(pending));
       if (!this.awaited.hold(pending)) dropUnrouted(pending);
@@ -205,6 +228,7 @@ export class MemoryPublisher {
   private refuse(pending: PendingPublish, error: Error): void {
     this.parts.line.down.pass(() => {
       if (this.unconfirmed.delete(pending)) pending.reject(error);
+      this.messageRead();
     });
   }
 

@@ -15,7 +15,8 @@ import type { NamedDeclaration } from './topology-declarer.js';
 export interface LineListener {
   lineUp?(line: Line): void;
   lineDown?(line: Line, error: Error): void;
-  lineUnblocked?(line: Line): void;
+  /** It takes messages (again). */
+  lineOpened?(line: Line): void;
   attemptFailed?(failure: AttemptFailure): void;
 }
 
@@ -131,7 +132,11 @@ export class ConnectionSupervisor implements LineObserver {
   lineUnblocked(line: Line): void {
     const { host } = line;
     this.parts.state.enter('connected', { level: 'log', message: `The broker ${host} takes messages again`, host });
-    this.tell((listener) => listener.lineUnblocked?.(line));
+    this.lineOpened(line);
+  }
+
+  lineOpened(line: Line): void {
+    this.tell((listener) => listener.lineOpened?.(line));
   }
 
   lineDeclaredTransient({ host }: Line, { kind, name }: NamedDeclaration): void {

@@ -16,6 +16,8 @@ export interface LineObserver {
   lineLost(line: Line, error: Error): void;
   lineBlocked(line: Line, reason: string): void;
   lineUnblocked(line: Line): void;
+  /** The broker reads what is published here. */
+  lineOpened(line: Line): void;
   lineDeclaredTransient(line: Line, declaration: NamedDeclaration): void;
 }
 
@@ -27,6 +29,12 @@ const backlogBytes = 1_048_576;
 
 /** As long at most an answer is awaited behind deliveries. */
 const longestBacklogMs = 60_000;
+
+/**
+ * Whether the broker reads what is published. It tells of an alarm only those who publish: more than one message
+ * before its answer would wait in its buffers, and be taken when nobody wants it any more.
+ */
+type Intake = 'blocked' | 'open' | 'tried' | 'untried';
 
 /** One connection to one node of the broker, from the finished handshake to its end. */
 export class Line {
@@ -41,7 +49,7 @@ export class Line {
   private readonly watch: LivenessWatch;
   private reason: Error | undefined;
   private isAlive = true;
-  private isBlocked = false;
+  private intake: Intake = 'untried';
   private silent = false;
   private readonly uploads = new LargeUploads();
 
@@ -59,7 +67,7 @@ export class Line {
     model.on('blocked', (reason) => this.blockedChanged(true, reason));
     model.on('unblocked', () => this.blockedChanged(false, ''));
     gatherWrites(this.socket);
-    const excused = (): boolean => this.isBlocked || this.uploads.areUnderWay;
+    const excused = (): boolean => this.blocked || this.uploads.areUnderWay;
     this.patience = { answerWithinMs: livenessTimeoutMs, excused };
     this.spare = new SpareChannel(model, this.patience);
     this.probes = new SpareChannel(model, this.patience);
@@ -101,7 +109,26 @@ export class Line {
 
   /** The broker has stopped reading what is published here. */
   get blocked(): boolean {
-    return this.isBlocked;
+    return this.intake === 'blocked';
+  }
+
+  /** Whether another message may be written now. */
+  get takesMessages(): boolean {
+    return this.isAlive && (this.intake === 'untried' || this.intake === 'open');
+  }
+
+  /** A message has been written; true: it is the first, and nothing else is before the broker has read on (`messageRead`). */
+  messageWritten(): boolean {
+    if (this.intake !== 'untried') return false;
+    this.intake = 'tried';
+    return true;
+  }
+
+  /** The broker has answered after a message. */
+  messageRead(): void {
+    if (this.intake !== 'tried' || !this.isAlive) return;
+    this.intake = 'open';
+    this.observer.lineOpened(this);
   }
 
   /** A message goes out here; what is returned is to be called when the broker has taken it, or never will. */
@@ -172,8 +199,8 @@ export class Line {
   }
 
   private blockedChanged(blocked: boolean, reason: string): void {
-    if (!this.isAlive || this.isBlocked === blocked) return;
-    this.isBlocked = blocked;
+    if (!this.isAlive || this.blocked === blocked) return;
+    this.intake = blocked ? 'blocked' : 'open';
     if (blocked) this.observer.lineBlocked(this, reason);
     else this.observer.lineUnblocked(this);
   }

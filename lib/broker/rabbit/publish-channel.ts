@@ -46,6 +46,11 @@ export class PublishChannel {
     return this.alive && this.line.alive && !this.line.blocked;
   }
 
+  /** Whether another message may be written now. */
+  get takesMessages(): boolean {
+    return this.alive && this.line.takesMessages;
+  }
+
   /** Whether the broker still serves this very channel; asked by what changes nothing. */
   answers(): Promise<boolean> {
     return isAnswered(
@@ -72,6 +77,7 @@ export class PublishChannel {
     const uploaded = this.line.upload(content.length);
     const settled = (error: unknown): void => {
       uploaded();
+      this.line.messageRead();
       this.settled += 1;
       if (!this.alive) return;
       if (error) this.observer.nacked(this, pending);
@@ -83,6 +89,12 @@ export class PublishChannel {
       uploaded();
       throw error;
     }
+    if (this.line.messageWritten()) void this.tellWhenRead();
+  }
+
+  /** The queue of the first message may be slow to confirm; the broker reads on all the same, unless it is under an alarm. */
+  private async tellWhenRead(): Promise<void> {
+    if (await this.answers()) this.line.messageRead();
   }
 
   /** Closes a channel that nothing is awaited from any more. */

@@ -49,7 +49,7 @@ export class Publisher implements ChannelKeeperObserver {
     this.inFlight = new InFlight(options);
     this.channels = new PublishChannelKeeper(supervisor, this);
     supervisor.listen({
-      lineUnblocked: () => this.pump(),
+      lineOpened: () => this.pump(),
       attemptFailed: (failure) => this.attemptFailed(failure),
     });
   }
@@ -179,7 +179,7 @@ export class Publisher implements ChannelKeeperObserver {
 
   private mayWriteAtOnce(topology: Topology | undefined): boolean {
     const { current } = this.channels;
-    if (this.waiting.size > 0 || !this.gate.isOpen || !current?.isOpen) return false;
+    if (this.waiting.size > 0 || !this.gate.isOpen || !current?.takesMessages) return false;
     return topology === undefined || current.line.declarer.isDeclared(topology);
   }
 
@@ -205,7 +205,7 @@ export class Publisher implements ChannelKeeperObserver {
     if (!this.gate.isOpen) return;
     for (const pending of this.waiting) {
       const { current: channel } = this.channels;
-      if (!channel?.isOpen) return;
+      if (!channel?.takesMessages) return;
       // It has refused this one; another channel is on its way.
       if (pending.channel === channel) continue;
       this.waiting.delete(pending);

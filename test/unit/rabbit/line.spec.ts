@@ -15,6 +15,7 @@ const nothing = (): void => undefined;
 const deafObserver: LineObserver = {
   lineLost: nothing,
   lineBlocked: nothing,
+  lineOpened: nothing,
   lineUnblocked: nothing,
   lineDeclaredTransient: nothing,
 };
@@ -27,13 +28,14 @@ function silentLine() {
     createChannel: () => new Promise<never>(() => undefined),
   });
   socket.on('error', () => undefined);
-  const line = new Line(model as unknown as ChannelModel, 'mq1:5672', 3_000, deafObserver);
+  const opened = vi.fn<() => void>();
+  const line = new Line(model as unknown as ChannelModel, 'mq1:5672', 3_000, { ...deafObserver, lineOpened: opened });
   /** Bytes of a frame whose end has not come. */
   const receivePart = (bytes: number): void => {
     socket.bytesRead += bytes;
     model.connection.rest = Buffer.alloc(model.connection.rest.length + bytes);
   };
-  return { line, socket, receivePart };
+  return { line, model, opened, socket, receivePart };
 }
 
 const ms = (duration: number): Promise<unknown> => vi.advanceTimersByTimeAsync(duration);
@@ -112,5 +114,27 @@ describe('an answer behind deliveries', () => {
     vi.advanceTimersByTime(60_000);
     socket.bytesRead = 4_000_000;
     expect(excused()).toBe(false);
+  });
+});
+
+describe('what a new line takes', () => {
+  it('is one message, until the broker has answered after it', () => {
+    const { line, opened } = silentLine();
+    expect([line.takesMessages, line.messageWritten(), line.takesMessages]).toEqual([true, true, false]);
+    line.messageRead();
+    expect([line.takesMessages, line.messageWritten(), line.takesMessages]).toEqual([true, false, true]);
+    line.messageRead();
+    expect(opened).toHaveBeenCalledTimes(1);
+  });
+
+  it('is nothing more while the broker says that it is blocked', () => {
+    const { line, model, opened } = silentLine();
+    line.messageWritten();
+    model.emit('blocked', 'low on memory');
+    line.messageRead();
+    expect([line.takesMessages, line.blocked]).toEqual([false, true]);
+    model.emit('unblocked');
+    expect([line.takesMessages, line.blocked]).toEqual([true, false]);
+    expect(opened).not.toHaveBeenCalled();
   });
 });
