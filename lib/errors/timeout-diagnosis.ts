@@ -60,6 +60,8 @@ export interface TimeoutDiagnosis {
   readonly consumers?: number;
   /** Milliseconds since the server's last heartbeat, if there was one: it had the request. */
   readonly lastHeartbeatMsAgo?: number;
+  /** Messages on our reply queue that were rejected unread during the call; absent where there were none. */
+  readonly rejectedReplies?: number;
   /** When the line was down or blocked during the call, oldest first. */
   readonly outages: readonly LineOutage[];
   /** Set later, when the answer comes after all: milliseconds after the call had ended. */

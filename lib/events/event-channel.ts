@@ -1,3 +1,4 @@
+import { LogFlood } from './log-flood.js';
 import type { MessagingEvent } from './messaging-event.js';
 
 /**
@@ -70,6 +71,12 @@ export class EventChannel {
   }
 }
 
+function print(line: string): void {
+  console.error(`nestjs-oslo-messaging: ${line}`);
+}
+
+const flood = new LogFlood(print);
+
 function printUnheard(event: MessagingEvent): void {
-  if (event.level === 'warn' || event.level === 'error') console.error(`nestjs-oslo-messaging: ${event.message}`);
+  if ((event.level === 'warn' || event.level === 'error') && flood.admits(event)) print(event.message);
 }

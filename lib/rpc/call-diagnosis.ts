@@ -16,6 +16,8 @@ export interface CallEvidence {
   /** Why there is no connection, as far as it is known. */
   readonly lastFailure: string | undefined;
   readonly replyQueueAlive: boolean;
+  /** Messages on our reply queue that were rejected unread since the call began. */
+  readonly rejectedReplies: number;
   readonly seen: TargetSeen | undefined;
   readonly outages: readonly LineOutage[];
 }
@@ -29,13 +31,19 @@ export function diagnose(evidence: CallEvidence): TimeoutDiagnosis {
   const reason = reasonOf(evidence);
   return {
     reason,
-    summary: [words[reason](evidence), ...heartbeatWords(evidence), ...outageWords(evidence)].join('; '),
+    summary: [
+      words[reason](evidence),
+      ...heartbeatWords(evidence),
+      ...rejectedWords(evidence),
+      ...outageWords(evidence),
+    ].join('; '),
     waitedFor,
     exchange,
     queue,
     confirmed,
     ...seen?.queue,
     ...(lastHeartbeatMsAgo !== undefined && { lastHeartbeatMsAgo }),
+    ...(evidence.rejectedReplies > 0 && { rejectedReplies: evidence.rejectedReplies }),
     outages,
   };
 }
@@ -72,6 +80,13 @@ const words: Readonly<Record<TimeoutReason, (evidence: CallEvidence) => string>>
 
 function heartbeatWords({ lastHeartbeatMsAgo }: CallEvidence): string[] {
   return lastHeartbeatMsAgo === undefined ? [] : [`the server's last heartbeat came ${lastHeartbeatMsAgo} ms ago`];
+}
+
+function rejectedWords({ rejectedReplies }: CallEvidence): string[] {
+  if (rejectedReplies === 0) return [];
+  return [
+    `${count(rejectedReplies, 'message')} on our reply queue could not be read: one of them may have been the answer`,
+  ];
 }
 
 function outageWords({ outages }: CallEvidence): string[] {

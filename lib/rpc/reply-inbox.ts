@@ -19,6 +19,9 @@ import { UnmatchedReplies } from './unmatched-replies.js';
 /** Time for the broker to agree to a goodbye. */
 const GOODBYE_MS = 2000;
 
+/** More rejections than these say no more. */
+const REMEMBERED_REJECTIONS = 100;
+
 const inboxes = new WeakMap<Broker, Map<IntegerReading, ReplyInbox>>();
 
 /**
@@ -41,6 +44,8 @@ export class ReplyInbox implements CallKeeper {
   };
   private readonly pending = new Map<string, PendingCall>();
   private readonly ended = new EndedCalls();
+  /** When messages on our queue were rejected unread. */
+  private readonly rejectedAt: number[] = [];
   private readonly unmatched: UnmatchedReplies;
   private readonly looks: TargetLooks;
   private readonly outages: OutageLog;
@@ -61,7 +66,8 @@ export class ReplyInbox implements CallKeeper {
     this.opening = new ReplyQueueOpening(this.events);
     this.looks = new TargetLooks(broker);
     this.outages = new OutageLog(broker, this.events, (queue) => queue === this.replyQueue);
-    this.stopListening = this.events.watch(() => {
+    this.stopListening = this.events.watch((event) => {
+      if (event.type === 'message-rejected' && event.queue === this.queue) this.noteRejected();
       if (broker.state === 'closed') this.close('broker');
     });
   }
@@ -142,9 +148,17 @@ export class ReplyInbox implements CallKeeper {
       brokerState: this.broker.state,
       lastFailure: this.broker.lastFailure,
       replyQueueAlive: this.isConsuming === true && facts.replyQueue === this.queue,
+      rejectedReplies: this.rejectedAt.filter((at) => at >= startedAt).length,
       seen: look?.seen,
       outages: this.outages.since(startedAt),
     });
+  }
+
+  /** Whoever could not read it: here, or where it was delivered. */
+  private noteRejected(): void {
+    this.counters.malformedReplies += 1;
+    this.rejectedAt.push(performance.now());
+    if (this.rejectedAt.length > REMEMBERED_REJECTIONS) this.rejectedAt.shift();
   }
 
   /** Ends the calls of a client. The last client to release the inbox closes it. */
@@ -224,7 +238,6 @@ export class ReplyInbox implements CallKeeper {
       return decodeReply(openEnvelope(delivery.body, { maxBytes, maxValues, integers: this.integers, contentType }));
     } catch (error) {
       delivery.reject(false);
-      this.counters.malformedReplies += 1;
       const message = `Rejected a reply that cannot be understood: ${String(error)}`;
       this.broker.events.emit({ type: 'message-rejected', level: 'warn', message, queue: this.queue, error });
       return undefined;

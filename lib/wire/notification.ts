@@ -83,26 +83,28 @@ export function decodeNotification(message: Readonly<Record<string, unknown>>): 
     payload,
     context: unpackContext(message),
   };
-  if (typeof message.message_id === 'string') notification.messageId = message.message_id;
-  if (typeof message.publisher_id === 'string') notification.publisherId = message.publisher_id;
-  if (typeof message.event_type === 'string') notification.eventType = message.event_type;
-  if (typeof message.timestamp === 'string') notification.timestamp = message.timestamp;
-  if (typeof message._unique_id === 'string') notification.uniqueId = message._unique_id;
+  notification.messageId = textIn(message.message_id);
+  notification.publisherId = textIn(message.publisher_id);
+  notification.eventType = textIn(message.event_type);
+  notification.timestamp = textIn(message.timestamp);
+  notification.uniqueId = textIn(message._unique_id);
   const problem = problemOf(message);
   if (problem !== undefined) notification.problem = new MalformedMessage(problem);
   return notification;
 }
 
-const TEXTS = ['message_id', 'publisher_id', 'event_type', 'priority', 'timestamp', '_unique_id'];
+/** Python hands on whatever stands there: a number is taken as its text, anything else as absent. */
+function textIn(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : undefined;
+}
 
+/** Only what decides where it goes has to be right. */
 function problemOf(message: Readonly<Record<string, unknown>>): string | undefined {
-  for (const key of TEXTS) {
-    const value = message[key];
-    if (value !== undefined && value !== null && typeof value !== 'string') {
-      return `the notification's ${key} is not a string`;
-    }
+  const { payload, priority } = message;
+  if (priority !== undefined && priority !== null && typeof priority !== 'string') {
+    return "the notification's priority is not a string";
   }
-  const { payload } = message;
   if (typeof payload === 'object' && payload !== null && Object.hasOwn(payload, '__proto__')) {
     return "'__proto__' is not allowed as a key of the payload";
   }

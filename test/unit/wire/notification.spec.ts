@@ -84,17 +84,24 @@ describe('the context of a notification', () => {
 });
 
 describe('a notification with wrong types', () => {
-  it.each([
-    ['message_id', 7],
-    ['publisher_id', ['a']],
-    ['event_type', {}],
-    ['priority', 1],
-    ['timestamp', 1_700_000_000],
-    ['_unique_id', false],
-  ])('%s is a problem', (key, value) => {
-    const decoded = decodeNotification({ priority: 'INFO', event_type: 'a', [key]: value });
+  it('is a problem where its priority is none: that decides where it goes', () => {
+    const decoded = decodeNotification({ priority: 1, event_type: 'a' });
     expect(decoded.problem).toBeInstanceOf(MalformedMessage);
-    expect(decoded.problem?.message).toContain(key);
+    expect(decoded.problem?.message).toContain('priority');
+  });
+
+  it.each([
+    ['message_id', 7, { messageId: '7' }],
+    ['publisher_id', ['a'], { publisherId: undefined }],
+    ['event_type', 9.5, { eventType: '9.5' }],
+    ['event_type', {}, { eventType: undefined }],
+    ['timestamp', 1_700_000_000, { timestamp: '1700000000' }],
+    ['timestamp', 2n ** 64n, { timestamp: '18446744073709551616' }],
+    ['_unique_id', false, { uniqueId: undefined }],
+  ])('is none where it is %s: a number is taken as its text, anything else as absent', (key, value, expected) => {
+    const decoded = decodeNotification({ priority: 'INFO', event_type: 'a', payload: 1, [key]: value });
+    expect(decoded.problem).toBeUndefined();
+    expect(decoded).toMatchObject({ priority: 'info', payload: 1, ...expected });
   });
 
   it('absent or null fields are none', () => {
