@@ -4,6 +4,9 @@ import type { MessagingEvent } from './messaging-event.js';
 const linesPerInterval = 10;
 const intervalMs = 10_000;
 
+/** What an application itself throws is its own; connections pause before they are tried again. */
+const neverMany: ReadonlySet<MessagingEvent['type']> = new Set(['connection-changed', 'handler-failed']);
+
 interface Kind {
   /** On the clock of `performance.now()`. */
   since: number;
@@ -25,8 +28,7 @@ export class LogFlood {
 
   /** Whether the event is to be written by itself. */
   admits(event: MessagingEvent): boolean {
-    // What an application itself throws is its own.
-    if (event.level === 'debug' || event.level === 'log' || event.type === 'handler-failed') return true;
+    if (event.level === 'debug' || event.level === 'log' || neverMany.has(event.type)) return true;
     const name = kindOf(event);
     const kind = this.kindNow(name);
     kind.lines += 1;

@@ -17,7 +17,7 @@ export interface OnNotificationOptions extends NotificationFilterOptions {
   filter?: NotificationFilter;
   /** @defaultValue the module's */
   topics?: readonly string[];
-  /** @defaultValue the module's */
+  /** `'*'`: whatever comes into its queues, by any exchange. @defaultValue the module's */
   exchange?: string;
   /** A queue of that name with a copy of the stream of its own; without one it shares `<topic>.<priority>`. */
   pool?: string;

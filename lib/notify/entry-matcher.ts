@@ -1,5 +1,5 @@
 import type { HeldNotification } from './held-notification.js';
-import type { NotificationListenerEntry } from './notification-registration.js';
+import { ANY_EXCHANGE, type NotificationListenerEntry } from './notification-registration.js';
 import type { QueuePlan } from './queue-plan.js';
 
 /** Finds the listeners of a queue that take a notification. */
@@ -19,14 +19,15 @@ export class EntryMatcher {
 
   /** Queues are shared across exchanges: this came from one that no listener of ours names. */
   isForeign({ delivery }: HeldNotification): boolean {
-    return delivery.exchange !== '' && !this.exchanges.has(delivery.exchange);
+    if (delivery.exchange === '' || this.exchanges.has(ANY_EXCHANGE)) return false;
+    return !this.exchanges.has(delivery.exchange);
   }
 
   /** What was put straight into the queue, or bound to it by somebody else's key, is for everybody. */
   private isAddressed(entry: NotificationListenerEntry, { delivery }: HeldNotification): boolean {
     const { exchange, routingKey } = delivery;
     if (exchange === '') return true;
-    if (exchange !== entry.exchange) return false;
+    if (exchange !== entry.exchange && entry.exchange !== ANY_EXCHANGE) return false;
     return entry.routingKeys.has(routingKey) || !this.routingKeys.has(routingKey);
   }
 }

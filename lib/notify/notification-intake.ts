@@ -212,7 +212,9 @@ export class NotificationIntake {
     const isNews = this.matcher.isForeign(held) && !this.strangers.has(exchange);
     if (isNews && this.strangers.size < MOST_STRANGERS) {
       this.strangers.add(exchange);
-      const why = `it came by the exchange '${exchange}', which shares the queue, and no listener names it`;
+      const why =
+        `it came by the exchange '${exchange}', which shares the queue, and no listener names it: all that comes by it is ` +
+        `acknowledged and dropped here. A listener with exchange '*' takes what comes by any`;
       return this.parts.reports.dropped(held, 'unmatched', 'warn', why);
     }
     this.parts.reports.dropped(held, 'unmatched', 'debug', 'no listener wants it');

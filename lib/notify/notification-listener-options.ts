@@ -35,7 +35,7 @@ export interface DeadLetter {
  * @publicApi
  */
 export interface NotificationListenerOptions {
-  /** Of listeners that name none. `control_exchange`. @defaultValue 'openstack' */
+  /** Of listeners that name none; `'*'`: any. `control_exchange`. @defaultValue 'openstack' */
   exchange?: string;
   /** Of listeners that name none. `topics`. @defaultValue ['notifications'] */
   topics?: readonly string[];

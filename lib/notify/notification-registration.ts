@@ -18,13 +18,16 @@ export interface BatchOptions {
   timeoutMs?: number;
 }
 
+/** A listener's exchange: whichever a notification comes by. */
+export const ANY_EXCHANGE = '*';
+
 interface RegistrationBase {
   /** For events and logs. @defaultValue `listener <n>` */
   name?: string;
   priorities: NotificationPriority | readonly NotificationPriority[];
   /** @defaultValue ['notifications'] */
   topics?: readonly string[];
-  /** @defaultValue the listener's */
+  /** `'*'`: whatever comes into its queues, by any exchange. @defaultValue the listener's */
   exchange?: string;
   /** Which notifications it takes. @defaultValue all */
   filter?: NotificationFilter | NotificationFilterOptions;

@@ -101,7 +101,8 @@ export function resolveNotifierOptions(options: NotifierOptions): ResolvedNotifi
   const { driver = ['messagingv2'], topics = ['notifications'] } = options;
   return {
     publisherId: options.publisherId ?? `${basename(process.argv[1] ?? 'node')}.${hostname()}`,
-    exchange: options.exchange ?? 'openstack',
+    // Listeners may take what comes by any.
+    exchange: options.exchange === undefined || options.exchange === '*' ? 'openstack' : options.exchange,
     drivers: checkDrivers(driver),
     topics: checkTopics(topics),
     retry: checkRetry(options.retry ?? -1),

@@ -1,6 +1,9 @@
 import { ConfigurationError } from '../errors/configuration.errors.js';
 import { notificationTopology, type Declaration, type Topology, type TopologyOptions } from '../wire/topology.js';
-import type { NotificationListenerEntry } from './notification-registration.js';
+import { ANY_EXCHANGE, type NotificationListenerEntry } from './notification-registration.js';
+
+/** `control_exchange`'s default. */
+const DEFAULT_EXCHANGE = 'openstack';
 
 /** One queue that is consumed, once, whoever listens to it. */
 export interface QueuePlan {
@@ -38,7 +41,9 @@ export function planTopology({ queue, isPool, entries }: QueuePlan, options: Top
   for (const { exchange, topics, priorities } of entries) {
     for (const topic of topics) {
       for (const priority of priorities) {
-        const topology = notificationTopology({ exchange, topic, priority }, options);
+        // Whatever else is bound to the queue was bound by those who notify.
+        const bound = exchange === ANY_EXCHANGE ? DEFAULT_EXCHANGE : exchange;
+        const topology = notificationTopology({ exchange: bound, topic, priority }, options);
         const isMine = isPool || topology.some((each) => each.kind === 'queue' && each.name === queue);
         if (isMine) for (const each of topology) declare(declarations, intoQueue(each, queue));
       }

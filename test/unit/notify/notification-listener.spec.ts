@@ -164,6 +164,17 @@ describe('matching', () => {
     ]);
   });
 
+  it("what comes by any exchange is for a listener of '*'", async () => {
+    const [any, nova] = [ear({ exchange: '*' }), ear({ exchange: 'nova' })];
+    await listen([any, nova]);
+    await notifierOf({ exchange: 'nova' }).info('from nova', {});
+    await notifierOf({ exchange: 'glance' }).info('from glance', {});
+    await eventually(() => any.types().length === 2);
+    expect([any.types(), nova.types()]).toEqual([['from nova', 'from glance'], ['from nova']]);
+    expect(bus.reports('notification-dropped')).toEqual([]);
+    expect(bus.bus.hasExchange('*')).toBe(false);
+  });
+
   it('what was put straight into the queue is for everybody', async () => {
     const one = ear({ exchange: 'nova' });
     const listener = await listen([one]);
