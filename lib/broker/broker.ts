@@ -17,7 +17,7 @@ export interface Broker {
   /** Connection changes, blocked state, cancelled consumers, lost confirms. */
   readonly events: EventChannel;
   readonly state: BrokerState;
-  /** Why the last attempt to connect failed, with the host; absent while there is a connection. */
+  /** Why the connection was lost or the last attempt to connect failed, with the host; absent while there is one. */
   readonly lastFailure?: string | undefined;
 
   /**

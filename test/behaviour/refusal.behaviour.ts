@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Broker } from '../../lib/broker/broker.js';
+import { type Broker, RpcClient } from '../../lib/index.js';
 import { eventually } from '../support/eventually.js';
 import type { FaultyBus } from './bus-under-test.js';
 import { consume, declare, fill, nextEvent, unique, type Clients } from './clients.js';
@@ -54,6 +54,25 @@ export function describeRefusal(clients: Clients, bus: FaultyBus): void {
         (event) => event.type === 'connection-changed' && event.to === 'disconnected',
       );
       expect(failed).toMatchObject({ connection: 'publish', level: 'warn', error: expect.any(Error) });
+    });
+
+    it('why there is no connection is told as long as there is none', async () => {
+      const broker = await stranded();
+      const why = broker.lastFailure!;
+      expect(why).toMatch(/refused|reset|closed/i);
+      await expect(broker.inspectQueue('q')).rejects.toThrow(why);
+      const client = new RpcClient(broker, { topic: unique('topic') }, { timeout: 0.05 });
+      await expect(client.call('ping')).rejects.toMatchObject({
+        message: expect.stringContaining(`there is no connection to the broker (${why})`),
+        diagnosis: { reason: 'disconnected' },
+      });
+      await bus.accept();
+      const { replyQueue } = client;
+      await eventually(async () => broker.state === 'connected' && (await broker.inspectQueue(replyQueue)));
+      expect(broker.lastFailure).toBeUndefined();
+      await client.close();
+      // It is left to its expiry where an answer may still come.
+      await broker.deleteQueue(replyQueue);
     });
 
     it('a message waits for as many attempts as its retry allows', async () => {

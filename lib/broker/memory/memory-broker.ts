@@ -29,6 +29,7 @@ export class MemoryBroker implements Broker, BusClient {
   private everConnected = false;
   private failures = 0;
   private closing: Promise<void> | undefined;
+  private failure: string | undefined;
   private reconnect: NodeJS.Timeout | undefined;
   /** Whether the bus reads nothing from the publishing line. */
   private unread = false;
@@ -57,6 +58,10 @@ export class MemoryBroker implements Broker, BusClient {
     if (this.closing) return 'closed';
     const { current } = this.phase;
     return current === 'disconnected' ? 'connecting' : current;
+  }
+
+  get lastFailure(): string | undefined {
+    return this.failure;
   }
 
   connected(giveUpMs?: number): Promise<void> {
@@ -198,6 +203,7 @@ export class MemoryBroker implements Broker, BusClient {
   private lineUp(): void {
     if (this.phase.current !== 'connecting') return;
     this.failures = 0;
+    this.failure = undefined;
     this.everConnected = true;
     this.phase.enter('connected');
     // Before what waits goes out: queues may have gone with their consumers.
@@ -207,6 +213,7 @@ export class MemoryBroker implements Broker, BusClient {
   }
 
   private lineLost(): void {
+    this.failure = 'the connection was lost';
     this.phase.enter('disconnected');
     this.publisher.interrupted();
     for (const subscription of this.subscriptions) subscription.interrupted();
@@ -215,6 +222,7 @@ export class MemoryBroker implements Broker, BusClient {
 
   private attemptFailed(error: Error): void {
     this.failures++;
+    this.failure = error.message;
     this.phase.enter('disconnected', { error });
     this.publisher.attemptFailed(error);
     this.waiters.attemptFailed(error);
@@ -259,6 +267,8 @@ export class MemoryBroker implements Broker, BusClient {
 
   private requireLine(purpose: string): void {
     if (this.state === 'closed') throw new ClosedError('broker');
-    if (!this.phase.isUp) throw new MessageDeliveryFailure(`No connection to ${purpose}`);
+    if (this.phase.isUp) return;
+    const { failure } = this;
+    throw new MessageDeliveryFailure(`No connection to ${purpose}${failure === undefined ? '' : `: ${failure}`}`);
   }
 }

@@ -2,8 +2,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { connect, type ChannelModel, type Options, type SocketOptions } from 'amqplib';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
-import { HandshakeReader } from './handshake-reader.js';
-import { replyText } from './amqp-reply.js';
+import { type HandshakeClose, HandshakeReader } from './handshake-reader.js';
+import { ReplyCode, replyText } from './amqp-reply.js';
 import { type BrokerHost } from './host-rotation.js';
 import { saslResponse } from './sasl.js';
 
@@ -41,12 +41,12 @@ export class ConnectionOpener {
   ) {}
 
   /**
-   * One attempt, handshake included. Aborting `signal` ends it at any moment, and the socket afterwards too. Whoever awaits
+   * One attempt, handshake included. Aborting `abort` ends it at any moment, and the socket afterwards too. Whoever awaits
    * it has to listen to the connection in the same turn.
    *
    * @throws ConnectionRefused the broker does not want us
    */
-  async open(host: BrokerHost, abort: AbortController): Promise<ChannelModel> {
+  async open(host: BrokerHost, abort: AbortController, onGreeting = (): void => undefined): Promise<ChannelModel> {
     const timeoutMs = this.timeoutMs(host);
     let socket: Socket | undefined;
     let reader: HandshakeReader | undefined;
@@ -61,7 +61,7 @@ export class ConnectionOpener {
     });
     const watch = (made: Socket): void => {
       socket = made;
-      reader = new HandshakeReader(made);
+      reader = new HandshakeReader(made, onGreeting);
     };
     try {
       const connecting = (): Promise<ChannelModel> =>
@@ -71,7 +71,7 @@ export class ConnectionOpener {
       this.#tooSlow.delete(host);
       return model;
     } catch (error) {
-      throw this.explained(error);
+      throw this.explained(error, reader?.closedWith);
     } finally {
       clearTimeout(timer);
       if (onAbort) abort.signal.removeEventListener('abort', onAbort);
@@ -88,15 +88,13 @@ export class ConnectionOpener {
     return Math.max(grown, livenessTimeoutMs, shortestConnectTimeoutMs);
   }
 
-  /** amqplib keeps the broker's text to itself where a virtual host is refused. */
-  private explained(error: unknown): unknown {
-    if (!(error instanceof Error)) return error;
-    if (error.message.startsWith('Expected ConnectionOpenOk; got <ConnectionClose')) {
-      const text = `virtual host '${this.virtualHost}' does not exist, is not open to this user, or has no connections left`;
-      return new ConnectionRefused(text, { cause: error });
-    }
-    if (!error.message.startsWith('Handshake terminated by server')) return error;
-    return new ConnectionRefused(replyText(error), { cause: error });
+  /** What amqplib says of a handshake that was broken off lacks the broker's words, or wraps them. */
+  private explained(error: unknown, close: HandshakeClose | undefined): unknown {
+    if (!close) return error;
+    const words = replyText(close.text);
+    if (close.code === ReplyCode.accessRefused) return new ConnectionRefused(words, { cause: error });
+    if (close.code !== ReplyCode.notAllowed) return new Error(words, { cause: error });
+    return new ConnectionRefused(`virtual host '${this.virtualHost}' is refused: ${words}`, { cause: error });
   }
 
   private destination(host: BrokerHost): Options.Connect {

@@ -56,8 +56,8 @@ export class ConnectionSupervisor implements LineObserver {
   /** Rounds of all hosts, in a row, in which none could be reached. */
   private failures = 0;
   private shortLines = 0;
-  /** Attempts in a row that ended with a refusal of the broker. */
-  private refusals = 0;
+  /** How often each host has refused us since we were last connected; one that is only gone has forgotten us. */
+  private readonly refusals = new Map<string, number>();
   private downSince: number | undefined;
   /** When the next attempt comes, or that it waits for the connection that comes first. */
   private retry: NodeJS.Timeout | 'comes after' | undefined;
@@ -115,9 +115,11 @@ export class ConnectionSupervisor implements LineObserver {
     if (this.current !== line) return;
     this.current = undefined;
     const { host } = line;
+    const reason = replyText(error);
+    this.failure = { host, reason, error };
     this.countLived(performance.now() - line.upSince);
     if (!this.ended) {
-      const message = `The connection to ${host} was lost: ${replyText(error)}`;
+      const message = `The connection to ${host} was lost: ${reason}`;
       this.parts.state.enter('disconnected', { level: 'warn', message, error, host });
     }
     this.tell((listener) => listener.lineDown?.(line, error));
@@ -176,7 +178,7 @@ export class ConnectionSupervisor implements LineObserver {
     if (this.ended) return line.destroy(new Error('closed while connecting'));
     this.attempt = undefined;
     this.failure = undefined;
-    this.refusals = 0;
+    this.refusals.clear();
     this.downSince = undefined;
     disconnected.delete(this);
     this.current = line;
@@ -194,7 +196,8 @@ export class ConnectionSupervisor implements LineObserver {
     const level = isRefused ? 'error' : isKnown ? 'debug' : 'warn';
     const message = `Connecting to ${host} failed: ${reason}`;
     this.failure = { host, reason, error };
-    this.refusals = isRefused ? this.refusals + 1 : 0;
+    if (isRefused) this.refusals.set(host, (this.refusals.get(host) ?? 0) + 1);
+    else this.refusals.delete(host);
     this.parts.state.enter('disconnected', { level, message, error, host });
     this.tell((listener) => listener.attemptFailed?.({ host, reason, error }));
     // As kombu: a pause comes after the last host.
@@ -213,7 +216,7 @@ export class ConnectionSupervisor implements LineObserver {
     const now = performance.now();
     this.downSince ??= now;
     disconnected.add(this);
-    if (this.refusals > 0) return policy.refusedDelayMs(this.refusals);
+    if (this.refusals.size > 0) return policy.refusedDelayMs(Math.max(...this.refusals.values()));
     return policy.delayMs(this.failures, { ms: now - this.downSince, neighbours: disconnected.size - 1 });
   }
 

@@ -8,6 +8,14 @@ const largestBytes = 131_072;
 const methodFrame = 1;
 /** `connection.open-ok`, the last frame of a handshake: class 10, method 41. */
 const openOk = 10 * 65_536 + 41;
+const connectionClose = 10 * 65_536 + 50;
+const methodIdEnd = headerBytes + 4;
+
+/** Why a broker has broken a handshake off, in its own words. */
+export interface HandshakeClose {
+  code: number;
+  text: string;
+}
 
 /**
  * Hands amqplib what a broker says, frame by frame up to the end of the handshake, and nothing behind it before `release`.
@@ -20,12 +28,22 @@ export class HandshakeReader {
   private rest: Buffer = Buffer.alloc(0);
   /** `opening`: the last frame is handed over; `held`: it was, and what is behind it waits. */
   private state: 'ended' | 'held' | 'opening' | 'reading' | 'released' = 'reading';
+  private close: HandshakeClose | undefined;
 
-  constructor(private readonly socket: Socket) {
+  /** `onGreeting`: the first byte has come. */
+  constructor(
+    private readonly socket: Socket,
+    private readonly onGreeting: () => void,
+  ) {
     this.read = socket.read.bind(socket);
     socket.read = () => this.next();
     const end = (): void => this.end();
     for (const event of ['end', 'error', 'close']) socket.prependOnceListener(event, end);
+  }
+
+  /** amqplib keeps it to itself where it comes instead of `open-ok`. */
+  get closedWith(): HandshakeClose | undefined {
+    return this.close;
   }
 
   /** Somebody listens now. */
@@ -46,14 +64,21 @@ export class HandshakeReader {
   private next(): Buffer | null {
     if (this.state === 'held' || this.state === 'ended') return null;
     const bytes = this.read();
-    if (bytes) this.rest = Buffer.concat([this.rest, bytes]);
+    if (bytes) this.take(bytes);
     const length = this.frameLength();
     if (length === undefined || this.rest.length < length) return null;
-    if (this.isOpenOk() && this.state === 'reading') return this.openLater();
+    const method = this.method();
+    if (method === openOk && this.state === 'reading') return this.openLater();
     const frame = this.rest.subarray(0, length);
+    if (method === connectionClose) this.close = closeIn(frame);
     if (this.state === 'opening') this.state = 'held';
     this.rest = this.rest.subarray(length);
     return frame;
+  }
+
+  private take(bytes: Buffer): void {
+    if (this.rest.length === 0) this.onGreeting();
+    this.rest = Buffer.concat([this.rest, bytes]);
   }
 
   /**
@@ -75,8 +100,15 @@ export class HandshakeReader {
     return bytes > largestBytes ? this.rest.length : bytes + overheadBytes;
   }
 
-  private isOpenOk(): boolean {
-    if (this.rest.length < headerBytes + 4) return false;
-    return this.rest[0] === methodFrame && this.rest.readUInt32BE(headerBytes) === openOk;
+  private method(): number | undefined {
+    if (this.rest.length < methodIdEnd || this.rest[0] !== methodFrame) return undefined;
+    return this.rest.readUInt32BE(headerBytes);
   }
+}
+
+function closeIn(frame: Buffer): HandshakeClose | undefined {
+  const textAt = methodIdEnd + 3;
+  if (frame.length <= textAt) return undefined;
+  const text = frame.toString('utf8', textAt, textAt + frame[textAt - 1]!);
+  return { code: frame.readUInt16BE(methodIdEnd), text };
 }

@@ -142,6 +142,30 @@ describe('ConnectionSupervisor, refused by the broker', () => {
     expect(supervisor.lastFailure).toMatchObject({ reason: 'ACCESS_REFUSED' });
     await supervisor.close();
   });
+
+  it('backs off though another host is gone', async () => {
+    const answers = [new ConnectionRefused('ACCESS_REFUSED'), new Error('connect ECONNREFUSED')];
+    let attempt = 0;
+    const connect = (): Promise<never> => Promise.reject(answers[attempt++ % 2]!);
+    const { supervisor, attempts } = supervised(connect, {}, ['a', 'b']);
+    supervisor.start();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(attempts.count).toBeLessThan(2 * 6);
+    await supervisor.close();
+  });
+
+  it('begins anew when the broker was gone meanwhile', async () => {
+    let error: Error = new ConnectionRefused('ACCESS_REFUSED');
+    const { supervisor, attempts } = supervised(() => Promise.reject(error));
+    supervisor.start();
+    await vi.advanceTimersByTimeAsync(5 * 60_000);
+    error = new Error('connect ECONNREFUSED');
+    await vi.advanceTimersByTimeAsync(30_000);
+    const before = attempts.count;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(attempts.count - before).toBeGreaterThan(4);
+    await supervisor.close();
+  });
 });
 
 describe('ConnectionSupervisor that comes after another', () => {
