@@ -48,7 +48,9 @@ export class ReconnectPolicy {
     const steps = this.oslosStepsMs(failures);
     if (steps !== undefined) return steps;
     const jittered = this.random() * ceilingOf(failures, outage);
-    return Math.max(jittered, (kombuReconnectDelay ?? 0) * 1_000);
+    // Never longer than the outage has lasted: a broker that was away for a second is back for all after another.
+    const grown = (1 + this.random()) * 0.5 * Math.min(longestCeilingMs, outage.ms);
+    return Math.max(jittered, grown, (kombuReconnectDelay ?? 0) * 1_000);
   }
 
   /** After `refusals` in a row by a broker that does not want us. */
@@ -69,8 +71,7 @@ export class ReconnectPolicy {
   }
 }
 
-/** A client alone waits no longer than a second for a broker that was away for two. */
-function ceilingOf(failures: number, { ms, neighbours }: Outage): number {
+function ceilingOf(failures: number, { neighbours }: Outage): number {
   const grown = Math.min(ceilingMs, firstCeilingMs * 2 ** Math.min(failures, 10));
-  return Math.min(longestCeilingMs, Math.max(grown, ms / 2, neighbours * ceilingPerNeighbourMs));
+  return Math.min(longestCeilingMs, Math.max(grown, neighbours * ceilingPerNeighbourMs));
 }
