@@ -26,9 +26,29 @@ const START = method(0, 10, 10, u8(0), u8(9), u32(0), long('PLAIN AMQPLAIN'), lo
 const TUNE = method(0, 10, 30, u16(2047), u32(131_072), u16(60));
 const OPEN_OK = method(0, 10, 41, short(''));
 
-/** The steps of a broker in a handshake, written as the AMQP specification has them. */
-export type HandshakeStep = 'open-ok' | 'start' | 'tune';
-const STEPS: Readonly<Record<HandshakeStep, Buffer>> = { start: START, tune: TUNE, 'open-ok': OPEN_OK };
+/** The steps of a broker in a handshake, written as the AMQP specification has them; `nothing`: before the first. */
+export type HandshakeStep = 'nothing' | 'open-ok' | 'start' | 'tune';
+const STEPS: Readonly<Record<HandshakeStep, Buffer>> = {
+  nothing: Buffer.alloc(0),
+  start: START,
+  tune: TUNE,
+  'open-ok': OPEN_OK,
+};
+
+/** Frames that are well made, in whatever order they come. */
+export const FRAMES: Readonly<Record<string, Buffer>> = {
+  start: START,
+  tune: TUNE,
+  'open-ok': OPEN_OK,
+  secure: method(0, 10, 20, long('?')),
+  close: close(403, 'ACCESS_REFUSED - Login was refused'),
+  'close-ok': method(0, 10, 51),
+  blocked: method(0, 10, 60, short('memory')),
+  'channel close': method(1, 20, 40, u16(404), short('NOT_FOUND'), u16(0), u16(0)),
+  header: frame(2, 0, Buffer.concat([u16(60), Buffer.alloc(12)])),
+  body: frame(3, 0, Buffer.from('body')),
+  heartbeat: frame(8, 0, Buffer.alloc(0)),
+};
 
 /** What a broker, a proxy or a load balancer may say next. */
 export const ENDINGS: Readonly<Record<string, Buffer>> = {
@@ -105,7 +125,8 @@ export class HostileBroker {
       if (!greeted && received.length >= 8) {
         greeted = true;
         received = received.subarray(8);
-        say('start');
+        say('nothing');
+        if (hostility.after !== 'nothing') say('start');
       }
       if (!greeted) return;
       while (received.length >= 8) {

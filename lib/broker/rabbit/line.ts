@@ -62,7 +62,7 @@ export class Line {
     closing = new ClosingRequests(),
   ) {
     this.socket = socketOf(model);
-    model.on('error', (error) => (this.reason ??= error));
+    model.on('error', (error) => this.failed(error));
     model.on('close', (error) => this.lost(error));
     model.on('blocked', (reason) => this.blockedChanged(true, reason));
     model.on('unblocked', () => this.blockedChanged(false, ''));
@@ -179,6 +179,12 @@ export class Line {
       () => true,
       () => false,
     );
+  }
+
+  /** Where amqplib only says good-bye, after frames that make no sense, an answer may never come. */
+  private failed(error: Error): void {
+    this.reason ??= error;
+    queueMicrotask(() => this.isAlive && this.destroy(error));
   }
 
   private lost(error: Error | undefined): void {

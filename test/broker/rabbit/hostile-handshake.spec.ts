@@ -1,21 +1,18 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectBroker, createBroker, type MessagingEvent } from '../../../lib/index.js';
 import { eventually } from '../../support/eventually.js';
-import { ENDINGS, HostileBroker, type HandshakeStep, type Hostility } from '../../support/hostile-broker.js';
+import { ENDINGS, FRAMES, HostileBroker, type HandshakeStep, type Hostility } from '../../support/hostile-broker.js';
 
-const stepBytes: Readonly<Record<HandshakeStep, number>> = { start: 45, tune: 20, 'open-ok': 13 };
+const stepBytes: Readonly<Record<HandshakeStep, number>> = { nothing: 0, start: 45, tune: 20, 'open-ok': 13 };
 const endings = Object.entries(ENDINGS);
 const cases = (Object.keys(stepBytes) as HandshakeStep[]).flatMap((after) =>
   endings.map(([name, ending]) => ({ after, name, ending })),
 );
 
-let uncaught: unknown[] = [];
+const uncaught: unknown[] = [];
 const note = (error: unknown): void => void uncaught.push(error);
-beforeEach(() => {
-  uncaught = [];
-  process.on('uncaughtExceptionMonitor', note);
-});
-afterEach(() => void process.off('uncaughtExceptionMonitor', note));
+beforeAll(() => void process.on('uncaughtExceptionMonitor', note));
+afterAll(() => void process.off('uncaughtExceptionMonitor', note));
 
 /** A client meets such a broker; resolves when it has noticed, or has opened its connection, and was closed. */
 async function meet(hostility: Hostility): Promise<MessagingEvent[]> {
@@ -42,7 +39,8 @@ function ended({ to }: { to: string }): boolean {
   return to === 'disconnected' || to === 'connected';
 }
 
-describe('a broker that breaks off a handshake', () => {
+// Those that say nothing more are given up after a second each.
+describe.concurrent('a broker that breaks off a handshake', () => {
   it.each(cases)('after $after with $name, in one write and in two: the process lives', async ({ after, ending }) => {
     const length = stepBytes[after] + ending.length;
     const cuts = [...new Set([1, 6, 7, 11, stepBytes[after] - 1, stepBytes[after], stepBytes[after] + 1, length - 1])];
@@ -66,6 +64,43 @@ describe('a broker that breaks off a handshake', () => {
       meet({ after: 'open-ok', ending, connectionName, cut: stepBytes['open-ok'] }),
     ]);
     expect(uncaught).toEqual([]);
+  });
+
+  it.each(Object.keys(FRAMES))('with frames in any order, %s first: the process lives', async (first) => {
+    const others = Object.values(FRAMES);
+    const orders = others.flatMap((second) => others.map((third) => Buffer.concat([FRAMES[first]!, second, third])));
+    await Promise.all(orders.map((ending, n) => meet({ after: 'nothing', ending, end: n % 2 === 0 })));
+    expect(uncaught).toEqual([]);
+  });
+
+  it.each(Object.entries(FRAMES))('with a whole handshake at once and %s behind it, cut anywhere', async (_, frame) => {
+    const ending = Buffer.concat([FRAMES['start']!, FRAMES['tune']!, FRAMES['open-ok']!, frame]);
+    const cuts = Array.from({ length: ending.length }, (_none, cut) => cut);
+    await Promise.all(cuts.map((cut) => meet({ after: 'nothing', ending, cut, end: cut % 2 === 0 })));
+    expect(uncaught).toEqual([]);
+  });
+
+  it.each(endings.filter(([name]) => name !== 'nothing'))('with %s has ended the connection', async (_, ending) => {
+    const hostile = await HostileBroker.start({ after: 'open-ok', ending });
+    const broker = createBroker(`rabbit://guest:guest@127.0.0.1:${hostile.port}/`, { livenessTimeoutMs: 60_000 });
+    await eventually(() => hostile.treated > 1, 'the client has connected again');
+    await broker.close();
+    await hostile.close();
+    expect(uncaught).toEqual([]);
+  });
+
+  it.each([
+    ['close 530', 'is refused: NOT_ALLOWED - vhost gone', 3],
+    ['close 541', 'INTERNAL_ERROR', 9],
+    ['close 320', 'CONNECTION_FORCED', 9],
+  ])('instead of its open-ok, with %s: only a refusal is asked about seldom', async (name, words, most) => {
+    const hostile = await HostileBroker.start({ after: 'tune', ending: ENDINGS[name]! });
+    const broker = createBroker(`rabbit://guest:guest@127.0.0.1:${hostile.port}/`);
+    await expect(broker.connected(1_500)).rejects.toThrow(words);
+    expect(hostile.treated).toBeLessThanOrEqual(most);
+    expect(broker.lastFailure).toContain(words);
+    await broker.close();
+    await hostile.close();
   });
 
   it('is connected to again', async () => {
