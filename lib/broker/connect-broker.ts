@@ -34,9 +34,18 @@ const CONNECT_RULES: OptionRules<ConnectBrokerOptions> = {
  * @publicApi
  */
 export function createBroker(url: string, options?: RabbitOptions): Broker {
+  return makeBroker(url, options, 'at once');
+}
+
+/** The same, for whoever does not know yet whether it will be needed. */
+export function makeBroker(
+  url: string,
+  options: RabbitOptions | undefined,
+  connecting: 'at once' | 'when needed',
+): Broker {
   const transportUrl = parseTransportUrl(url);
   const resolved = resolveRabbitOptions({ ...options, ...rabbitOptionsFromQuery(transportUrl.query) });
-  if (transportUrl.transport === 'rabbit') return new RabbitBroker(transportUrl, resolved);
+  if (transportUrl.transport === 'rabbit') return new RabbitBroker(transportUrl, resolved, connecting);
   const name = transportUrl.hosts[0]?.hostname ?? '';
   return new MemoryBroker(namedBus(name), resolved, `memory://${name}`);
 }

@@ -1,5 +1,6 @@
 import type { DynamicModule, FactoryProvider, ModuleMetadata, OnApplicationShutdown, Type } from '@nestjs/common';
-import type { OnModuleInit } from '@nestjs/common';
+import { Inject, type OnModuleInit } from '@nestjs/common';
+import { SharedBrokers } from './shared-brokers.js';
 import { OsloConnectionsModule } from './oslo-connections.module.js';
 
 interface Connection {
@@ -9,6 +10,8 @@ interface Connection {
 
 /** What one `forFeature` has made: connects it when the application starts, closes it when all has ended. */
 export abstract class FeatureConnections implements OnModuleInit, OnApplicationShutdown {
+  @Inject(SharedBrokers) private readonly brokers!: SharedBrokers;
+
   constructor(private readonly made: readonly Connection[]) {}
 
   /** A start that fails leaves no connection behind that would keep the process alive. */
@@ -17,6 +20,7 @@ export abstract class FeatureConnections implements OnModuleInit, OnApplicationS
       await Promise.all(this.made.map((each) => each.connect()));
     } catch (error) {
       await this.onApplicationShutdown();
+      await this.brokers.closeAll();
       throw error;
     }
   }

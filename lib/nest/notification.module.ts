@@ -65,6 +65,7 @@ export class NotificationModule
     private readonly listeners: NotificationListeners,
     private readonly explorer: NotificationExplorer,
     private readonly own: ModuleRef,
+    private readonly brokers: SharedBrokers,
     modules: ModulesContainer,
   ) {
     const roots = [...modules.values()].filter(({ metatype }) => metatype === NotificationModule);
@@ -127,6 +128,7 @@ export class NotificationModule
       await start();
     } catch (error) {
       await this.onApplicationShutdown();
+      await this.brokers.closeAll();
       throw error;
     }
   }

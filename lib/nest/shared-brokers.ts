@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Broker } from '../broker/broker.js';
-import { createBroker } from '../broker/connect-broker.js';
+import { makeBroker } from '../broker/connect-broker.js';
 import { type RabbitOptions, resolveRabbitOptions } from '../config/rabbit-options.js';
 import { formatTransportUrl, parseTransportUrl } from '../config/transport-url.js';
 import { rabbitOptionsFromQuery } from '../config/url-query-options.js';
@@ -36,8 +36,15 @@ export class SharedBrokers {
     return { broker: entry.broker, release: () => (released ??= this.giveBack(key, entry)) };
   }
 
+  /** A start that fails leaves no connection behind that would keep the process alive. */
+  async closeAll(): Promise<void> {
+    const entries = [...this.shared.values()];
+    this.shared.clear();
+    await Promise.all(entries.map(({ broker }) => broker.close()));
+  }
+
   private open(key: string, url: string, options: RabbitOptions): SharedBroker {
-    const entry = { broker: this.outsideRequests(() => createBroker(url, options)), users: 0 };
+    const entry = { broker: this.outsideRequests(() => makeBroker(url, options, 'when needed')), users: 0 };
     this.shared.set(key, entry);
     return entry;
   }

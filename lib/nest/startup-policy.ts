@@ -45,7 +45,11 @@ export async function waitAtStartup(
   broker: Broker,
   { startup, startupTimeoutMs }: StartupOptions,
 ): Promise<number | undefined> {
-  if (startup === 'background') return undefined;
+  if (startup === 'background') {
+    // Whoever waits for nothing is still to find it there.
+    broker.connected().catch(() => undefined);
+    return undefined;
+  }
   const giveUpMs = startup === 'fail-fast' ? 0 : startupTimeoutMs;
   const since = performance.now();
   await broker.connected(giveUpMs);

@@ -50,10 +50,11 @@ export class RabbitBroker implements Broker {
   private ended = false;
   private closing: Promise<void> | undefined;
 
-  /** Begins to connect at once; the consuming connection follows with the first consumer. */
+  /** Begins to connect at once, or when it is first needed; the consuming connection follows with the first consumer. */
   constructor(
     transportUrl: TransportUrl,
     readonly options: ResolvedRabbitOptions,
+    connecting: 'at once' | 'when needed' = 'at once',
   ) {
     this.#transportUrl = transportUrl;
     this.url = transportUrl.masked;
@@ -73,7 +74,7 @@ export class RabbitBroker implements Broker {
     this.check = new ConsumerCheck(() => [this.publisher, ...this.consumers], options.consumerCheckIntervalMs);
     this.eventLoop = new EventLoopWatch(options.heartbeatTimeoutThreshold, this.events);
     // Listeners of this turn hear of the first attempt as well.
-    queueMicrotask(() => this.publishing.start());
+    if (connecting === 'at once') queueMicrotask(() => this.publishing.start());
   }
 
   get state(): BrokerState {
@@ -90,12 +91,17 @@ export class RabbitBroker implements Broker {
   }
 
   connected(giveUpMs?: number): Promise<void> {
+    this.inOwnContext(() => this.publishing.start());
     return this.firstConnection.wait(giveUpMs);
   }
 
   publish(message: OutgoingMessage): Promise<void> {
     const refusal = refusalOfSize(message.body, this.options.maxOutgoingMessageBytes);
-    return refusal ? Promise.reject(refusal) : this.inOwnContext(() => this.publisher.publish(message));
+    if (refusal) return Promise.reject(refusal);
+    return this.inOwnContext(() => {
+      this.publishing.start();
+      return this.publisher.publish(message);
+    });
   }
 
   consume(request: ConsumeRequest): Promise<Subscription> {
@@ -104,6 +110,7 @@ export class RabbitBroker implements Broker {
 
   private async startConsuming(request: ConsumeRequest): Promise<Subscription> {
     if (this.ended) throw new ClosedError('broker');
+    this.publishing.start();
     this.consuming.start();
     const consumer = new Consumer(request, {
       supervisor: this.consuming,
@@ -183,6 +190,7 @@ export class RabbitBroker implements Broker {
   /** The consuming one where there is one: it is never blocked. */
   private anyLine(purpose: string): Line {
     if (this.ended) throw new ClosedError('broker');
+    this.publishing.start();
     const line = this.consuming.line ?? this.publishing.line;
     if (line) return line;
     const { lastFailure } = this;
