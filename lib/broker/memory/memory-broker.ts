@@ -49,6 +49,9 @@ export class MemoryBroker implements Broker, BusClient {
       options,
       events,
       onUnread: () => this.block(),
+      onNotRouted: (exchange) => {
+        for (const subscription of this.subscriptions) subscription.notRouted(exchange);
+      },
     });
     bus.attach(this);
     setImmediate(() => this.connect());

@@ -19,6 +19,8 @@ export interface PublisherParts {
   events: EventChannel;
   /** The bus is under an alarm, and has stopped reading what is published here. */
   onUnread(): void;
+  /** A message has found no queue, or not even its exchange. */
+  onNotRouted(exchange: string): void;
 }
 
 /**
@@ -185,6 +187,8 @@ export class MemoryPublisher {
     }
     const { exchange, routingKey, mandatory, awaitQueue } = pending.message;
     const outcome = this.tryRoute(pending, message);
+    if (outcome === 'no-exchange' || (outcome === 'no-queue' && (mandatory || awaitQueue)))
+      this.parts.onNotRouted(exchange);
     if (pending.message.sender) pending.message.sender.untaken = outcome === 'no-queue';
     if (outcome === 'no-exchange') this.refuse(pending, pending.failure(`NOT_FOUND - no exchange '${exchange}'`));
     else if (outcome === 'no-queue' && mandatory) this.refuse(pending, new MessageUndeliverable(exchange, routingKey));

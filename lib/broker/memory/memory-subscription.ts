@@ -71,6 +71,28 @@ export class MemorySubscription implements Subscription {
     if (!this.ending) this.parts.line.up.pass(() => this.restore());
   }
 
+  /** A message of ours has found no queue, or not even its exchange: our bindings may have gone with that. */
+  notRouted(exchange: string): void {
+    if (!this.consuming || this.retry || this.isBoundTo(exchange)) return;
+    const { queues } = this;
+    const message = `Not consuming ${queues.join(', ')}: exchange '${exchange}' has lost their bindings`;
+    this.parts.events.emit({ type: 'consumers-lost', level: 'warn', message, queues });
+    this.restore(queues);
+  }
+
+  private isBoundTo(exchange: string): boolean {
+    const { bindings } = this.parts.bus;
+    return this.request.topology.every(
+      (wanted) =>
+        wanted.kind !== 'binding' ||
+        wanted.exchange !== exchange ||
+        bindings.some(
+          (bound) =>
+            bound.exchange === exchange && bound.queue === wanted.queue && bound.routingKey === wanted.routingKey,
+        ),
+    );
+  }
+
   flush(written?: (left: boolean) => void): void {
     this.channel?.flush();
     written?.(true);
@@ -93,6 +115,7 @@ export class MemorySubscription implements Subscription {
 
   private forgetChannel(): void {
     clearTimeout(this.retry);
+    this.retry = undefined;
     this.channel = undefined;
     this.consumed.clear();
   }
@@ -143,7 +166,10 @@ export class MemorySubscription implements Subscription {
       const message = `Cannot consume again: ${missing.join(', ')}`;
       this.parts.events.emit({ type: 'consumers-lost', level: 'error', message, queues: missing, error });
     }
-    this.retry = setTimeout(() => this.restore(lost.length > 0 ? lost : missing), restoreIntervalMs);
+    this.retry = setTimeout(() => {
+      this.retry = undefined;
+      this.restore(lost.length > 0 ? lost : missing);
+    }, restoreIntervalMs);
     this.retry.unref();
   }
 }

@@ -7,6 +7,10 @@ export class ConsumerLosses {
 
   constructor(private readonly events: EventChannel) {}
 
+  get areReported(): boolean {
+    return this.lost.size > 0;
+  }
+
   /** Each reason once, however often it is met. */
   report(queues: readonly string[], reason: string, error?: unknown): void {
     for (const queue of queues) this.lost.add(queue);

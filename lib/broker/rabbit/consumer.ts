@@ -1,10 +1,12 @@
 import { ClosedError, MessageDeliveryFailure, PreconditionFailed } from '../../errors/delivery.errors.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
 import { within } from '../../events/within.js';
+import type { BindingDeclaration, Declaration } from '../../wire/topology.js';
 import type { ConsumeRequest, Delivery, Subscription } from '../broker.js';
 import { ReplyCode, replyCode, replyText } from './amqp-reply.js';
 import { growingPatienceMs } from './answered-in-time.js';
 import { refusalOf } from './consume-refusal.js';
+import { BindingRenewal } from './binding-renewal.js';
 import { ConsumeChannel, type ConsumeChannelObserver } from './consume-channel.js';
 import type { CheckedConsumer } from './consumer-check.js';
 import type { ConsumerParts } from './consumer-parts.js';
@@ -42,6 +44,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   readonly ready: Promise<void>;
   private readonly timer = new RestoreTimer(() => void this.restore());
   private readonly secondLook = new SecondLook(() => this.verify());
+  private readonly renewal = new BindingRenewal(() => this.renewBindings());
   private readonly silence = new SilentQueues();
   private readonly losses: ConsumerLosses;
   private readonly own: readonly string[];
@@ -99,6 +102,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     this.ending = true;
     this.timer.stop();
     this.secondLook.stop();
+    this.renewal.stop();
     clearTimeout(this.startTimer);
     this.cancelling ??= this.channel?.cancel() ?? Promise.resolve();
     if (!this.isReady) this.settle.reject(new ClosedError('subscription'));
@@ -133,11 +137,21 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     if (silent.length > 0) return this.renewChannel(channel, silent, 'messages wait and none is delivered');
     await endGhosts(channel.line, this.own, this.parts.inspector);
     if (isOutdated()) return;
-    if (forgotten.length === 0) return this.renewBindings(channel.line);
+    if (forgotten.length === 0) return this.renewal.now();
     const goodbyes = forgotten.map((queue) => channel.forget(queue));
     this.losses.report(forgotten, 'the broker does not know our consumers any more');
     await within(goodbyeMs, Promise.all(goodbyes));
     if (!this.ending) this.timer.soon();
+  }
+
+  /** A message of ours has found no queue, or with no routing key not even its exchange: our bindings may have gone with that. */
+  notRouted(exchange: string, routingKey?: string): void {
+    const bindings = this.request.topology.filter(isBinding).filter((binding) => binding.exchange === exchange);
+    if (bindings.length === 0 || !this.consuming) return;
+    const isLost = routingKey === undefined || bindings.some((binding) => binding.routingKey === routingKey);
+    if (isLost && !this.losses.areReported)
+      this.losses.report(this.queues, `exchange '${exchange}' has lost their bindings`);
+    this.renewal.soon();
   }
 
   onDeliveries(deliveries: readonly Delivery[]): void {
@@ -179,16 +193,20 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     if (!this.ending) this.timer.soon();
   }
 
-  /** An exchange that was deleted takes the bindings along, and leaves the consumers. */
-  private async renewBindings(line: Line): Promise<void> {
-    const { topology } = this.request;
-    if (!topology.some(({ kind }) => kind === 'binding')) return;
+  /** An exchange that was deleted takes the bindings along, and leaves the consumers. False: they were refused. */
+  private async renewBindings(): Promise<boolean> {
+    const { line } = this.parts.supervisor;
+    // Whoever consumes anew binds before.
+    if (!line || this.working || !this.consuming || !this.request.topology.some(isBinding)) return true;
     try {
       await this.declare(line);
       if (this.consuming) this.losses.restored();
     } catch (error) {
-      if (line.alive) this.losses.report(this.queues, `they cannot be bound again: ${replyText(error)}`, error);
+      if (!line.alive || this.ending) return true;
+      this.losses.report(this.queues, `they cannot be bound again: ${replyText(error)}`, error);
+      return false;
     }
+    return true;
   }
 
   private get missing(): readonly string[] {
@@ -323,4 +341,8 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     await channel?.close();
     this.parts.onEnded();
   }
+}
+
+function isBinding(declaration: Declaration): declaration is BindingDeclaration {
+  return declaration.kind === 'binding';
 }

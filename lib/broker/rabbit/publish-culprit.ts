@@ -28,6 +28,11 @@ export function culpritsOf(error: Error): ((pending: PendingMessage) => boolean)
   }
 }
 
+/** The exchange that the broker closes the channel for because there is none of that name. */
+export function missingExchangeOf(error: Error | undefined): string | undefined {
+  return replyCode(error) === ReplyCode.notFound ? quoted(replyText(error), 'exchange') : undefined;
+}
+
 /** Whether publishing it again declares its exchange first, which may heal a missing one. */
 export function declaresItsExchange({ message }: PendingMessage): boolean {
   const { topology = [], exchange } = message;

@@ -16,6 +16,7 @@ import { NackedMessages } from './nacked-messages.js';
 import { PendingMessage } from './pending-message.js';
 import type { PublishChannel } from './publish-channel.js';
 import { type ChannelKeeperObserver, PublishChannelKeeper } from './publish-channel-keeper.js';
+import { missingExchangeOf } from './publish-culprit.js';
 import { RecentRefusals } from './recent-refusals.js';
 import { type ReturnedMessage, ReturnedMessages } from './returned-messages.js';
 import { StuckPublishing } from './stuck-publishing.js';
@@ -45,6 +46,8 @@ export class Publisher implements ChannelKeeperObserver {
     private readonly gate: { readonly isOpen: boolean },
     private readonly options: InFlightLimits & Pick<ResolvedRabbitOptions, 'republishUnconfirmed'>,
     private readonly events: EventChannel,
+    /** Told of each message that finds no queue; without a routing key, that there is no such exchange. */
+    private readonly notRouted: (exchange: string, routingKey?: string) => void,
   ) {
     this.inFlight = new InFlight(options);
     this.channels = new PublishChannelKeeper(supervisor, this);
@@ -108,6 +111,7 @@ export class Publisher implements ChannelKeeperObserver {
     const { exchange, routingKey } = returned;
     pending.channel = undefined;
     pending.taken(false);
+    this.notRouted(exchange, routingKey);
     if (pending.message.mandatory) pending.reject(new MessageUndeliverable(exchange, routingKey));
     else if (!this.awaited.hold(pending)) dropUnrouted(pending);
     this.retireWhenDone(channel);
@@ -116,6 +120,8 @@ export class Publisher implements ChannelKeeperObserver {
   channelLost(channel: PublishChannel, error: Error | undefined): void {
     if (error) channel.line.declarer.forget();
     this.refusals.channelLost(error);
+    const missing = missingExchangeOf(error);
+    if (missing !== undefined) this.notRouted(missing);
     this.channels.lost(channel, this.sortOutUnconfirmed(channel, error));
     // Where it had been replaced before.
     this.pump();

@@ -70,7 +70,9 @@ export class RabbitBroker implements Broker {
       isConsuming: () => [...this.consumers].every(({ consuming }) => consuming),
       onOpen: () => this.publisher.pump(),
     });
-    this.publisher = new Publisher(this.publishing, this.gate, options, this.events);
+    this.publisher = new Publisher(this.publishing, this.gate, options, this.events, (exchange, routingKey) => {
+      for (const consumer of this.consumers) consumer.notRouted(exchange, routingKey);
+    });
     this.check = new ConsumerCheck(() => [this.publisher, ...this.consumers], options.consumerCheckIntervalMs);
     this.eventLoop = new EventLoopWatch(options.heartbeatTimeoutThreshold, this.events);
     // Listeners of this turn hear of the first attempt as well.

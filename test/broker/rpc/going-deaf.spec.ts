@@ -253,6 +253,46 @@ describe('a server', () => {
   });
 });
 
+describe('an exchange that somebody has deleted', () => {
+  // No look comes in this time.
+  const withoutLooks = (): ObservedBroker => brokers.open(vhost.url, { consumerCheckIntervalMs: 600_000 });
+  const texts = (broker: ObservedBroker): string[] => broker.reports('consumers-lost').map(({ message }) => message);
+
+  async function change(change: (channel: amqp.Channel) => Promise<unknown>): Promise<void> {
+    const connection = await amqp.connect(vhost.amqpUrl);
+    await change(await connection.createChannel());
+    await connection.close();
+  }
+
+  it('is bound again when a message of ours meets its lack, and the log says so', async () => {
+    const broker = withoutLooks();
+    const server = await serve(broker);
+    const client = clientOn(broker);
+    await client.call('echo', {});
+    await change((channel) => channel.deleteExchange('nova'));
+    expect(await client.call('echo', { a: 1 })).toEqual({ a: 1 });
+    expect(texts(broker)).toEqual([expect.stringContaining("exchange 'nova' has lost their bindings")]);
+    await eventually(() => broker.reports('consumers-restored').length === 1);
+    expect(server.health).toMatchObject(well);
+  });
+
+  it('and made as another type is bound as soon as that is gone, and the log says what is wrong', async () => {
+    const broker = withoutLooks();
+    await serve(broker);
+    const client = clientOn(broker);
+    await client.call('echo', {});
+    await change(async (channel) => {
+      await channel.deleteExchange('nova');
+      await channel.assertExchange('nova', 'headers', { durable: false });
+    });
+    const calling = client.call('echo', { a: 1 });
+    await eventually(() => texts(broker).some((text) => text.includes("inequivalent arg 'type'")));
+    await change((channel) => channel.deleteExchange('nova'));
+    expect(await calling).toEqual({ a: 1 });
+    await eventually(() => broker.reports('consumers-restored').length === 1);
+  });
+});
+
 it('a notification listener notices that its consumer is gone', async () => {
   const broker = brokerViaProxy();
   const received: string[] = [];

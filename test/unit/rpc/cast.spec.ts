@@ -81,6 +81,22 @@ describe('a cast', () => {
     }
   });
 
+  it('finds the servers of its process again when somebody has deleted their exchange', async () => {
+    const broker = on().broker();
+    const client = new RpcClient(broker, TARGET);
+    let runs = 0;
+    await on()
+      .server([{ methods: { work: () => void (runs += 1) } }], {}, undefined, broker)
+      .start();
+    await client.cast('work');
+    on().bus.deleteExchange('nova');
+    await client.cast('work');
+    await eventually(() => runs === 2);
+    expect(on().events.filter(({ type }) => type === 'consumers-lost')).toMatchObject([
+      { message: expect.stringContaining("exchange 'nova' has lost their bindings") },
+    ]);
+  });
+
   it('is kept while the line is down, and sent once', async () => {
     const peer = on().peer();
     await peer.serve();
