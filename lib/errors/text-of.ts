@@ -61,7 +61,8 @@ function textOfObject(thrown: object): string {
 
 function safely(text: () => string): string {
   try {
-    return text();
+    // RabbitMQ writes several lines where it has much to say; a log has one.
+    return text().replace(/\s*[\r\n]+\s*/g, ' ');
   } catch {
     return 'an object without a text';
   }

@@ -99,7 +99,6 @@ export class NotificationIntake {
       held = reader.read(delivery);
     } catch (error) {
       delivery.reject(false);
-      counters.rejected += 1;
       return reports.rejected(delivery, error);
     }
     this.admit(held);

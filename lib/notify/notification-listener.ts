@@ -71,6 +71,10 @@ export class NotificationListener {
     this.events = broker.events.scope();
     const entries = registrations.map((registration, index) => entryOf(registration, index, this.options));
     this.channels = this.channelsOf(entries);
+    // Whoever could not read it: here, or where it was delivered.
+    this.events.watch((event) => {
+      if (event.type === 'message-rejected' && this.queues.includes(event.queue)) this.counted.rejected += 1;
+    });
   }
 
   /** What is, or will be, consumed. */

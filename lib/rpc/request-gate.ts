@@ -62,6 +62,11 @@ export class RequestGate {
     private readonly events: EventChannel,
   ) {}
 
+  /** A message was not understood, here or before it came here. */
+  noteRejected(): void {
+    this.counters.rejected += 1;
+  }
+
   /** Nothing waits and nothing runs. */
   get isEmpty(): boolean {
     return this.line.length === 0 && this.running.size === 0;
@@ -136,7 +141,6 @@ export class RequestGate {
       this.line.push(this.reader.read(delivery));
     } catch (error) {
       delivery.reject(false);
-      this.counters.rejected += 1;
       const message = `Rejected a message of ${delivery.queue}: ${textOf(error)}`;
       this.events.emit({ type: 'message-rejected', level: 'error', message, queue: delivery.queue, error });
     }

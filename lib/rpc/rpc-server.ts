@@ -84,6 +84,9 @@ export class RpcServer {
       this.runner,
       this.events,
     );
+    this.events.watch((event) => {
+      if (event.type === 'message-rejected' && this.queues.includes(event.queue)) this.gate.noteRejected();
+    });
     this.events.watch(({ type }) => {
       if (type === 'connection-changed') this.gate.passSoon();
     });

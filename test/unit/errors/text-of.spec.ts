@@ -56,3 +56,9 @@ it('a circle of causes ends, and a long chain', () => {
   for (let level = 1; level < 100; level++) deep = new Error(String(level), { cause: deep });
   expect(textWithCause(deep).length).toBeLessThan(200);
 });
+
+it('line breaks are no part of it', () => {
+  expect(textWithCause(new Error('refused:\nby default\r\n  not permitted', { cause: 'a\nb' }))).toBe(
+    'Error: refused: by default not permitted, caused by a b',
+  );
+});
