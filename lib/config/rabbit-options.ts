@@ -81,7 +81,7 @@ export interface RabbitOptions {
    * nothing more is taken before half of it is done. @defaultValue 134217728 (128 MiB), at most a quarter of the heap
    */
   maxHeldBytes?: number;
-  /** Larger messages are refused before they are sent, in bytes; RabbitMQ has a limit of its own. @defaultValue 67108864 (64 MiB) */
+  /** Larger messages are refused before they are sent, in bytes; RabbitMQ has a limit of its own. @defaultValue 16777216 (16 MiB) */
   maxOutgoingMessageBytes?: number;
   /** Shown by RabbitMQ's management. @defaultValue `<process>:<pid>:<uuid>` */
   connectionName?: string;
@@ -179,7 +179,7 @@ function defaultOptions(): ResolvedRabbitOptions {
     maxMessageValues: 1_000_000,
     maxHeldBytes: Math.min(128 * 1024 * 1024, heapShare(4)),
     // What we would not read ourselves.
-    maxOutgoingMessageBytes: 64 * 1024 * 1024,
+    maxOutgoingMessageBytes: 16 * 1024 * 1024,
     connectionName: `${basename(process.argv[1] ?? 'node')}:${process.pid}:${crypto.randomUUID()}`,
   };
 }
