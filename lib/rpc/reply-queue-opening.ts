@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { MessageDeliveryFailure } from '../errors/delivery.errors.js';
 import type { EventChannel } from '../events/event-channel.js';
+import type { ConnectionPhase } from '../events/messaging-event.js';
 
 /** Told once: without an error that replies can be received, with one that they will not be. */
 type Told = (error?: unknown) => void;
@@ -40,8 +41,12 @@ export class ReplyQueueOpening {
 
   private afterAttempts(attempts: number, failed: (error: Error) => void): () => void {
     let left = attempts;
+    let publishing: ConnectionPhase | undefined;
     return this.events.watch((event) => {
-      if (event.type !== 'connection-changed' || event.connection !== 'consume') return;
+      if (event.type !== 'connection-changed') return;
+      // The connection for replies comes after the other one, or fails with it.
+      if (event.connection === 'publish') publishing = event.to;
+      else if (publishing === 'disconnected') return;
       if (event.to !== 'disconnected' || (left -= 1) > 0) return;
       const facts = { attempts, host: event.host, cause: event.error };
       failed(new MessageDeliveryFailure(`No connection for replies after ${attempts} attempt(s)`, facts));

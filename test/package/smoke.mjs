@@ -67,4 +67,4 @@ const answers = [
 ];
 while (heard.length < 2) await new Promise((resolve) => setImmediate(resolve));
 await app.close();
-console.log(JSON.stringify({ answers, heard }));
+process.stdout.write(JSON.stringify({ answers, heard }));

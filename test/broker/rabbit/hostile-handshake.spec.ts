@@ -23,12 +23,13 @@ async function meet(hostility: Hostility): Promise<MessagingEvent[]> {
   if (hostility.connectionName !== undefined) {
     broker.consume({ topology: [], queues: ['q'], prefetch: 1, onDeliveries: () => undefined }).catch(() => undefined);
   }
-  await eventually(() => hostile.treated > 0, 'the client has connected');
+  await eventually(() => hostile.treated > 0, 'the client has connected', 25_000);
   const connection = hostility.connectionName ?? 'publish';
   await eventually(
     () =>
       events.some((event) => event.type === 'connection-changed' && event.connection === connection && ended(event)),
     'the client has noticed',
+    25_000,
   );
   await broker.close();
   await hostile.close();
