@@ -27,10 +27,11 @@ const goodbyeMs = 1_000;
 /** So long a queue may be locked by what a lost connection has left behind. */
 const longestRefusalMs = 3_000;
 
-/** Somebody else consumes the queue, or has made it, exclusively. */
+/** Somebody else consumes the queue, or has made it, exclusively; a missing permission is not about its name. */
 function isHeldByOthers(error: unknown): boolean {
-  const code = replyCode(error) ?? replyCode(error instanceof Error ? error.cause : undefined);
-  return code === ReplyCode.accessRefused || code === ReplyCode.resourceLocked;
+  const reason = replyCode(error) === undefined && error instanceof Error ? error.cause : error;
+  if (replyCode(reason) === ReplyCode.resourceLocked) return true;
+  return replyCode(reason) === ReplyCode.accessRefused && !replyText(reason).includes('refused for user');
 }
 
 /** @throws PreconditionFailed the broker closes the connection over it */
