@@ -40,10 +40,10 @@ it('what a process sends costs no answer and no heartbeat of its own', async () 
   expect(await client.call('burst')).toBe('done');
   expect(on().eventsOf('send-failed')).toHaveLength(15);
 
-  // A heartbeat comes every 100 ms: without them the call would end after 200 ms.
-  const waiting = client.prepare({ callMonitorTimeout: 0.2, timeout: 10 }).call('wait');
-  const bursts = setInterval(burst, 1);
-  await expect.poll(() => client.counters.heartbeats, { timeout: 4000 }).toBeGreaterThan(4);
+  // A heartbeat comes every 500 ms: without them the call would end after 1 s.
+  const waiting = client.prepare({ callMonitorTimeout: 1, timeout: 30 }).call('wait');
+  const bursts = setInterval(burst, 10);
+  await expect.poll(() => client.counters.heartbeats, { timeout: 15_000 }).toBeGreaterThan(2);
   clearInterval(bursts);
   gate.open();
   await waiting;
