@@ -1,3 +1,4 @@
+import { PreconditionFailed } from '../../errors/delivery.errors.js';
 import { ReplyCode, replyCode, replyText } from './amqp-reply.js';
 
 /** The broker ends a connection with these over what was asked on it, but for other reasons too. */
@@ -13,42 +14,77 @@ const forgivenTimes = 2;
 /** Asking again costs the connection again, and all that is under way on it. */
 const rememberedMs = 30_000;
 
+/** Something to ask of the broker, about the exchange or queue `name`. */
+export interface ClosingRequest {
+  readonly name: string;
+  /** In words, as a key. */
+  readonly what: string;
+}
+
+/** One connection; `endedBy`: why it has ended. */
+export interface AskedConnection {
+  readonly endedBy: Error | undefined;
+}
+
 /**
  * Requests over which the broker closes the whole connection. RabbitMQ refuses so what it does not support, as 4.3 does
  * with queues that are neither durable nor exclusive. Such an end is a refusal where its words say so, or when the same
- * request is answered with it again and again.
+ * request is answered with it again and again. To blame is what was asked and not answered, not what still waited.
  */
 export class ClosingRequests {
   private readonly times = new Map<string, number>();
 
   private readonly refused = new Map<string, { text: string; until: number }>();
+  /** How many are asked and not answered. */
+  private readonly asked = new WeakMap<AskedConnection, number>();
 
-  answered(request: string): void {
-    if (this.times.size > 0) this.times.delete(request);
+  /** @throws PreconditionFailed the broker has refused it a moment ago */
+  requirePermitted({ name, what }: ClosingRequest): void {
+    const refusal = this.refused.get(what);
+    if (!refusal) return;
+    if (refusal.until > performance.now()) throw refusalFor(name, refusal.text);
+    this.refused.delete(what);
   }
 
-  /** The broker's words, where it has refused the request a moment ago. */
-  recentRefusalOf(request: string): string | undefined {
-    const refusal = this.refused.get(request);
-    if (!refusal || refusal.until > performance.now()) return refusal?.text;
-    this.refused.delete(request);
-    return undefined;
+  /** @throws PreconditionFailed the broker closes the connection over it */
+  async ask(request: ClosingRequest, connection: AskedConnection, write: () => Promise<void>): Promise<void> {
+    // It fails by itself, and has not ended anything.
+    if (connection.endedBy) return write();
+    this.count(connection, 1);
+    try {
+      await write();
+      this.count(connection, -1);
+      if (this.times.size > 0) this.times.delete(request.what);
+    } catch (error) {
+      if (connection.endedBy) this.throwIfRefused(request, connection, connection.endedBy);
+      else this.count(connection, -1);
+      throw error;
+    }
   }
 
-  /** The broker's words, if that is its answer to the request; `end`: why the connection has ended meanwhile. */
-  refusalOf(request: string, end: Error | undefined): string | undefined {
-    if (!end || !closingCodes.has(replyCode(end))) return undefined;
-    const times = (this.times.get(request) ?? 0) + 1;
-    this.times.set(request, times);
+  private count(connection: AskedConnection, difference: number): void {
+    this.asked.set(connection, (this.asked.get(connection) ?? 0) + difference);
+  }
+
+  private throwIfRefused({ name, what }: ClosingRequest, connection: AskedConnection, end: Error): void {
+    if (!closingCodes.has(replyCode(end))) return;
+    const times = (this.times.get(what) ?? 0) + 1;
+    this.times.set(what, times);
     const text = replyText(end);
-    if (times <= forgivenTimes && !finalWords.test(text)) return undefined;
-    this.refused.set(request, { text, until: performance.now() + rememberedMs });
-    return text;
+    // The words do not say which of several they are about.
+    const isMeant = this.asked.get(connection) === 1 && finalWords.test(text);
+    if (!isMeant && times <= forgivenTimes) return;
+    this.refused.set(what, { text, until: performance.now() + rememberedMs });
+    throw refusalFor(name, text, end);
   }
 }
 
+function refusalFor(name: string, text: string, cause?: Error): PreconditionFailed {
+  return new PreconditionFailed(name, `${text}${remedyFor(text)}`, { cause });
+}
+
 /** Helps where the words alone do not. */
-export function remedyFor(text: string): string {
+function remedyFor(text: string): string {
   if (!text.includes('transient_nonexcl_queues')) return '';
   return (
     '. This broker refuses queues that are neither durable nor exclusive. Set rabbitQuorumQueue (rabbit_quorum_queue) or ' +

@@ -1,4 +1,4 @@
-import { ClosedError, MessageDeliveryFailure, PreconditionFailed } from '../../errors/delivery.errors.js';
+import { ClosedError, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
 import { within } from '../../events/within.js';
 import type { BindingDeclaration, Declaration } from '../../wire/topology.js';
@@ -32,11 +32,6 @@ function isHeldByOthers(error: unknown): boolean {
   const reason = replyCode(error) === undefined && error instanceof Error ? error.cause : error;
   if (replyCode(reason) === ReplyCode.resourceLocked) return true;
   return replyCode(reason) === ReplyCode.accessRefused && !replyText(reason).includes('refused for user');
-}
-
-/** @throws PreconditionFailed the broker closes the connection over it */
-function throwRefusal(queue: string, text: string | undefined, cause?: Error): void {
-  if (text !== undefined) throw new PreconditionFailed(queue, text, { cause });
 }
 
 /** The consumers of one request: made again, under the same names and tags, as often as they are lost. */
@@ -82,6 +77,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     this.unlisten = parts.supervisor.listen({
       lineUp: () => void this.restore(),
       lineDown: (line) => (this.afterSilence ||= line.fellSilent),
+      attemptFailed: ({ host, reason, error }) => this.startHindered(`no connection to ${host}: ${reason}`, error),
     });
     void this.restore();
   }
@@ -246,16 +242,10 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
 
   private async consumeQueue(channel: ConsumeChannel, queue: string): Promise<void> {
     const { closing } = this.parts;
-    const request = `consume queue '${queue}'`;
-    throwRefusal(queue, closing.recentRefusalOf(request));
-    try {
-      await channel.consume(queue, String(this.queues.indexOf(queue) + 1), growingPatienceMs(this.unanswered));
-      closing.answered(request);
-    } catch (error) {
-      const { endedBy } = channel.line;
-      throwRefusal(queue, closing.refusalOf(request, endedBy), endedBy);
-      throw error;
-    }
+    const request = { name: queue, what: `consume queue '${queue}'` };
+    closing.requirePermitted(request);
+    const tag = String(this.queues.indexOf(queue) + 1);
+    await closing.ask(request, channel.line, () => channel.consume(queue, tag, growingPatienceMs(this.unanswered)));
   }
 
   private noteRefusal(error: unknown): void {
@@ -271,6 +261,11 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     const giveUp = (): void =>
       this.failStart(`not within ${giveUpMs} ms; ${this.lastFailure ?? 'the broker has not answered'}`);
     return setTimeout(giveUp, Math.min(giveUpMs, longestTimerMs));
+  }
+
+  private startHindered(reason: string, error: unknown): void {
+    this.lastFailure = reason;
+    if (this.request.giveUpMs === 0) this.failStart(reason, error);
   }
 
   private failStart(reason: string, cause?: unknown): void {
@@ -318,10 +313,9 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
       void this.close();
       return;
     }
-    this.lastFailure = replyText(error);
+    this.startHindered(replyText(line.endedBy ?? error), error);
     this.noteRefusal(error);
     if (this.ending) return;
-    if (this.request.giveUpMs === 0) return this.failStart(this.lastFailure, error);
     if (error instanceof NoAnswer && this.channel?.isStuck) {
       this.unanswered += 1;
       return void this.renewChannel(this.channel, this.queues, replyText(error));

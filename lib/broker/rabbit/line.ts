@@ -75,7 +75,7 @@ export class Line {
       new SpareChannel(model, this.patience),
       (declaration) => this.observer.lineDeclaredTransient(this, declaration),
       closing,
-      () => this.reason,
+      this,
     );
     this.watch = new LivenessWatch(
       {

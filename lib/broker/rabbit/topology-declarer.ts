@@ -2,7 +2,7 @@ import type { Channel } from 'amqplib';
 import { MessageDeliveryFailure, PreconditionFailed } from '../../errors/delivery.errors.js';
 import { requireNames, type Declaration, type QueueDeclaration, type Topology } from '../../wire/topology.js';
 import { ReplyCode, replyCode, replyText } from './amqp-reply.js';
-import { type ClosingRequests, remedyFor } from './closing-requests.js';
+import type { AskedConnection, ClosingRequest, ClosingRequests } from './closing-requests.js';
 import type { SpareChannel } from './spare-channel.js';
 
 /** What has a name of its own. */
@@ -21,8 +21,7 @@ export class TopologyDeclarer {
     /** Told once of each exchange and queue that was to be durable and is not. */
     private readonly onTransient: (declaration: NamedDeclaration) => void,
     private readonly closing: ClosingRequests,
-    /** Why the connection has ended. */
-    private readonly end: () => Error | undefined,
+    private readonly connection: AskedConnection,
   ) {}
 
   isDeclared(topology: Topology): boolean {
@@ -49,13 +48,10 @@ export class TopologyDeclarer {
   private async declareOne(declaration: Declaration, topology: Topology): Promise<void> {
     requireNames(declaration);
     const wanted = this.adapted(declaration, topology);
-    throwRefusal(wanted, this.closing.recentRefusalOf(nameOf(wanted)));
+    this.closing.requirePermitted(requestOf(wanted));
     try {
       await this.write(wanted);
-      this.closing.answered(nameOf(wanted));
     } catch (error) {
-      const end = this.end();
-      throwRefusal(wanted, this.closing.refusalOf(nameOf(wanted), end), end);
       const instead = await this.secondTry(declaration, wanted, error);
       if (!instead) throw refusal(wanted, error);
       await this.write(instead).catch((failure: unknown) => Promise.reject(refusal(instead, failure)));
@@ -63,7 +59,10 @@ export class TopologyDeclarer {
   }
 
   private write(declaration: Declaration): Promise<void> {
-    return this.channel.run(nameOf(declaration), (channel) => write(channel, declaration));
+    const request = requestOf(declaration);
+    return this.channel.run(request.what, (channel) =>
+      this.closing.ask(request, this.connection, () => write(channel, declaration)),
+    );
   }
 
   /** What to declare after this refusal; undefined: nothing would help. */
@@ -142,11 +141,13 @@ function tableOf(values: Readonly<Record<string, number | string>>): Record<stri
   return Object.fromEntries(encoded);
 }
 
-/** In words, for errors. */
-function nameOf(declaration: Declaration): string {
-  if (declaration.kind !== 'binding') return `declare ${declaration.kind} '${declaration.name}'`;
+function requestOf(declaration: Declaration): ClosingRequest {
+  if (declaration.kind !== 'binding') {
+    const { kind, name } = declaration;
+    return { name, what: `declare ${kind} '${name}'` };
+  }
   const { queue, exchange, routingKey } = declaration;
-  return `bind queue '${queue}' to exchange '${exchange}' by '${routingKey}'`;
+  return { name: queue, what: `bind queue '${queue}' to exchange '${exchange}' by '${routingKey}'` };
 }
 
 function isInequivalentDurable(error: unknown): boolean {
@@ -160,13 +161,6 @@ function isInequivalentDurable(error: unknown): boolean {
 function isStopped(wanted: NamedDeclaration, error: unknown): boolean {
   if (wanted.kind !== 'queue' || wanted.durable || replyCode(error) !== ReplyCode.notFound) return false;
   return replyText(error).includes('process is stopped');
-}
-
-/** @throws PreconditionFailed the broker closes the connection over it */
-function throwRefusal(wanted: Declaration, text: string | undefined, cause?: Error): void {
-  if (text === undefined) return;
-  const name = wanted.kind === 'binding' ? wanted.queue : wanted.name;
-  throw new PreconditionFailed(name, `${text}${remedyFor(text)}`, { cause });
 }
 
 function refusal(wanted: Declaration, error: unknown): unknown {

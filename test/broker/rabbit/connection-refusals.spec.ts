@@ -107,12 +107,34 @@ describe('a connection that ends over a declaration', () => {
     },
   );
 
-  it('fails a start that makes one attempt at once', async () => {
+  it('fails a start that makes one attempt at once, in the words of the broker', async () => {
     dislikes = ({ method }) => (method === 'QueueDeclare' ? passing : undefined);
     const server = new RpcServer(open(), target, [{ methods }]);
-    await expect(server.start(0)).rejects.toMatchObject({ code: 'OSLO_DELIVERY' });
+    await expect(server.start(0)).rejects.toMatchObject({
+      code: 'OSLO_DELIVERY',
+      message: expect.stringMatching(/^conductor, .*INTERNAL_ERROR/),
+    });
     expect(proxy.refused).toHaveLength(1);
     await server.close();
+  });
+
+  it('is not held against what waited behind that declaration', async () => {
+    const final = { code: 541, text: 'INTERNAL_ERROR - this feature is not permitted' };
+    dislikes = ({ method, fields }) =>
+      method === 'QueueDeclare' && String(fields.queue).includes('bad') ? final : undefined;
+    const broker = open();
+    await broker.connected();
+    const inform = (topic: string): Promise<void> =>
+      new NotifierCore(broker, { publisherId: 'compute.host1', exchange: 'nova', topics: [topic] }).info('a.b', {});
+    const listen = (topic: string): NotificationListener =>
+      new NotificationListener(broker, [{ priorities: ['info'], topics: [topic], handler: () => undefined }]);
+    const listeners = ['bad_heard', 'heard'].map(listen);
+    const outcomes = await Promise.allSettled([
+      ...['bad_said', 'said'].map(inform),
+      ...listeners.map((listener) => listener.start()),
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled']);
+    await Promise.all(listeners.map((listener) => listener.close()));
   });
 
   it('of a server that runs is asked about seldom, until it is permitted', async () => {
@@ -142,6 +164,23 @@ describe('a start that is bounded', () => {
     await expect(server.start(300)).rejects.toMatchObject({
       code: 'OSLO_DELIVERY',
       message: expect.stringContaining('not within 300 ms'),
+    });
+    await server.close();
+  });
+
+  it.each([
+    [0, /NOT_ALLOWED/],
+    [300, /not within 300 ms; .*NOT_ALLOWED/],
+  ])('(%i ms) ends when the connection that consumes is refused, and says why', async (giveUpMs, message) => {
+    let connections = 0;
+    const full = { code: 530, text: 'NOT_ALLOWED - connection limit (1) is reached' };
+    dislikes = ({ method }) => (method === 'ConnectionOpen' && ++connections > 1 ? full : undefined);
+    const broker = open();
+    await broker.connected();
+    const server = new RpcServer(broker, target, [{ methods }]);
+    await expect(server.start(giveUpMs)).rejects.toMatchObject({
+      code: 'OSLO_DELIVERY',
+      message: expect.stringMatching(message),
     });
     await server.close();
   });

@@ -27,7 +27,7 @@ function refusingOnce(error: Error) {
 
 function declarerOn(spare: unknown): TopologyDeclarer {
   const nothing = (): undefined => undefined;
-  return new TopologyDeclarer(spare as SpareChannel, nothing, new ClosingRequests(), nothing);
+  return new TopologyDeclarer(spare as SpareChannel, nothing, new ClosingRequests(), { endedBy: undefined });
 }
 
 function queue(durable: boolean): QueueDeclaration {
