@@ -192,7 +192,7 @@ export class ReplyInbox implements CallKeeper {
     this.asked = true;
     const { queue } = this;
     try {
-      this.subscription = await this.broker.consume({
+      const subscription = await this.broker.consume({
         topology: replyQueueTopology(queue, this.broker.options),
         queues: [queue],
         own: [queue],
@@ -200,9 +200,12 @@ export class ReplyInbox implements CallKeeper {
         onDeliveries: (deliveries) => this.receive(deliveries),
         onRefused: (reason) => this.replaceQueue(queue, reason),
       });
+      if (queue !== this.queue) return void subscription.close();
+      this.subscription = subscription;
       if (this.released) void this.removeQueue().catch(() => undefined);
       this.opening.ended();
     } catch (error) {
+      if (queue !== this.queue) return;
       this.asked = false;
       this.opening.ended(error);
     }

@@ -253,6 +253,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     this.refusedSince ??= performance.now();
     if (performance.now() - this.refusedSince < longestRefusalMs) return;
     guarded(this.parts.events, this.queues, () => this.request.onRefused?.(replyText(error)));
+    if (this.request.onRefused) this.failStart(replyText(error), error);
   }
 
   private boundStart(): NodeJS.Timeout | undefined {
@@ -307,7 +308,8 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
 
   private restoreFailed(line: Line, error: unknown): void {
     if (this.ending) return;
-    const refusal = this.isReady ? undefined : refusalOf(error, this.queues);
+    const isAwaited = this.request.onRefused !== undefined && isHeldByOthers(error);
+    const refusal = this.isReady || isAwaited ? undefined : refusalOf(error, this.queues);
     if (refusal) {
       this.settle.reject(refusal);
       void this.close();
