@@ -166,6 +166,8 @@ export interface ConsumeRequest {
    * takes, unless the bus refuses it.
    */
   giveUpMs?: number;
+  /** Each delivery has its verdict as soon as it is handed over, so that what others hold (`maxHeldBytes`) holds nothing up here. */
+  settledAtOnce?: boolean;
   /** Called once per tick with what arrived in it, in order; from the first on, before `consume` has resolved. Must not throw. */
   onDeliveries(deliveries: readonly Delivery[], subscription: Subscription): void;
   /** The bus has refused the queues for some seconds, as somebody else holds them: told while that lasts. */
@@ -212,8 +214,8 @@ export interface Delivery {
   readonly properties: DeliveryProperties;
   /** The bytes as they came. Parse at once and keep nothing of them: they may be a view into a larger buffer. */
   readonly body: Uint8Array;
-  /** The body has been read: its bytes are given up, whatever becomes of the message. */
-  release(): void;
+  /** The body has been read: its bytes are given up, and about `weight` bytes are held in their place until the verdict. */
+  release(weight: number): void;
   /** Milliseconds, on the clock of `performance.now()`. */
   readonly receivedAt: number;
   /** Gathered; see `Subscription.flush`. False: too late, the channel is gone and the message will come again. */

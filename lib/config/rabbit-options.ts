@@ -74,11 +74,14 @@ export interface RabbitOptions {
   maxMessageBytes?: number;
   /** Compressed bodies that become larger are rejected, in bytes. @defaultValue 8388608 (8 MiB) */
   maxInflatedBytes?: number;
-  /** Received bodies with more JSON values are rejected before they are parsed. @defaultValue 1000000 */
+  /** Received bodies with more JSON values are rejected before they are parsed. @defaultValue 1000000, in a small heap fewer */
   maxMessageValues?: number;
   /**
-   * Most bytes that were delivered and are not acknowledged yet, on one subscription. What comes above goes back to its queue, and
-   * nothing more is taken before half of it is done. @defaultValue 134217728 (128 MiB), at most a quarter of the heap
+   * Most bytes of memory that messages take which were delivered and are not acknowledged yet, on all queues together; and that
+   * requests take which run, per server. What comes above goes back to its queue, and nothing more is taken before half of
+   * it is done. One message per subscription is always taken.
+   *
+   * @defaultValue 134217728 (128 MiB), at most a quarter of the heap
    */
   maxHeldBytes?: number;
   /** Larger messages are refused before they are sent, in bytes; RabbitMQ has a limit of its own. @defaultValue 16777216 (16 MiB) */
@@ -176,7 +179,8 @@ function defaultOptions(): ResolvedRabbitOptions {
     republishUnconfirmed: true,
     maxMessageBytes: 16 * 1024 * 1024,
     maxInflatedBytes: 8 * 1024 * 1024,
-    maxMessageValues: 1_000_000,
+    // As an object takes some 64 bytes.
+    maxMessageValues: Math.min(1_000_000, heapShare(256)),
     maxHeldBytes: Math.min(128 * 1024 * 1024, heapShare(4)),
     // What we would not read ourselves.
     maxOutgoingMessageBytes: 16 * 1024 * 1024,

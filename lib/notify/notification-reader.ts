@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 import type { Delivery } from '../broker/broker.js';
 import { MalformedMessage } from '../errors/wire.errors.js';
-import { openEnvelope } from '../wire/envelope.js';
+import { weighMessage } from '../wire/envelope.js';
 import { decodeNotification } from '../wire/notification.js';
 import { LONGEST_ID } from '../wire/recent-ids.js';
 import type { RequestContext } from '../wire/request-context.js';
@@ -25,7 +25,9 @@ export class NotificationReader {
     const { integers, serializer } = this.options;
     const { contentType } = delivery.properties;
     const { maxMessageBytes: maxBytes, maxMessageValues: maxValues } = this.limits;
-    const received = decodeNotification(openEnvelope(delivery.body, { maxBytes, maxValues, integers, contentType }));
+    const limits = { maxBytes, maxValues, integers, contentType };
+    const { message, weight } = weighMessage(delivery.body, limits);
+    const received = decodeNotification(message);
     if (received.problem) throw received.problem;
     // As in Python an empty id is none.
     const ownId = received.uniqueId || received.messageId || undefined;
@@ -38,7 +40,7 @@ export class NotificationReader {
       }
     }
     const id = ownId === undefined ? digestOf(delivery.body) : boundedId(ownId);
-    delivery.release();
+    delivery.release(weight);
     return {
       delivery,
       received,

@@ -197,6 +197,7 @@ export class ReplyInbox implements CallKeeper {
         queues: [queue],
         own: [queue],
         prefetch: 0,
+        settledAtOnce: true,
         onDeliveries: (deliveries) => this.receive(deliveries),
         onRefused: (reason) => this.replaceQueue(queue, reason),
       });

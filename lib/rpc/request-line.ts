@@ -7,6 +7,8 @@ export interface HeldRequest {
   readonly delivery: Delivery;
   readonly request: IncomingRequest;
   readonly service: RpcService;
+  /** About how many bytes of memory it takes. */
+  readonly weight: number;
   /** Why it cannot be dispatched. */
   readonly problem?: Error;
 }

@@ -1,6 +1,6 @@
 import type { Delivery } from '../broker/broker.js';
 import type { IntegerReading } from '../wire/json.js';
-import { openEnvelope } from '../wire/envelope.js';
+import { weighMessage } from '../wire/envelope.js';
 import { decodeRequest } from '../wire/rpc-request.js';
 import { IncomingRequest, type DeliveryFacts } from './incoming-request.js';
 import type { HeldRequest } from './request-line.js';
@@ -20,13 +20,20 @@ export class RequestReader {
    */
   read(delivery: Delivery): HeldRequest {
     const { contentType, expirationMs } = delivery.properties;
-    const received = decodeRequest(openEnvelope(delivery.body, { ...this.limits, contentType }));
-    delivery.release();
+    const { message, weight } = weighMessage(delivery.body, { ...this.limits, contentType });
+    delivery.release(weight);
+    const received = decodeRequest(message);
     const { msgId, replyQueue, problem } = received;
     if (problem && (msgId === undefined || replyQueue === undefined)) throw problem;
     const { queue, exchange, routingKey, redelivered, receivedAt } = delivery;
     const facts: DeliveryFacts = { queue, exchange, routingKey, redelivered, receivedAt, expirationMs };
     const service = this.directory.serviceOf(facts);
-    return { delivery, service, problem, request: new IncomingRequest(received, service.originOf(facts), facts) };
+    return {
+      delivery,
+      service,
+      weight,
+      problem,
+      request: new IncomingRequest(received, service.originOf(facts), facts),
+    };
   }
 }

@@ -1,7 +1,7 @@
 import { MalformedMessage, UnsupportedEnvelope } from '../errors/wire.errors.js';
 import { isVersionCompatible } from './api-version.js';
 import { isRecord } from './is-record.js';
-import { requireBounded } from './json-bounds.js';
+import { boundedWeight } from './json-bounds.js';
 import { parseJson, type IntegerReading } from './json.js';
 import { excerptOf } from './redaction.js';
 import { shown } from './shown.js';
@@ -20,6 +20,13 @@ export interface OpenOptions {
   contentType?: string;
 }
 
+/** A message that was read. */
+export interface OpenedMessage {
+  readonly message: Record<string, unknown>;
+  /** About how many bytes of memory it takes. */
+  readonly weight: number;
+}
+
 /** Puts a message's JSON text into the envelope: JSON text again. */
 export function sealEnvelope(message: string): string {
   return JSON.stringify({ [VERSION_KEY]: ENVELOPE_VERSION, [MESSAGE_KEY]: message });
@@ -33,6 +40,16 @@ export function sealEnvelope(message: string): string {
  * @throws UnsupportedEnvelope
  */
 export function openEnvelope(body: Uint8Array, options: OpenOptions): Record<string, unknown> {
+  return weighMessage(body, options).message;
+}
+
+/**
+ * The same, for those who keep what they read.
+ *
+ * @throws MalformedMessage
+ * @throws UnsupportedEnvelope
+ */
+export function weighMessage(body: Uint8Array, options: OpenOptions): OpenedMessage {
   try {
     return readMessage(decodeBody(body, options), options);
   } catch (error) {
@@ -58,12 +75,12 @@ function isJson(contentType: string | undefined): boolean {
   return contentType?.split(';', 1)[0]?.trim().toLowerCase() === 'application/json';
 }
 
-function readMessage(text: string, { integers, maxValues = Infinity }: OpenOptions): Record<string, unknown> {
-  requireBounded(text, maxValues);
+function readMessage(text: string, { integers, maxValues = Infinity }: OpenOptions): OpenedMessage {
+  const weight = boundedWeight(text, maxValues);
   // The outer object is read without exact integers: digits inside the enclosed text are none of its own.
   const outer = asObject(parseJson(text, 'number'), 'the body');
   if (!Object.hasOwn(outer, VERSION_KEY) || !Object.hasOwn(outer, MESSAGE_KEY)) {
-    return integers === 'number' ? outer : asObject(parseJson(text, integers), 'the body');
+    return { message: integers === 'number' ? outer : asObject(parseJson(text, integers), 'the body'), weight };
   }
   const version = outer[VERSION_KEY];
   if (typeof version !== 'string' || !isVersionCompatible(version, ENVELOPE_VERSION)) {
@@ -71,8 +88,8 @@ function readMessage(text: string, { integers, maxValues = Infinity }: OpenOptio
   }
   const message = outer[MESSAGE_KEY];
   if (typeof message !== 'string') throw new MalformedMessage(`${MESSAGE_KEY} is not a string`);
-  requireBounded(message, maxValues);
-  return asObject(parseJson(message, integers), MESSAGE_KEY);
+  const innerWeight = boundedWeight(message, maxValues);
+  return { message: asObject(parseJson(message, integers), MESSAGE_KEY), weight: innerWeight };
 }
 
 function asObject(value: unknown, what: string): Record<string, unknown> {

@@ -1,21 +1,29 @@
 import { MalformedMessage } from '../errors/wire.errors.js';
 
-/** A shorter text is cheap whatever it holds. */
-const looksHarmlessUpTo = 65_536;
 /** What is less deep is read in milliseconds; a handler that walks through it recursively fails by itself. */
 const greatestDepth = 131_072;
+
+/** Most values take less; an object with keys of its own takes more. */
+const bytesPerValue = 64;
+/** Of a text whose values are not counted: common ones take less. */
+const bytesPerCharacter = 4;
 
 const [QUOTE, COMMA, BACKSLASH] = [0x22, 0x2c, 0x5c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /**
  * Looks at a text before it is parsed: millions of small values fill the memory with many times their text, and what is
- * nested deep costs whoever walks through it.
+ * nested deep costs whoever walks through it. Returns about how many bytes it takes when it is parsed.
  *
  * @throws MalformedMessage
  */
-export function requireBounded(text: string, maxValues: number): void {
-  if (text.length <= looksHarmlessUpTo) return;
+export function boundedWeight(text: string, maxValues: number): number {
+  // A shorter text can neither hold too many values, nor be nested too deep.
+  if (text.length <= Math.min(greatestDepth, maxValues)) return text.length * bytesPerCharacter;
+  return text.length + countValues(text, maxValues) * bytesPerValue;
+}
+
+function countValues(text: string, maxValues: number): number {
   let [values, depth] = [0, 0];
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
@@ -30,6 +38,7 @@ export function requireBounded(text: string, maxValues: number): void {
       depth -= 1;
     }
   }
+  return values;
 }
 
 /** Where the string that begins there ends; the last character where it does not. */

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.js';
+import { stillKept } from '../support/garbage.js';
 import { consume, declare, fill, unique, type Clients } from './clients.js';
 import { queue } from './declarations.js';
 
@@ -67,6 +69,31 @@ export function describeConsuming(clients: Clients): void {
         arrived.push((await log.takeOne()).delivery.queue);
       }
       expect(arrived).toEqual([2, 0, 1, 0, 2, 1].map((index) => queues[index]));
+    });
+
+    it('keeps nothing of a body that was read and acknowledged', async () => {
+      const broker = await clients.connect();
+      const name = unique('q');
+      const { log } = await consume(broker, [name]);
+      await fill(broker, name, 'x'.repeat(100_000));
+      const { delivery } = await log.takeOne();
+      const body = new WeakRef(delivery.body);
+      delivery.release(100_000);
+      expect(delivery.body).toHaveLength(0);
+      expect(delivery.ack()).toBe(true);
+      await eventually(async () => (await stillKept([body])) === 0);
+      expect(delivery.queue).toBe(name);
+    });
+
+    it('a body that was read comes again whole when it goes back', async () => {
+      const broker = await clients.connect();
+      const name = unique('q');
+      const { log } = await consume(broker, [name]);
+      await fill(broker, name, 'text');
+      const { delivery } = await log.takeOne();
+      delivery.release(4);
+      delivery.reject(true);
+      expect(await log.takeTexts(1)).toEqual(['text']);
     });
 
     it('tells when a message was received', async () => {

@@ -145,10 +145,11 @@ export class MemoryChannel implements ConsumerChannel, DeliveryChannel {
 function apply(verdicts: readonly Verdict[]): void {
   const queues = new Set<MemoryQueue>();
   for (const { delivery, requeue } of verdicts) {
-    const { consumer, queued } = delivery;
-    if (!consumer.release(queued)) continue;
-    if (requeue) consumer.queue.putBack([queued]);
-    queues.add(consumer.queue);
+    const { queue } = delivery.consumer;
+    const queued = delivery.settle();
+    if (!queued) continue;
+    if (requeue) queue.putBack([queued]);
+    queues.add(queue);
   }
   for (const queue of queues) queue.serve();
 }

@@ -15,18 +15,29 @@ export interface SentMessage {
   redelivered: boolean;
 }
 
+const nothing = new Uint8Array(0);
+
 /** A message that has come by one consumer. */
 export class MemoryDelivery implements Delivery {
   readonly consumer: MemoryConsumer;
-  readonly queued: QueuedMessage;
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly properties: DeliveryProperties;
   readonly redelivered: boolean;
   readonly receivedAt = performance.now();
+  body: Uint8Array;
+  private queued: QueuedMessage | undefined;
 
   constructor(
     { consumer, message, redelivered }: SentMessage,
     private readonly channel: DeliveryChannel,
   ) {
+    const { body, exchange, routingKey, properties } = message.message;
     this.consumer = consumer;
+    this.exchange = exchange;
+    this.routingKey = routingKey;
+    this.properties = properties;
+    this.body = body;
     this.queued = message;
     this.redelivered = redelivered;
   }
@@ -35,24 +46,17 @@ export class MemoryDelivery implements Delivery {
     return this.consumer.queue.name;
   }
 
-  get exchange(): string {
-    return this.queued.message.exchange;
+  /** The bus keeps the bytes until the verdict. */
+  release(): void {
+    this.body = nothing;
   }
 
-  get routingKey(): string {
-    return this.queued.message.routingKey;
+  /** Ends the responsibility of its consumer, and keeps nothing of the message; undefined where it had ended before. */
+  settle(): QueuedMessage | undefined {
+    const { queued } = this;
+    this.queued = undefined;
+    return queued && this.consumer.release(queued) ? queued : undefined;
   }
-
-  get properties(): DeliveryProperties {
-    return this.queued.message.properties;
-  }
-
-  get body(): Uint8Array {
-    return this.queued.message.body;
-  }
-
-  /** The bus keeps it until it is acknowledged, in this process. */
-  release(): void {}
 
   ack(): boolean {
     return this.channel.ack(this);

@@ -27,6 +27,10 @@ export class AckLedger {
     return true;
   }
 
+  isHeld(tag: number): boolean {
+    return this.held.has(tag);
+  }
+
   /** False if it had a verdict before. */
   ack(tag: number): boolean {
     if (!this.held.delete(tag)) return false;

@@ -1,11 +1,11 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
-import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { within } from '../../events/within.js';
 import { tagged, written } from './verdict-frames.js';
 import { AckLedger } from './ack-ledger.js';
 import { answeredInTime, isAnswered, whileMoving } from './answered-in-time.js';
 import { type BodyLimits, readBody, UnreadableBody } from './body-reader.js';
+import { type HeldBudget, HeldMessages } from './held-messages.js';
 import type { Line } from './line.js';
 import { openedInTime } from './opened-in-time.js';
 import { type DeliveryChannel, RabbitDelivery } from './rabbit-delivery.js';
@@ -24,7 +24,10 @@ export interface ConsumeChannelObserver {
   channelLost(channel: ConsumeChannel, error: Error | undefined): void;
 }
 
-export type ConsumeLimits = BodyLimits & Pick<ResolvedRabbitOptions, 'maxHeldBytes'>;
+export interface ConsumeLimits {
+  readonly body: BodyLimits;
+  readonly held: HeldBudget;
+}
 
 /** How long the broker's answer to a good-bye is waited for. */
 const goodbyeMs = 1_000;
@@ -38,10 +41,8 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
   private readonly counts = new Map<string, number>();
   private arrived: RabbitDelivery[] = [];
   private unsettled = 0;
-  /** Bytes of each delivery without a verdict, by its tag. */
-  private readonly sizes = new Map<number, number>();
-  private heldBytes = 0;
-  private full = false;
+  private readonly holding: HeldMessages;
+  private prefetchCount = 0;
   private deliveries = 0;
   private alive = true;
   private leaving = false;
@@ -57,6 +58,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     private readonly events: EventChannel,
     private readonly limits: ConsumeLimits,
   ) {
+    this.holding = new HeldMessages(limits.held, () => observer.roomy(this));
     channel.on('error', (error) => (this.error ??= error));
     channel.on('close', () => this.closed());
   }
@@ -87,7 +89,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
 
   /** Takes nothing more until there is room. */
   get isFull(): boolean {
-    return this.alive && this.full;
+    return this.alive && this.holding.isFull;
   }
 
   get held(): number {
@@ -102,17 +104,37 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     return this.alive && this.answered.has(queue) && this.consumers.has(queue);
   }
 
+  /** The broker has agreed to consumers of them all, whatever became of those. */
+  hasConsumed(queues: readonly string[]): boolean {
+    return queues.every((queue) => this.answered.has(queue));
+  }
+
   /**
    * @throws NoAnswer the channel serves nothing any more, until that comes
    */
   async prefetch(count: number): Promise<void> {
+    this.prefetchCount = count;
     await this.inTime(this.channel.prefetch(count, false), 'prefetch', Infinity);
   }
 
+  /** For consumers from now on: as many as fit, of those that were wanted. False: as many as before. */
+  refit(wanted: number): boolean {
+    const fitting = this.holding.fitting(wanted);
+    if (!this.alive || fitting === this.prefetchCount) return false;
+    // One that is not answered is noticed with the next consumer.
+    this.prefetch(fitting).catch(() => undefined);
+    return true;
+  }
+
+  /** Whether it takes less at a time than was wanted, though that would fit by now. */
+  mayTakeMore(wanted: number): boolean {
+    return this.prefetchCount !== wanted && !this.isFull && this.refit(wanted);
+  }
+
   /** Whether the broker still serves this very channel; asked by what changes nothing for consumers that are there. */
-  answers(prefetch: number): Promise<boolean> {
+  answers(): Promise<boolean> {
     return isAnswered(
-      this.channel.prefetch(prefetch, false),
+      this.channel.prefetch(this.prefetchCount, false),
       whileMoving(() => this.deliveries, this.line.patience),
     );
   }
@@ -166,6 +188,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     this.flush();
     this.arrived = [];
     this.alive = false;
+    this.holding.giveAllBack();
     // amqplib waits for an answer that a connection which ends in between never gives.
     await within(goodbyeMs, this.sayGoodbye());
   }
@@ -178,7 +201,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     if (!this.alive) return this.tooLate(delivery);
     if (!this.ledger.ack(delivery.deliveryTag)) return true;
     this.unsettled -= 1;
-    this.letsGo(delivery.deliveryTag);
+    this.holding.drop(delivery.deliveryTag);
     this.flushing ??= setImmediate(() => this.flush());
     return true;
   }
@@ -187,6 +210,10 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     if (!this.alive) return this.tooLate(delivery);
     this.rejectTag(delivery.deliveryTag, requeue);
     return true;
+  }
+
+  holds({ deliveryTag }: RabbitDelivery, bytes: number): void {
+    if (this.alive && this.ledger.isHeld(deliveryTag)) this.holding.hold(deliveryTag, bytes);
   }
 
   flush(): void {
@@ -202,7 +229,8 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     this.flush();
     if (!this.ledger.reject(deliveryTag)) return;
     this.unsettled -= 1;
-    this.letsGo(deliveryTag);
+    if (requeue) this.holding.giveBack(deliveryTag);
+    else this.holding.drop(deliveryTag);
     written(() => this.channel.reject(tagged(deliveryTag), requeue));
   }
 
@@ -220,45 +248,28 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     this.unsettled += 1;
     this.deliveries += 1;
     this.counts.set(queue, this.delivered(queue) + 1);
-    if (this.isTooMuch(message)) return;
+    if (this.isTooMuch(message, queue)) return;
     const delivery = this.readable(queue, message);
     if (!delivery) return;
-    this.holds(delivery);
+    this.holding.hold(deliveryTag, delivery.body.length);
     this.arrived.push(delivery);
     if (this.arrived.length === 1) process.nextTick(() => this.handOver());
   }
 
-  /** One message is always taken, however large; others go back while too much is held. */
-  private isTooMuch({ fields, content }: ConsumeMessage): boolean {
-    if (this.heldBytes === 0 || this.heldBytes + content.length <= this.limits.maxHeldBytes) return false;
+  /** It goes back, unread, while too much is held. */
+  private isTooMuch({ fields, content }: ConsumeMessage, queue: string): boolean {
+    const { isFull } = this.holding;
+    if (!this.holding.refuses(content.length)) return false;
+    if (!fields.redelivered) this.limits.held.noteReturned(markOf(queue, content));
     this.rejectTag(fields.deliveryTag, true);
-    if (this.full) return true;
-    this.full = true;
-    this.observer.overfull(this);
+    if (!isFull) this.observer.overfull(this);
     return true;
-  }
-
-  private holds({ deliveryTag, body }: RabbitDelivery): void {
-    this.sizes.set(deliveryTag, body.length);
-    this.heldBytes += body.length;
-  }
-
-  private letsGo(deliveryTag: number): void {
-    const bytes = this.sizes.get(deliveryTag);
-    if (bytes === undefined) return;
-    this.sizes.delete(deliveryTag);
-    this.heldBytes -= bytes;
-    if (!this.full || this.heldBytes > this.limits.maxHeldBytes / 2) return;
-    this.full = false;
-    this.observer.roomy(this);
   }
 
   private readable(queue: string, message: ConsumeMessage): RabbitDelivery | undefined {
     try {
-      const body = readBody(message.content, message.properties.headers ?? {}, this.limits);
-      if (message.fields.redelivered && body.length > this.limits.maxMessageBytes / 2) {
-        throw new UnreadableBody(`${body.length} bytes, delivered once more: it may have ended whoever had it before`);
-      }
+      const body = readBody(message.content, message.properties.headers ?? {}, this.limits.body);
+      if (isHuge(message.content, body, this.limits.body)) this.requireHarmless(queue, message, body);
       return new RabbitDelivery(queue, message, body, performance.now(), this);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -267,6 +278,15 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
       this.events.emit({ type: 'message-rejected', level: 'warn', message: text, queue, error });
       return undefined;
     }
+  }
+
+  /** What went back from this process, read or unread, has not ended it. */
+  private requireHarmless(queue: string, { fields, content }: ConsumeMessage, body: Buffer): void {
+    const mark = markOf(queue, content);
+    if (fields.redelivered && !this.limits.held.wasReturned(mark)) {
+      throw new UnreadableBody(`${body.length} bytes, delivered once more: it may have ended whoever had it before`);
+    }
+    this.holding.mark(fields.deliveryTag, mark);
   }
 
   private handOver(): void {
@@ -282,6 +302,7 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     clearImmediate(this.flushing);
     this.arrived = [];
     this.consumers.clear();
+    this.holding.giveAllBack();
     this.observer.channelLost(this, this.error);
   }
 
@@ -294,4 +315,15 @@ export class ConsumeChannel implements DeliveryChannel, DeliverySource {
     }
     return false;
   }
+}
+
+/** More than half of what may come. */
+function isHuge(content: Buffer, body: Buffer, { maxMessageBytes, maxInflatedBytes }: BodyLimits): boolean {
+  return content.length > maxMessageBytes / 2 || (body !== content && body.length > maxInflatedBytes / 2);
+}
+
+/** Recognises a message that comes again; ids are near its end. */
+function markOf(queue: string, content: Buffer): string {
+  const ends = [content.subarray(0, 64), content.subarray(-256)].map((part) => part.toString('latin1'));
+  return [queue, content.length, ...ends].join(' ');
 }

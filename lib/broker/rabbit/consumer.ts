@@ -14,6 +14,7 @@ import { ConsumerLosses } from './consumer-losses.js';
 import { deafQueues } from './deaf-queues.js';
 import { guarded } from './guarded-callback.js';
 import { endGhosts, endGhostsFirst, withCountedConsumers } from './ghost-consumers.js';
+import { HeldBudget } from './held-messages.js';
 import type { Line } from './line.js';
 import { RestoreTimer } from './restore-timer.js';
 import { SecondLook } from './second-look.js';
@@ -44,6 +45,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   private readonly silence = new SilentQueues();
   private readonly losses: ConsumerLosses;
   private readonly own: readonly string[];
+  private readonly unbounded = new HeldBudget(Infinity);
   private readonly unlisten: () => void;
   private channel: ConsumeChannel | undefined;
   private working = false;
@@ -125,7 +127,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     if (this.working || this.ending || channel?.isFull) return;
     if (!this.consuming || !channel) return this.timer.unlessSet();
     const isOutdated = (): boolean => this.working || !this.consuming || this.attempts !== attempts;
-    const answers = await channel.answers(this.request.prefetch);
+    const answers = await channel.answers();
     if (isOutdated()) return;
     // A new channel alone would leave its consumers behind, with their share of what comes.
     if (!answers) return channel.line.giveUp('the broker does not answer on the channel that consumes');
@@ -134,10 +136,14 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     if (silent.length > 0) return this.renewChannel(channel, silent, 'messages wait and none is delivered');
     await endGhosts(channel.line, this.own, this.parts.inspector);
     if (isOutdated()) return;
+    if (channel.mayTakeMore(this.request.prefetch)) return this.consumeAnew(channel);
     if (forgotten.length === 0) return this.renewal.now();
-    const goodbyes = forgotten.map((queue) => channel.forget(queue));
     this.losses.report(forgotten, 'the broker does not know our consumers any more');
-    await within(goodbyeMs, Promise.all(goodbyes));
+    await this.consumeAnew(channel, forgotten);
+  }
+
+  private async consumeAnew(channel: ConsumeChannel, queues = this.queues): Promise<void> {
+    await within(goodbyeMs, Promise.all(queues.map((queue) => channel.forget(queue))));
     if (!this.ending) this.timer.soon();
   }
 
@@ -164,12 +170,14 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   /** Takes nothing more until there is room; the broker keeps it. */
   overfull(channel: ConsumeChannel): void {
     if (this.channel !== channel || this.ending) return;
-    this.losses.report(this.queues, `more than ${this.parts.limits.maxHeldBytes} bytes are held (maxHeldBytes)`);
+    this.losses.report(this.queues, 'more bytes are held than may be (maxHeldBytes)');
     void channel.cancel();
   }
 
   roomy(channel: ConsumeChannel): void {
-    if (this.channel === channel && !this.ending) this.timer.soon();
+    if (this.channel !== channel || this.ending) return;
+    channel.refit(this.request.prefetch);
+    this.timer.soon();
   }
 
   channelLost(channel: ConsumeChannel, error: Error | undefined): void {
@@ -235,7 +243,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     if (this.ending) return;
     await this.declare(line);
     for (const queue of this.missing) {
-      if (this.ending) return;
+      if (this.ending || channel.isFull) return;
       await this.consumeQueue(channel, queue);
     }
   }
@@ -281,7 +289,8 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   }
 
   private async openChannel(line: Line): Promise<ConsumeChannel> {
-    const { events, limits } = this.parts;
+    const { events } = this.parts;
+    const limits = this.request.settledAtOnce ? { ...this.parts.limits, held: this.unbounded } : this.parts.limits;
     const channel = await ConsumeChannel.open(line, this, events, limits);
     // The end of a line may have been told before anybody listened to this channel.
     if (!line.alive) throw new Error('the connection has ended');
@@ -294,7 +303,9 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   }
 
   private restored(): void {
-    if (this.missing.length > 0) return this.timer.soon();
+    // One that is full already has begun, too.
+    const hasPaused = this.channel?.isFull && this.channel.hasConsumed(this.queues);
+    if (this.missing.length > 0 && !hasPaused) return this.timer.soon();
     this.timer.succeeded();
     this.unanswered = 0;
     this.refusedSince = undefined;
@@ -303,7 +314,7 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
       clearTimeout(this.startTimer);
       this.settle.resolve();
     }
-    this.losses.restored();
+    if (!hasPaused) this.losses.restored();
   }
 
   private restoreFailed(line: Line, error: unknown): void {

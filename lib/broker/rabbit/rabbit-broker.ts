@@ -17,6 +17,7 @@ import { ConsumerCheck } from './consumer-check.js';
 import { EventLoopWatch } from './event-loop-watch.js';
 import { FirstConnection } from './first-connection.js';
 import { type BrokerHost, HostRotation } from './host-rotation.js';
+import { HeldBudget } from './held-messages.js';
 import type { Line } from './line.js';
 import { Publisher } from './publisher.js';
 import { QueueInspector } from './queue-inspector.js';
@@ -45,6 +46,7 @@ export class RabbitBroker implements Broker {
   private readonly inspector = new QueueInspector();
   private readonly closingRequests = new ClosingRequests();
   private readonly consumers = new Set<Consumer>();
+  private readonly held: HeldBudget;
   private readonly check: ConsumerCheck;
   private readonly eventLoop: EventLoopWatch;
   private ended = false;
@@ -58,6 +60,7 @@ export class RabbitBroker implements Broker {
   ) {
     this.#transportUrl = transportUrl;
     this.url = transportUrl.masked;
+    this.held = new HeldBudget(options.maxHeldBytes);
     const unreachable = new Set<BrokerHost>();
     this.publishing = this.supervisor('publish', unreachable);
     this.consuming = this.supervisor('consume', unreachable, this.publishing);
@@ -119,7 +122,7 @@ export class RabbitBroker implements Broker {
       events: this.events,
       inspector: this.inspector,
       closing: this.closingRequests,
-      limits: this.options,
+      limits: { body: this.options, held: this.held },
       onEnded: () => void this.consumers.delete(consumer),
     });
     this.consumers.add(consumer);

@@ -5,6 +5,8 @@ import type { Delivery, DeliveryProperties } from '../broker.js';
 export interface DeliveryChannel {
   ack(delivery: RabbitDelivery): boolean;
   reject(delivery: RabbitDelivery, requeue: boolean): boolean;
+  /** So many bytes are held for it from now on. */
+  holds(delivery: RabbitDelivery, bytes: number): void;
 }
 
 const nothing = new Uint8Array(0);
@@ -33,8 +35,9 @@ export class RabbitDelivery implements Delivery {
     this.properties = propertiesOf(properties);
   }
 
-  release(): void {
+  release(weight: number): void {
     this.body = nothing;
+    this.channel.holds(this, weight);
   }
 
   ack(): boolean {

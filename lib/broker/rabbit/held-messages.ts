@@ -1,0 +1,129 @@
+/** What is smaller is not counted: the prefetch bounds it. */
+const countedFromBytes = 4_096;
+
+/** As many messages that went back are recognised. */
+const mostReturned = 1_000;
+
+/** AMQP's number for a prefetch has 16 bits. */
+const greatestPrefetch = 65_535;
+
+/** What all consumers of a broker may hold together, in bytes. */
+export class HeldBudget {
+  private held = 0;
+  private readonly waiting = new Set<() => void>();
+  private readonly returned = new Set<string>();
+
+  constructor(private readonly limit: number) {}
+
+  get free(): number {
+    return this.limit - this.held;
+  }
+
+  /** Negative for what is held no longer. */
+  add(bytes: number): void {
+    this.held += bytes;
+    if (bytes >= 0 || this.held > this.limit / 2) return;
+    const waiting = [...this.waiting];
+    this.waiting.clear();
+    for (const resume of waiting) resume();
+  }
+
+  /** Calls `resume` once half of it is free. Returns what ends the wait. */
+  whenRoomy(resume: () => void): () => void {
+    this.waiting.add(resume);
+    return () => void this.waiting.delete(resume);
+  }
+
+  /** It went back without having done harm: that it comes again is no bad sign. */
+  noteReturned(message: string): void {
+    this.returned.add(message);
+    if (this.returned.size > mostReturned) this.returned.delete(this.returned.values().next().value!);
+  }
+
+  /** True once for what went back from here. */
+  wasReturned(message: string): boolean {
+    return this.returned.delete(message);
+  }
+}
+
+/**
+ * How much the deliveries of one channel hold that have no verdict.
+ *
+ * One is always taken, however large: whoever holds nothing waits for nobody. From the first one on that is too much nothing is
+ * taken, not even what would fit, so that the order stays as it was.
+ */
+export class HeldMessages {
+  /** Bytes by delivery tag. */
+  private readonly weights = new Map<number, number>();
+  /** How huge ones are recognised when they come again, by delivery tag. */
+  private readonly marks = new Map<number, string>();
+  private largest = 0;
+  private stopWaiting: (() => void) | undefined;
+
+  constructor(
+    private readonly budget: HeldBudget,
+    private readonly onRoomy: () => void,
+  ) {}
+
+  /** Takes nothing more until there is room. */
+  get isFull(): boolean {
+    return this.stopWaiting !== undefined;
+  }
+
+  /** Whether a message is one too many. */
+  refuses(bytes: number): boolean {
+    this.largest = Math.max(this.largest, bytes);
+    if (this.isFull) return true;
+    if (this.weights.size === 0 || bytes <= this.budget.free) return false;
+    this.stopWaiting = this.budget.whenRoomy(() => this.resume());
+    return true;
+  }
+
+  /** Again for what takes another number of bytes by now. */
+  hold(deliveryTag: number, bytes: number): void {
+    const before = this.weights.get(deliveryTag) ?? 0;
+    if (bytes < countedFromBytes && before === 0) return;
+    this.largest = Math.max(this.largest, bytes);
+    this.weights.set(deliveryTag, bytes);
+    this.budget.add(bytes - before);
+  }
+
+  mark(deliveryTag: number, mark: string): void {
+    this.marks.set(deliveryTag, mark);
+  }
+
+  drop(deliveryTag: number): void {
+    this.marks.delete(deliveryTag);
+    const bytes = this.weights.get(deliveryTag);
+    if (bytes === undefined) return;
+    this.weights.delete(deliveryTag);
+    this.budget.add(-bytes);
+    if (this.isFull && this.weights.size === 0) this.resume();
+  }
+
+  /** It will be delivered again. */
+  giveBack(deliveryTag: number): void {
+    const mark = this.marks.get(deliveryTag);
+    if (mark !== undefined) this.budget.noteReturned(mark);
+    this.drop(deliveryTag);
+  }
+
+  giveAllBack(): void {
+    this.stopWaiting?.();
+    this.stopWaiting = undefined;
+    for (const deliveryTag of new Set([...this.weights.keys(), ...this.marks.keys()])) this.giveBack(deliveryTag);
+  }
+
+  /** How many at a time fit, as large as they have been since this was asked the last time; 0: without limit. */
+  fitting(prefetch: number): number {
+    const most = Math.max(1, Math.floor(this.budget.free / 2 / this.largest));
+    this.largest = 0;
+    return most > greatestPrefetch ? prefetch : Math.min(prefetch || Infinity, most);
+  }
+
+  private resume(): void {
+    this.stopWaiting?.();
+    this.stopWaiting = undefined;
+    this.onRoomy();
+  }
+}
