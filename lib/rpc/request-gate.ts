@@ -46,6 +46,8 @@ export class RequestGate {
   };
   private readonly line = new RequestLine();
   private readonly running = new Set<HeldRequest>();
+  /** Bytes of memory that what runs has come with. */
+  private runningWeight = 0;
   private readonly saturation = new SaturationWatch((saturated) => this.reportSaturated(saturated));
   private passing: NodeJS.Immediate | undefined;
   /** When a call that must wait for room has expired. */
@@ -60,6 +62,8 @@ export class RequestGate {
     private readonly reader: RequestReader,
     private readonly runner: RequestRunner,
     private readonly events: EventChannel,
+    /** What runs may have come with so many bytes together; one request may always run. */
+    private readonly maxWeight: number,
   ) {}
 
   /** A message was not understood, here or before it came here. */
@@ -155,6 +159,7 @@ export class RequestGate {
       this.line.shift();
       if (!this.take(held)) continue;
       this.running.add(held);
+      this.runningWeight += held.weight;
       taken.push(held);
     }
     if (this.running.size < this.slots) this.saturation.free();
@@ -164,10 +169,11 @@ export class RequestGate {
   }
 
   /**
-   * A call stays with the broker while its answer could not leave, until its caller has given up. Casts in front of it go on:
-   * under an alarm they are what empties the broker.
+   * While what runs is heavy enough, nothing more is taken. A call stays with the broker also while its answer could not leave,
+   * until its caller has given up. Casts in front of it go on: under an alarm they are what empties the broker.
    */
-  private mustWait({ request }: HeldRequest): boolean {
+  private mustWait({ request, weight }: HeldRequest): boolean {
+    if (this.running.size > 0 && this.runningWeight + weight > this.maxWeight) return true;
     const { backlog } = this.runner.replies;
     if (!request.isCall || backlog.hasRoom) return false;
     const { remainingMs = Infinity } = request;
@@ -189,7 +195,7 @@ export class RequestGate {
 
   private putBack(held: HeldRequest): void {
     const { request, service } = held;
-    this.running.delete(held);
+    this.leave(held);
     if (request.uniqueId !== undefined) service.seen.delete(request.uniqueId);
   }
 
@@ -209,8 +215,13 @@ export class RequestGate {
     this.runner.run(held, () => this.finished(held));
   }
 
-  private finished(held: HeldRequest): void {
+  private leave(held: HeldRequest): void {
     this.running.delete(held);
+    this.runningWeight -= held.weight;
+  }
+
+  private finished(held: HeldRequest): void {
+    this.leave(held);
     if (this.line.length > 0) return this.passSoon();
     this.saturation.free();
     this.wakeIfEmpty();

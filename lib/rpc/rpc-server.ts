@@ -83,6 +83,7 @@ export class RpcServer {
       new RequestReader(this.directory, limits),
       this.runner,
       this.events,
+      broker.options.maxHeldBytes,
     );
     this.events.watch((event) => {
       if (event.type === 'message-rejected' && this.queues.includes(event.queue)) this.gate.noteRejected();

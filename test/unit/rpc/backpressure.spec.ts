@@ -27,3 +27,29 @@ it('a server whose answers do not leave takes no more calls, and goes on when th
   confirmed.open();
   expect(await Promise.all([first, ...calls])).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
+
+it('what runs may take only so much memory together; what waits keeps its order', async () => {
+  const broker = on().broker({ maxHeldBytes: 500_000 });
+  const runs: string[] = [];
+  const gates = new Map(['a', 'b', 'c', 'small'].map((name) => [name, new Gate()]));
+  const hold = async ({ name }: { name: string }): Promise<string> => {
+    runs.push(name);
+    await gates.get(name)!.opened;
+    return name;
+  };
+  const server = on().server([{ methods: { hold } }], {}, undefined, broker);
+  await server.start();
+  const client = on().client();
+  const filling = 'x'.repeat(100_000);
+  const calls = ['a', 'b', 'small', 'c'].map((name) =>
+    client.call('hold', name === 'small' ? { name } : { name, filling }),
+  );
+  await eventually(() => runs.length === 1);
+  for (let n = 0; n < 5; n += 1) await broker.inspectQueue('conductor');
+  expect(runs).toEqual(['a']);
+  gates.get('a')!.open();
+  await eventually(() => runs.length === 3);
+  expect(runs).toEqual(['a', 'b', 'small']);
+  for (const gate of gates.values()) gate.open();
+  expect(await Promise.all(calls)).toEqual(['a', 'b', 'small', 'c']);
+});
