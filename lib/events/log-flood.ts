@@ -4,9 +4,6 @@ import type { MessagingEvent } from './messaging-event.js';
 const linesPerInterval = 10;
 const intervalMs = 10_000;
 
-/** What an application itself throws is its own; connections pause before they are tried again. */
-const neverMany: ReadonlySet<MessagingEvent['type']> = new Set(['connection-changed', 'handler-failed']);
-
 interface Kind {
   /** On the clock of `performance.now()`. */
   since: number;
@@ -28,7 +25,7 @@ export class LogFlood {
 
   /** Whether the event is to be written by itself. */
   admits(event: MessagingEvent): boolean {
-    if (event.level === 'debug' || event.level === 'log' || neverMany.has(event.type)) return true;
+    if (isNeverMany(event)) return true;
     const name = kindOf(event);
     const kind = this.kindNow(name);
     kind.lines += 1;
@@ -52,6 +49,12 @@ export class LogFlood {
     this.kinds.delete(name);
     this.write(`${held} more of ${name} in ${intervalMs / 1000} s, the last: ${message}`);
   }
+}
+
+/** Connections pause before they are tried again, and what an application itself throws is its own; who calls what is not there is not. */
+function isNeverMany({ level, type }: MessagingEvent): boolean {
+  if (level === 'debug' || level === 'log' || type === 'connection-changed') return true;
+  return type === 'handler-failed' && level === 'error';
 }
 
 function kindOf(event: MessagingEvent): string {

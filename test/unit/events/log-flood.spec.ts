@@ -30,3 +30,10 @@ it('failures of handlers are all written: each is the application’s own', () =
   const failed = { type: 'handler-failed', level: 'error', message: 'no', method: 'm', isCall: true, expected: false };
   for (let n = 0; n < 100; n++) expect(flood.admits(failed as MessagingEvent)).toBe(true);
 });
+
+it('requests that reach no handler are as many as a peer likes', () => {
+  const flood = new LogFlood(() => undefined);
+  const failed = { type: 'handler-failed', level: 'warn', message: 'no', method: 'm', isCall: true, expected: false };
+  const admitted = Array.from({ length: 100 }, () => flood.admits(failed as MessagingEvent));
+  expect(admitted.filter(Boolean)).toHaveLength(10);
+});
