@@ -138,8 +138,9 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
     if (isOutdated()) return;
     if (channel.mayTakeMore(this.request.prefetch)) return this.consumeAnew(channel);
     if (forgotten.length === 0) return this.renewal.now();
+    const consumed = this.consumeAnew(channel, forgotten);
     this.losses.report(forgotten, 'the broker does not know our consumers any more');
-    await this.consumeAnew(channel, forgotten);
+    await consumed;
   }
 
   private async consumeAnew(channel: ConsumeChannel, queues = this.queues): Promise<void> {
@@ -170,8 +171,8 @@ export class Consumer implements CheckedConsumer, Subscription, ConsumeChannelOb
   /** Takes nothing more until there is room; the broker keeps it. */
   overfull(channel: ConsumeChannel): void {
     if (this.channel !== channel || this.ending) return;
-    this.losses.report(this.queues, 'more bytes are held than may be (maxHeldBytes)');
     void channel.cancel();
+    this.losses.report(this.queues, 'more bytes are held than may be (maxHeldBytes)');
   }
 
   roomy(channel: ConsumeChannel): void {
