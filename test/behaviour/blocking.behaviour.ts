@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Broker, Delivery } from '../../lib/broker/broker.js';
+import type { Broker, Delivery } from '../../lib/index.js';
 import { eventually } from '../support/eventually.js';
 import type { FaultyBus } from './bus-under-test.js';
 import { consume, fill, unique, type Clients } from './clients.js';

@@ -1,5 +1,4 @@
-import type { Broker } from '../../lib/broker/broker.js';
-import type { RabbitOptions } from '../../lib/config/rabbit-options.js';
+import type { Broker, RabbitOptions } from '../../lib/index.js';
 
 /** What the behaviour suite needs of a bus. */
 export interface BusUnderTest {

@@ -1,9 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach } from 'vitest';
-import type { Broker, ConsumeRequest, Subscription } from '../../lib/broker/broker.js';
-import type { RabbitOptions } from '../../lib/config/rabbit-options.js';
-import type { MessagingEvent } from '../../lib/events/messaging-event.js';
-import type { Topology } from '../../lib/wire/topology.js';
+import type { Broker, ConsumeRequest, MessagingEvent, RabbitOptions, Subscription, Topology } from '../../lib/index.js';
 import type { BusUnderTest } from './bus-under-test.js';
 import { DeliveryLog } from './delivery-log.js';
 import { queue } from './declarations.js';

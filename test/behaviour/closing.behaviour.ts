@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ClosedError, MessageDeliveryFailure } from '../../lib/errors/delivery.errors.js';
+import { ClosedError, MessageDeliveryFailure } from '../../lib/index.js';
 import { consume, declare, fill, unique, type Clients } from './clients.js';
 import { binding, exchange, queue } from './declarations.js';
 

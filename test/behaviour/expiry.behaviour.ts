@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Broker } from '../../lib/broker/broker.js';
-import { MessageUndeliverable } from '../../lib/errors/delivery.errors.js';
-import type { QueueDeclaration } from '../../lib/wire/topology.js';
+import { type Broker, MessageUndeliverable, type QueueDeclaration } from '../../lib/index.js';
 import { eventually } from '../support/eventually.js';
 import { consume, declare, fill, unique, type Clients } from './clients.js';
 import { queue } from './declarations.js';

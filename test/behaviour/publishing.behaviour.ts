@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { MessagePurpose } from '../../lib/broker/broker.js';
-import { MessageDeliveryFailure, MessageUndeliverable, PreconditionFailed } from '../../lib/errors/delivery.errors.js';
+import {
+  MessageDeliveryFailure,
+  type MessagePurpose,
+  MessageUndeliverable,
+  PreconditionFailed,
+} from '../../lib/index.js';
 import { consume, declare, fill, unique, type Clients } from './clients.js';
 import { binding, exchange, queue } from './declarations.js';
 

@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { InvalidTarget } from '../../lib/errors/configuration.errors.js';
-import { PreconditionFailed } from '../../lib/errors/delivery.errors.js';
-import type { Declaration } from '../../lib/wire/topology.js';
+import { type Declaration, InvalidTarget, PreconditionFailed } from '../../lib/index.js';
 import { consume, declare, fill, unique, type Clients } from './clients.js';
 import { binding, exchange, queue } from './declarations.js';
 

@@ -1,4 +1,4 @@
-import { createBroker } from '../../lib/broker/connect-broker.js';
+import { createBroker } from '../../lib/index.js';
 import { describeBroker } from '../behaviour/broker-behaviour.js';
 import { useVhost } from '../support/rabbit.js';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
-import { createBroker } from '../../lib/broker/connect-broker.js';
+import { createBroker } from '../../lib/index.js';
 import { describeFaults } from '../behaviour/broker-faults.js';
 import { AmqpProxy } from '../support/amqp-proxy.js';
 import { eventually } from '../support/eventually.js';

@@ -3,16 +3,18 @@ import { NestFactory } from '@nestjs/core';
 import { Ctx, MessagePattern, type MicroserviceOptions, Payload } from '@nestjs/microservices';
 import amqp from 'amqplib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { OsloMessagingError } from '../../lib/errors/oslo-messaging.error.js';
-import { connectBroker } from '../../lib/broker/connect-broker.js';
-import { OnNotification } from '../../lib/nest/on-notification.decorator.js';
-import { NotificationModule } from '../../lib/nest/notification.module.js';
-import { Notifier } from '../../lib/nest/notifier.js';
-import { OsloRpcContext } from '../../lib/nest/oslo-rpc.context.js';
-import { OsloRpcModule } from '../../lib/nest/oslo-rpc.module.js';
-import { ServerOsloRpc } from '../../lib/nest/server-oslo-rpc.js';
-import { RpcClient } from '../../lib/rpc/rpc-client.js';
-import { RpcServer } from '../../lib/rpc/rpc-server.js';
+import {
+  connectBroker,
+  NotificationModule,
+  Notifier,
+  OnNotification,
+  OsloMessagingError,
+  OsloRpcContext,
+  OsloRpcModule,
+  RpcClient,
+  RpcServer,
+  ServerOsloRpc,
+} from '../../lib/index.js';
 import { eventually } from '../support/eventually.js';
 import { Evidence } from '../support/evidence.js';
 import { sharedRabbit, useVhost } from '../support/rabbit.js';

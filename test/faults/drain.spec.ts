@@ -1,8 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Broker } from '../../lib/broker/broker.js';
-import { createBroker } from '../../lib/broker/connect-broker.js';
-import { RpcClient } from '../../lib/rpc/rpc-client.js';
-import { RpcServer } from '../../lib/rpc/rpc-server.js';
+import { type Broker, createBroker, RpcClient, RpcServer } from '../../lib/index.js';
 import { eventually } from '../support/eventually.js';
 import { useVhost } from '../support/rabbit.js';
 

@@ -13,11 +13,7 @@ import { Ctx, type MicroserviceOptions, Payload } from '@nestjs/microservices';
 import { IsInt, IsString, Min } from 'class-validator';
 import { from } from 'rxjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { OsloEndpoint } from '../../lib/nest/oslo-endpoint.decorator.js';
-import { OsloMethod } from '../../lib/nest/oslo-method.decorator.js';
-import { OsloRpcContext } from '../../lib/nest/oslo-rpc.context.js';
-import { OsloRpcModule } from '../../lib/nest/oslo-rpc.module.js';
-import { ServerOsloRpc } from '../../lib/nest/server-oslo-rpc.js';
+import { OsloEndpoint, OsloMethod, OsloRpcContext, OsloRpcModule, ServerOsloRpc } from '../../lib/index.js';
 import { useVhost } from '../support/rabbit.js';
 import { type PythonCallOptions, pythonVersions, usePythonPeer } from './support/python-peer.js';
 

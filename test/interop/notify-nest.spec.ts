@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { describe, expect, it } from 'vitest';
-import { OsloNotificationContext } from '../../lib/nest/notification.context.js';
-import { OnNotification } from '../../lib/nest/on-notification.decorator.js';
-import { NotificationResult } from '../../lib/notify/incoming-notification.js';
+import { NotificationResult, OnNotification, OsloNotificationContext } from '../../lib/index.js';
 import { eventually } from '../support/eventually.js';
 import { useVhost } from '../support/rabbit.js';
 import { startNotifying } from '../unit/nest/notification-apps.js';

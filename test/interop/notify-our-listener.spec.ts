@@ -1,12 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import {
+  type Broker,
+  connectBroker,
+  type IncomingNotification,
+  NOTIFICATION_PRIORITIES,
+  NotificationFilter,
+  NotificationListener,
+  type NotificationRegistration,
+  NotificationResult,
+} from '../../lib/index.js';
 
-import { connectBroker } from '../../lib/broker/connect-broker.js';
-import type { Broker } from '../../lib/broker/broker.js';
-import { type IncomingNotification, NotificationResult } from '../../lib/notify/incoming-notification.js';
-import { NotificationFilter } from '../../lib/notify/notification-filter.js';
-import { NotificationListener } from '../../lib/notify/notification-listener.js';
-import type { NotificationRegistration } from '../../lib/notify/notification-registration.js';
-import { NOTIFICATION_PRIORITIES } from '../../lib/wire/notification.js';
 import { eventually } from '../support/eventually.js';
 import { useVhost } from '../support/rabbit.js';
 import { pythonVersions, usePythonPeer } from './support/python-peer.js';

@@ -1,10 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import {
+  type Broker,
+  connectBroker,
+  NOTIFICATION_PRIORITIES,
+  NotifierCore,
+  type NotifierOptions,
+} from '../../lib/index.js';
 
-import { connectBroker } from '../../lib/broker/connect-broker.js';
-import type { Broker } from '../../lib/broker/broker.js';
-import { NotifierCore } from '../../lib/notify/notifier-core.js';
-import type { NotifierOptions } from '../../lib/notify/notifier-options.js';
-import { NOTIFICATION_PRIORITIES } from '../../lib/wire/notification.js';
 import { parseTimestamp } from '../../lib/wire/notification-timestamp.js';
 import { eventually } from '../support/eventually.js';
 import { useVhost } from '../support/rabbit.js';

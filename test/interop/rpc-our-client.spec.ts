@@ -1,7 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { MessageUndeliverable } from '../../lib/errors/delivery.errors.js';
-import { MessagingTimeout, NoSuchMethod, RemoteError, UnsupportedVersion } from '../../lib/errors/rpc.errors.js';
-import type { RpcClient } from '../../lib/rpc/rpc-client.js';
+import {
+  MessageUndeliverable,
+  MessagingTimeout,
+  NoSuchMethod,
+  RemoteError,
+  type RpcClient,
+  UnsupportedVersion,
+} from '../../lib/index.js';
 import { eventually } from '../support/eventually.js';
 import { useVhost } from '../support/rabbit.js';
 import { pythonVersions, usePythonPeer } from './support/python-peer.js';

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { expectedExceptions } from '../../lib/index.js';
 import { HarnessHostNotFound, servedMethods } from './support/served-methods.js';
-import { expectedExceptions } from '../../lib/rpc/expected-exceptions.js';
 import { eventually } from '../support/eventually.js';
 import { useVhost } from '../support/rabbit.js';
 import { pythonVersions, usePythonPeer, type PythonCallOptions } from './support/python-peer.js';

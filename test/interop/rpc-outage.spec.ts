@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { OsloMessagingError } from '../../lib/errors/oslo-messaging.error.js';
-import type { RpcClient } from '../../lib/rpc/rpc-client.js';
+import { OsloMessagingError, type RpcClient } from '../../lib/index.js';
 import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/free-port.js';
 import { useVhost } from '../support/rabbit.js';

@@ -1,8 +1,7 @@
 import { inspect } from 'node:util';
 import type { LoggerService } from '@nestjs/common';
 import { vi } from 'vitest';
-import { OsloMessagingError } from '../../lib/errors/oslo-messaging.error.js';
-import type { MessagingEvent } from '../../lib/events/messaging-event.js';
+import { type MessagingEvent, OsloMessagingError } from '../../lib/index.js';
 
 /** Everything that a run has written, reported or thrown, as text. */
 export class Evidence {

@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { NotificationListener } from '../../../lib/notify/notification-listener.js';
-import { NotifierCore } from '../../../lib/notify/notifier-core.js';
+import { NotificationListener, NotifierCore } from '../../../lib/index.js';
 import { eventually } from '../../support/eventually.js';
 import { mutants } from '../../support/mutations.js';
 import { useVhost } from '../../support/rabbit.js';

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { MessagingEvent } from '../../../lib/events/messaging-event.js';
+import type { MessagingEvent } from '../../../lib/index.js';
 import { TOKEN } from '../../support/mutations.js';
 
 /** Mutants that one file sends; `npm run fuzz` sets more. */

@@ -1,6 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { getOsloClientToken } from '../../../lib/nest/inject-oslo-client.decorator.js';
-import type { OsloClient } from '../../../lib/nest/oslo-client.js';
+import { getOsloClientToken, type OsloClient } from '../../../lib/index.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';

@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { Ctx, EventPattern, MessagePattern, type MicroserviceOptions, Payload } from '@nestjs/microservices';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { OsloRpcContext } from '../../../lib/nest/oslo-rpc.context.js';
+import { OsloRpcContext } from '../../../lib/index.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { freePort } from '../../support/free-port.js';

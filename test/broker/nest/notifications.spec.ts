@@ -2,14 +2,17 @@ import { Controller, Inject, Injectable, Scope } from '@nestjs/common';
 import { NestFactory, REQUEST } from '@nestjs/core';
 import { MessagePattern, type MicroserviceOptions, Payload } from '@nestjs/microservices';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { getOsloClientToken } from '../../../lib/nest/inject-oslo-client.decorator.js';
-import { NotificationModule } from '../../../lib/nest/notification.module.js';
-import { OsloNotificationContext, type OsloNotification } from '../../../lib/nest/notification.context.js';
-import { Notifier } from '../../../lib/nest/notifier.js';
-import { OnNotification } from '../../../lib/nest/on-notification.decorator.js';
-import type { OsloClient } from '../../../lib/nest/oslo-client.js';
-import { OsloRpcModule } from '../../../lib/nest/oslo-rpc.module.js';
-import { NotificationResult } from '../../../lib/notify/incoming-notification.js';
+import {
+  getOsloClientToken,
+  NotificationModule,
+  NotificationResult,
+  Notifier,
+  OnNotification,
+  type OsloClient,
+  type OsloNotification,
+  OsloNotificationContext,
+  OsloRpcModule,
+} from '../../../lib/index.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { freePort } from '../../support/free-port.js';

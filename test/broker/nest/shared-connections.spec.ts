@@ -3,12 +3,14 @@ import { NestFactory } from '@nestjs/core';
 import { ClientsModule, MessagePattern, type MicroserviceOptions } from '@nestjs/microservices';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ClientOsloRpc } from '../../../lib/nest/client-oslo-rpc.js';
-import { getOsloClientToken } from '../../../lib/nest/inject-oslo-client.decorator.js';
-import type { OsloClient } from '../../../lib/nest/oslo-client.js';
-import { OsloRpcModule } from '../../../lib/nest/oslo-rpc.module.js';
-import type { OsloRpcModuleOptions } from '../../../lib/nest/oslo-rpc-module-options.js';
-import type { ServerOsloRpcOptions } from '../../../lib/nest/server-oslo-rpc-options.js';
+import {
+  ClientOsloRpc,
+  getOsloClientToken,
+  type OsloClient,
+  OsloRpcModule,
+  type OsloRpcModuleOptions,
+  type ServerOsloRpcOptions,
+} from '../../../lib/index.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { freePort } from '../../support/free-port.js';

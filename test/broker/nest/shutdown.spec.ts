@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { connectBroker } from '../../../lib/broker/connect-broker.js';
-import { RpcClient } from '../../../lib/rpc/rpc-client.js';
+import { connectBroker, RpcClient } from '../../../lib/index.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';
 import { buildService, ServiceProcess } from './service-process.js';

@@ -1,9 +1,11 @@
 import { afterEach, expect, it } from 'vitest';
+import {
+  NotificationListener,
+  type NotificationRegistration,
+  NotifierCore,
+  type RabbitOptions,
+} from '../../../lib/index.js';
 
-import type { RabbitOptions } from '../../../lib/config/rabbit-options.js';
-import { NotificationListener } from '../../../lib/notify/notification-listener.js';
-import type { NotificationRegistration } from '../../../lib/notify/notification-registration.js';
-import { NotifierCore } from '../../../lib/notify/notifier-core.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';

@@ -1,8 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { type IncomingNotification, NotificationListener, NotifierCore } from '../../../lib/index.js';
 
-import type { IncomingNotification } from '../../../lib/notify/incoming-notification.js';
-import { NotificationListener } from '../../../lib/notify/notification-listener.js';
-import { NotifierCore } from '../../../lib/notify/notifier-core.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';
 import { type RabbitServer, startRabbit } from '../../support/rabbit-server.js';

@@ -1,8 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { MessageDeliveryFailure, MessagingTimeout, NotifierCore } from '../../../lib/index.js';
 
-import { MessageDeliveryFailure } from '../../../lib/errors/delivery.errors.js';
-import { MessagingTimeout } from '../../../lib/errors/rpc.errors.js';
-import { NotifierCore } from '../../../lib/notify/notifier-core.js';
 import { type CapturedFrame, capturesOf, declarationsIn, readGolden } from '../../golden/read-golden.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';

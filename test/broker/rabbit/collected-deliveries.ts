@@ -1,5 +1,4 @@
-import type { ConsumeRequest, Delivery } from '../../../lib/broker/broker.js';
-import type { Topology } from '../../../lib/wire/topology.js';
+import type { ConsumeRequest, Delivery, Topology } from '../../../lib/index.js';
 import { eventually } from '../../support/eventually.js';
 
 /** What a consumer got, in order. */

@@ -1,8 +1,6 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { RpcClient } from '../../../lib/index.js';
-import { ClosedError, MessageDeliveryFailure } from '../../../lib/errors/delivery.errors.js';
-import { MessagingTimeout } from '../../../lib/errors/rpc.errors.js';
+import { ClosedError, MessageDeliveryFailure, MessagingTimeout, RpcClient } from '../../../lib/index.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { freePort } from '../../support/free-port.js';

@@ -1,6 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { RpcClient } from '../../../lib/rpc/rpc-client.js';
-import { RpcServer } from '../../../lib/rpc/rpc-server.js';
+import { RpcClient, RpcServer } from '../../../lib/index.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';

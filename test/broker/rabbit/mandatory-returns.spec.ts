@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { MessageUndeliverable } from '../../../lib/errors/delivery.errors.js';
+import { MessageUndeliverable } from '../../../lib/index.js';
 import { useVhost } from '../../support/rabbit.js';
 import { useBrokers } from './rabbit-brokers.js';
 import { topicTopology } from './topologies.js';

@@ -1,7 +1,7 @@
-import { resolveRabbitOptions, type RabbitOptions } from '../../../lib/config/rabbit-options.js';
+import type { MessagingEvent, RabbitOptions } from '../../../lib/index.js';
+import { resolveRabbitOptions } from '../../../lib/config/rabbit-options.js';
 import { parseTransportUrl } from '../../../lib/config/transport-url.js';
 import { RabbitBroker } from '../../../lib/broker/rabbit/rabbit-broker.js';
-import type { MessagingEvent } from '../../../lib/events/messaging-event.js';
 
 /** Some events share one shape for several types. */
 type EventOf<T, E = MessagingEvent> = E extends { type: infer U } ? (T extends U ? E : never) : never;

@@ -1,8 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
-import { RemoteError } from '../../../lib/errors/rpc.errors.js';
-import { RpcClient } from '../../../lib/rpc/rpc-client.js';
-import { RpcServer } from '../../../lib/rpc/rpc-server.js';
+import { MalformedMessage, RemoteError, RpcClient, RpcServer } from '../../../lib/index.js';
 import { type RabbitServer, startRabbit } from '../../support/rabbit-server.js';
 import { useVhost } from '../../support/rabbit.js';
 import { useBrokers } from '../rabbit/rabbit-brokers.js';

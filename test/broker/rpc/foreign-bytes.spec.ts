@@ -1,6 +1,6 @@
 import amqp, { type ChannelModel, type ConfirmChannel, type Options } from 'amqplib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { RpcClient } from '../../../lib/rpc/rpc-client.js';
+import type { RpcClient } from '../../../lib/index.js';
 import { useRpcEnds } from '../../interop/support/rpc-ends.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';

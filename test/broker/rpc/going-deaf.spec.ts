@@ -1,12 +1,14 @@
 import type { EventEmitter } from 'node:events';
 import amqp from 'amqplib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Subscription } from '../../../lib/broker/broker.js';
-import type { MessagingEvent } from '../../../lib/events/messaging-event.js';
-import { NotificationListener } from '../../../lib/notify/notification-listener.js';
-import { NotifierCore } from '../../../lib/notify/notifier-core.js';
-import { RpcClient } from '../../../lib/rpc/rpc-client.js';
-import { RpcServer } from '../../../lib/rpc/rpc-server.js';
+import {
+  type MessagingEvent,
+  NotificationListener,
+  NotifierCore,
+  RpcClient,
+  RpcServer,
+  type Subscription,
+} from '../../../lib/index.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { sharedRabbit, useVhost } from '../../support/rabbit.js';

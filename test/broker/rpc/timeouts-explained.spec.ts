@@ -1,9 +1,6 @@
 import amqp, { type ChannelModel } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { MessagingTimeout } from '../../../lib/errors/rpc.errors.js';
-import type { TimeoutDiagnosis } from '../../../lib/errors/timeout-diagnosis.js';
-import { RpcClient } from '../../../lib/rpc/rpc-client.js';
-import { RpcServer } from '../../../lib/rpc/rpc-server.js';
+import { MessagingTimeout, RpcClient, RpcServer, type TimeoutDiagnosis } from '../../../lib/index.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { RabbitOptions } from '../../../lib/config/rabbit-options.js';
+import type { RabbitOptions } from '../../../lib/index.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import type { QueueInfo, RabbitAdmin } from '../../support/rabbit-admin.js';

@@ -1,7 +1,4 @@
-import { OsloMessagingError } from '../../../lib/errors/oslo-messaging.error.js';
-import { MessagingTimeout } from '../../../lib/errors/rpc.errors.js';
-import { NotifierCore } from '../../../lib/notify/notifier-core.js';
-import { RpcClient } from '../../../lib/rpc/rpc-client.js';
+import { MessagingTimeout, NotifierCore, OsloMessagingError, RpcClient } from '../../../lib/index.js';
 import type { Work } from '../bench/journal.js';
 import { observedBroker, openJournal, settings, takeCommands } from './program.js';
 

@@ -1,6 +1,4 @@
-import type { Broker } from '../../../lib/broker/broker.js';
-import { createBroker } from '../../../lib/broker/connect-broker.js';
-import type { RabbitOptions } from '../../../lib/config/rabbit-options.js';
+import { type Broker, createBroker, type RabbitOptions } from '../../../lib/index.js';
 import { Journal } from '../bench/journal.js';
 
 /** What a program is started with. */

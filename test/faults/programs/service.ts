@@ -1,7 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { NotificationListener } from '../../../lib/notify/notification-listener.js';
-import { RpcServer } from '../../../lib/rpc/rpc-server.js';
-import type { IncomingRequest } from '../../../lib/rpc/incoming-request.js';
+import { type IncomingRequest, NotificationListener, RpcServer } from '../../../lib/index.js';
 import { observedBroker, openJournal, settings, takeCommands } from './program.js';
 
 // One server of the topic `work`, and one listener: writes down whatever it is asked to do.

@@ -1,14 +1,16 @@
 import { afterAll } from 'vitest';
-import type { Broker } from '../../../lib/broker/broker.js';
-import { createBroker } from '../../../lib/broker/connect-broker.js';
-import type { RabbitOptions } from '../../../lib/config/rabbit-options.js';
-import type { MessagingEvent } from '../../../lib/events/messaging-event.js';
-import { RpcClient } from '../../../lib/rpc/rpc-client.js';
-import type { RpcClientOptions } from '../../../lib/rpc/rpc-client-options.js';
-import type { RpcEndpoint } from '../../../lib/rpc/rpc-endpoint.js';
-import { RpcServer } from '../../../lib/rpc/rpc-server.js';
-import type { RpcServerOptions } from '../../../lib/rpc/rpc-server-options.js';
-import type { Target } from '../../../lib/wire/target.js';
+import {
+  type Broker,
+  createBroker,
+  type MessagingEvent,
+  type RabbitOptions,
+  RpcClient,
+  type RpcClientOptions,
+  type RpcEndpoint,
+  RpcServer,
+  type RpcServerOptions,
+  type Target,
+} from '../../../lib/index.js';
 
 /** Our clients and servers on one virtual host, each with connections of its own. */
 export class RpcEnds {

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { IncomingRequest } from '../../../lib/rpc/incoming-request.js';
-import type { RpcHandler } from '../../../lib/rpc/rpc-endpoint.js';
+import type { IncomingRequest, RpcHandler } from '../../../lib/index.js';
 
 /** Stands for `harness_errors.HostNotFound`, which the Python peer knows. */
 export class HarnessHostNotFound extends Error {

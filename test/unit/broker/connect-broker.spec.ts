@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Broker } from '../../../lib/broker/broker.js';
-import { connectBroker, createBroker } from '../../../lib/broker/connect-broker.js';
+import {
+  type Broker,
+  ConfigurationError,
+  connectBroker,
+  createBroker,
+  InvalidTransportUrl,
+} from '../../../lib/index.js';
 import { RabbitBroker } from '../../../lib/broker/rabbit/rabbit-broker.js';
-import { ConfigurationError, InvalidTransportUrl } from '../../../lib/errors/configuration.errors.js';
 import { queue } from '../../behaviour/declarations.js';
 
 describe('connectBroker', () => {

@@ -1,8 +1,8 @@
 import v8 from 'node:v8';
 import { describe, expect, it, vi } from 'vitest';
+import { ConfigurationError, type RabbitOptions } from '../../../lib/index.js';
 
-import { resolveRabbitOptions, type RabbitOptions } from '../../../lib/config/rabbit-options.js';
-import { ConfigurationError } from '../../../lib/errors/configuration.errors.js';
+import { resolveRabbitOptions } from '../../../lib/config/rabbit-options.js';
 
 it('has the defaults of oslo.messaging for the options that mirror it', () => {
   expect(resolveRabbitOptions()).toMatchObject({

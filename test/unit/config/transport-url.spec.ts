@@ -1,12 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { InvalidTransportUrl, type TransportUrl } from '../../../lib/index.js';
 
-import {
-  DEFAULT_TRANSPORT_URL,
-  formatTransportUrl,
-  parseTransportUrl,
-  type TransportUrl,
-} from '../../../lib/config/transport-url.js';
-import { InvalidTransportUrl } from '../../../lib/errors/configuration.errors.js';
+import { DEFAULT_TRANSPORT_URL, formatTransportUrl, parseTransportUrl } from '../../../lib/config/transport-url.js';
 import { readGolden } from '../../golden/read-golden.js';
 
 type PythonHost = [hostname: string | null, port: number | null, username: string | null, password: string | null];

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { ConfigurationError } from '../../../lib/index.js';
 
 import { parseTransportUrl } from '../../../lib/config/transport-url.js';
 import { rabbitOptionsFromQuery } from '../../../lib/config/url-query-options.js';
-import { ConfigurationError } from '../../../lib/errors/configuration.errors.js';
 
 it('reads options by their oslo names', () => {
   const { query } = parseTransportUrl(

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { LogFlood } from '../../../lib/events/log-flood.js';
 import type { MessagingEvent } from '../../../lib/index.js';
+import { LogFlood } from '../../../lib/events/log-flood.js';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

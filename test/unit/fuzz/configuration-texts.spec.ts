@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
+import { ConfigurationError, InvalidTransportUrl, NotificationFilter } from '../../../lib/index.js';
 import { parseTransportUrl, formatTransportUrl } from '../../../lib/config/transport-url.js';
 import { rabbitOptionsFromQuery } from '../../../lib/config/url-query-options.js';
-import { ConfigurationError, InvalidTransportUrl } from '../../../lib/errors/configuration.errors.js';
-import { NotificationFilter } from '../../../lib/notify/notification-filter.js';
 import { PythonPattern } from '../../../lib/notify/python-pattern.js';
 import { RoutingRules } from '../../../lib/notify/routing-rules.js';
 import { maskUrl } from '../../../lib/wire/redaction.js';

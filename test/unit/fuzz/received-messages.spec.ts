@@ -1,17 +1,21 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { MalformedMessage, UnsupportedEnvelope } from '../../../lib/errors/wire.errors.js';
+import {
+  MalformedMessage,
+  plainVersioned,
+  type RequestContext,
+  UnsupportedEnvelope,
+  unwrapVersioned,
+} from '../../../lib/index.js';
 import { RemoteExceptions } from '../../../lib/rpc/remote-exceptions.js';
 import { isVersionCompatible } from '../../../lib/wire/api-version.js';
 import { openEnvelope } from '../../../lib/wire/envelope.js';
 import { decodeNotification } from '../../../lib/wire/notification.js';
 import { parseTimestamp } from '../../../lib/wire/notification-timestamp.js';
 import { decodeFailure } from '../../../lib/wire/remote-failure.js';
-import type { RequestContext } from '../../../lib/wire/request-context.js';
 import { decodeReply } from '../../../lib/wire/rpc-reply.js';
 import { decodeRequest } from '../../../lib/wire/rpc-request.js';
-import { plainVersioned, unwrapVersioned } from '../../../lib/wire/versioned-object.js';
 import { mutants, SPECIMENS, TOKEN } from '../../support/mutations.js';
 
 vi.setConfig({ testTimeout: 30_000 });

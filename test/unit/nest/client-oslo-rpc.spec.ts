@@ -3,13 +3,15 @@ import { Test } from '@nestjs/testing';
 import { ClientProxy, ClientsModule } from '@nestjs/microservices';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { connectBroker } from '../../../lib/broker/connect-broker.js';
-import { ClientOsloRpc } from '../../../lib/nest/client-oslo-rpc.js';
-import { OsloRpcRecordBuilder } from '../../../lib/nest/oslo-rpc.record.js';
-import type { IncomingRequest } from '../../../lib/rpc/incoming-request.js';
-import { RpcClient } from '../../../lib/rpc/rpc-client.js';
-import { RpcServer } from '../../../lib/rpc/rpc-server.js';
-import { createMemoryBus, type MemoryTestBus } from '../../../lib/testing/memory-test-bus.js';
+import {
+  ClientOsloRpc,
+  connectBroker,
+  type IncomingRequest,
+  OsloRpcRecordBuilder,
+  RpcClient,
+  RpcServer,
+} from '../../../lib/index.js';
+import { createMemoryBus, type MemoryTestBus } from '../../../lib/testing/index.js';
 import { eventsOf, newClient } from './nest-apps.js';
 
 let bus: MemoryTestBus;

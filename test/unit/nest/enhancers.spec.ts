@@ -23,11 +23,13 @@ import {
 import { CONTEXT, Ctx, Payload, type RequestContext } from '@nestjs/microservices';
 import { from, lastValueFrom, map, of, Subject } from 'rxjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { ClientOsloRpc } from '../../../lib/nest/client-oslo-rpc.js';
-import { OsloEndpoint } from '../../../lib/nest/oslo-endpoint.decorator.js';
-import { OsloMethod } from '../../../lib/nest/oslo-method.decorator.js';
-import { OsloRpcContext } from '../../../lib/nest/oslo-rpc.context.js';
-import { OsloRpcRecordBuilder } from '../../../lib/nest/oslo-rpc.record.js';
+import {
+  type ClientOsloRpc,
+  OsloEndpoint,
+  OsloMethod,
+  OsloRpcContext,
+  OsloRpcRecordBuilder,
+} from '../../../lib/index.js';
 import { rootModule, serve } from './nest-apps.js';
 
 const call = (client: ClientOsloRpc, method: string, args: object = {}): Promise<unknown> =>

@@ -18,8 +18,7 @@ import {
 import { MessagePattern, Payload, RpcException } from '@nestjs/microservices';
 import { catchError, lastValueFrom, of, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import type { ClientOsloRpc } from '../../../lib/nest/client-oslo-rpc.js';
-import type { ServerOsloRpcOptions } from '../../../lib/nest/server-oslo-rpc-options.js';
+import type { ClientOsloRpc, ServerOsloRpcOptions } from '../../../lib/index.js';
 import { newClient, rootModule, serve } from './nest-apps.js';
 
 class HostNotFound extends NotFoundException {}

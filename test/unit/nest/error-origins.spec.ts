@@ -19,9 +19,7 @@ import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { BaseRpcExceptionFilter, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
 import { catchError, lastValueFrom, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import type { ClientOsloRpc } from '../../../lib/nest/client-oslo-rpc.js';
-import { OsloEndpoint } from '../../../lib/nest/oslo-endpoint.decorator.js';
-import { OsloMethod } from '../../../lib/nest/oslo-method.decorator.js';
+import { type ClientOsloRpc, OsloEndpoint, OsloMethod } from '../../../lib/index.js';
 import { rootModule, serve, startHybrid } from './nest-apps.js';
 
 class HostNotFound extends Error {}

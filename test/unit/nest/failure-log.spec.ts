@@ -3,9 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { MessagePattern, type MicroserviceOptions, RpcException } from '@nestjs/microservices';
 import { lastValueFrom, of, Subject, throwError } from 'rxjs';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { ExpectedExceptions } from '../../../lib/nest/expected-exceptions.decorator.js';
-import { OsloEndpoint } from '../../../lib/nest/oslo-endpoint.decorator.js';
-import { OsloMethod } from '../../../lib/nest/oslo-method.decorator.js';
+import { ExpectedExceptions, OsloEndpoint, OsloMethod } from '../../../lib/index.js';
 import { eventsOf, newBusUrl, newClient, newServer, rootModule } from './nest-apps.js';
 
 class HostNotFound extends Error {}

@@ -1,13 +1,15 @@
 import { Controller, Get, type INestApplication, type ModuleMetadata, type Type } from '@nestjs/common';
 import { ClientsModule } from '@nestjs/microservices';
 import { HealthCheck, HealthCheckService, TerminusModule } from '@nestjs/terminus';
-import { ClientOsloRpc } from '../../../lib/nest/client-oslo-rpc.js';
-import { NotificationModule } from '../../../lib/nest/notification.module.js';
-import { OnNotification } from '../../../lib/nest/on-notification.decorator.js';
-import { OsloEndpoint } from '../../../lib/nest/oslo-endpoint.decorator.js';
-import { OsloHealthIndicator } from '../../../lib/nest/oslo.health-indicator.js';
-import { OsloMethod } from '../../../lib/nest/oslo-method.decorator.js';
-import { OsloRpcModule } from '../../../lib/nest/oslo-rpc.module.js';
+import {
+  ClientOsloRpc,
+  NotificationModule,
+  OnNotification,
+  OsloEndpoint,
+  OsloHealthIndicator,
+  OsloMethod,
+  OsloRpcModule,
+} from '../../../lib/index.js';
 import { moduleOf, startHybrid } from './nest-apps.js';
 
 @Controller()

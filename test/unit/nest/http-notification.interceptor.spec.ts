@@ -17,11 +17,11 @@ import {
   HTTP_NOTIFICATION_OPTIONS,
   HttpNotificationInterceptor,
   type HttpNotificationOptions,
-} from '../../../lib/nest/http-notification.interceptor.js';
-import { NotificationModule } from '../../../lib/nest/notification.module.js';
-import type { NotificationModuleOptions } from '../../../lib/nest/notification-module-options.js';
-import { Notifier } from '../../../lib/nest/notifier.js';
-import { runWithRequestContext } from '../../../lib/nest/request-context.store.js';
+  NotificationModule,
+  type NotificationModuleOptions,
+  Notifier,
+  runWithRequestContext,
+} from '../../../lib/index.js';
 import { moduleOf } from './nest-apps.js';
 
 @Controller()

@@ -2,8 +2,7 @@ import { Catch, type ExceptionFilter, Inject, Injectable, Logger, Scope, type Ty
 import { REQUEST } from '@nestjs/core';
 import { throwError } from 'rxjs';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { OsloNotificationContext } from '../../../lib/nest/notification.context.js';
-import { OnNotification } from '../../../lib/nest/on-notification.decorator.js';
+import { OnNotification, OsloNotificationContext } from '../../../lib/index.js';
 import { newRecordingLogger, startNotifying } from './notification-apps.js';
 
 /** What is logged as an error when a listener fails at a notification. */

@@ -4,12 +4,14 @@ import type { INestApplication, INestMicroservice } from '@nestjs/common';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { randomUUID } from 'node:crypto';
 import { onTestFinished } from 'vitest';
-import type { MessagingEvent } from '../../../lib/events/messaging-event.js';
-import { ClientOsloRpc } from '../../../lib/nest/client-oslo-rpc.js';
-import type { ClientOsloRpcOptions } from '../../../lib/nest/client-oslo-rpc-options.js';
-import { OsloRpcModule } from '../../../lib/nest/oslo-rpc.module.js';
-import { ServerOsloRpc } from '../../../lib/nest/server-oslo-rpc.js';
-import type { ServerOsloRpcOptions } from '../../../lib/nest/server-oslo-rpc-options.js';
+import {
+  ClientOsloRpc,
+  type ClientOsloRpcOptions,
+  type MessagingEvent,
+  OsloRpcModule,
+  ServerOsloRpc,
+  type ServerOsloRpcOptions,
+} from '../../../lib/index.js';
 
 /** A bus that no other test meets on. */
 export function newBusUrl(): string {

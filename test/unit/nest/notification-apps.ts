@@ -1,11 +1,13 @@
 import type { INestApplicationContext, LoggerService, ModuleMetadata, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { onTestFinished, vi } from 'vitest';
-import type { MessagingEvent } from '../../../lib/events/messaging-event.js';
-import { NotificationListeners } from '../../../lib/nest/notification-listeners.js';
-import { NotificationModule } from '../../../lib/nest/notification.module.js';
-import type { NotificationModuleOptions } from '../../../lib/nest/notification-module-options.js';
-import { Notifier } from '../../../lib/nest/notifier.js';
+import {
+  type MessagingEvent,
+  NotificationListeners,
+  NotificationModule,
+  type NotificationModuleOptions,
+  Notifier,
+} from '../../../lib/index.js';
 import { moduleOf, newBusUrl } from './nest-apps.js';
 
 export interface NotifyingApp {

@@ -4,19 +4,22 @@ import { Ctx, MessagePattern, type MicroserviceOptions, Payload } from '@nestjs/
 import { Test } from '@nestjs/testing';
 import { lastValueFrom } from 'rxjs';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { InjectNotifier } from '../../../lib/nest/inject-notifier.decorator.js';
-import { InjectOsloClient } from '../../../lib/nest/inject-oslo-client.decorator.js';
-import { getNotifierToken } from '../../../lib/nest/inject-notifier.decorator.js';
-import { NotificationModule } from '../../../lib/nest/notification.module.js';
-import type { NotificationOptionsFactory } from '../../../lib/nest/notification-module-options.js';
-import { NotificationListeners } from '../../../lib/nest/notification-listeners.js';
-import { OsloNotificationContext } from '../../../lib/nest/notification.context.js';
-import { Notifier } from '../../../lib/nest/notifier.js';
-import { OnNotification } from '../../../lib/nest/on-notification.decorator.js';
-import { OsloClient } from '../../../lib/nest/oslo-client.js';
-import { OsloRpcModule } from '../../../lib/nest/oslo-rpc.module.js';
-import { currentRequestContext, runWithRequestContext } from '../../../lib/nest/request-context.store.js';
-import { createMemoryBus } from '../../../lib/testing/memory-test-bus.js';
+import {
+  currentRequestContext,
+  getNotifierToken,
+  InjectNotifier,
+  InjectOsloClient,
+  NotificationListeners,
+  NotificationModule,
+  type NotificationOptionsFactory,
+  Notifier,
+  OnNotification,
+  OsloClient,
+  OsloNotificationContext,
+  OsloRpcModule,
+  runWithRequestContext,
+} from '../../../lib/index.js';
+import { createMemoryBus } from '../../../lib/testing/index.js';
 import { moduleOf, newBusUrl, newClient, newServer, startHybrid } from './nest-apps.js';
 import { newRecordingLogger, notifyingModule, startNotifying } from './notification-apps.js';
 

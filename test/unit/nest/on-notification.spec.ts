@@ -19,10 +19,13 @@ import { APP_GUARD, ContextIdFactory, type ContextIdStrategy, ModuleRef, REQUEST
 import { Ctx, Payload } from '@nestjs/microservices';
 import { EMPTY, map, of, throwError } from 'rxjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { OnNotification } from '../../../lib/nest/on-notification.decorator.js';
-import { OsloNotificationContext, type OsloNotification } from '../../../lib/nest/notification.context.js';
-import { NotificationFilter } from '../../../lib/notify/notification-filter.js';
-import { NotificationResult } from '../../../lib/notify/incoming-notification.js';
+import {
+  NotificationFilter,
+  NotificationResult,
+  OnNotification,
+  type OsloNotification,
+  OsloNotificationContext,
+} from '../../../lib/index.js';
 import { newRecordingLogger, startNotifying } from './notification-apps.js';
 
 const heard = vi.fn<(...what: unknown[]) => void>();

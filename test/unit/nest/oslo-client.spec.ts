@@ -1,11 +1,13 @@
 import { inspect } from 'node:util';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { connectBroker } from '../../../lib/broker/connect-broker.js';
-import type { ClientOsloRpcOptions } from '../../../lib/nest/client-oslo-rpc-options.js';
-import { OsloClient } from '../../../lib/nest/oslo-client.js';
-import { OsloRpcRecordBuilder } from '../../../lib/nest/oslo-rpc.record.js';
-import type { IncomingRequest } from '../../../lib/rpc/incoming-request.js';
-import { RpcServer } from '../../../lib/rpc/rpc-server.js';
+import {
+  type ClientOsloRpcOptions,
+  connectBroker,
+  type IncomingRequest,
+  OsloClient,
+  OsloRpcRecordBuilder,
+  RpcServer,
+} from '../../../lib/index.js';
 import { newBusUrl } from './nest-apps.js';
 
 interface EchoApi {

@@ -3,11 +3,7 @@ import { NestFactory, Reflector } from '@nestjs/core';
 import { Ctx, MessagePattern, type MicroserviceOptions, Payload } from '@nestjs/microservices';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ANY_METHOD } from '../../../lib/nest/nest.constants.js';
-import { OsloEndpoint } from '../../../lib/nest/oslo-endpoint.decorator.js';
-import { OsloMethod } from '../../../lib/nest/oslo-method.decorator.js';
-import type { OsloRpcPattern } from '../../../lib/nest/oslo-rpc.pattern.js';
-import { OsloRpcContext } from '../../../lib/nest/oslo-rpc.context.js';
+import { ANY_METHOD, OsloEndpoint, OsloMethod, OsloRpcContext, type OsloRpcPattern } from '../../../lib/index.js';
 import { newBusUrl, newServer, rootModule, serve, type ServedApp } from './nest-apps.js';
 
 const call = ({ client }: ServedApp, pattern: OsloRpcPattern | string, args: object = {}): Promise<unknown> =>

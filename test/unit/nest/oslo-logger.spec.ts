@@ -1,10 +1,13 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { OnNotification } from '../../../lib/nest/on-notification.decorator.js';
-import { OsloLogger, type OsloLoggerOptions } from '../../../lib/nest/oslo-logger.js';
-import type { NotificationModuleOptions } from '../../../lib/nest/notification-module-options.js';
-import { NotifierCore } from '../../../lib/notify/notifier-core.js';
+import {
+  type NotificationModuleOptions,
+  NotifierCore,
+  OnNotification,
+  OsloLogger,
+  type OsloLoggerOptions,
+} from '../../../lib/index.js';
 import { stillKept } from '../../support/garbage.js';
 import { type AppParts, newRecordingLogger, startNotifying } from './notification-apps.js';
 

@@ -4,11 +4,14 @@ import { ClientsModule, MessagePattern, type MicroserviceOptions } from '@nestjs
 import { Test } from '@nestjs/testing';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { Broker } from '../../../lib/broker/broker.js';
-import { ClientOsloRpc } from '../../../lib/nest/client-oslo-rpc.js';
-import { getOsloClientToken, InjectOsloClient } from '../../../lib/nest/inject-oslo-client.decorator.js';
-import { OsloClient } from '../../../lib/nest/oslo-client.js';
-import { OsloRpcModule } from '../../../lib/nest/oslo-rpc.module.js';
+import {
+  type Broker,
+  ClientOsloRpc,
+  getOsloClientToken,
+  InjectOsloClient,
+  OsloClient,
+  OsloRpcModule,
+} from '../../../lib/index.js';
 import { moduleOf, newBusUrl, newServer, rootModule, serve } from './nest-apps.js';
 
 @Controller()

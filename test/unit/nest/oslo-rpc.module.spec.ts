@@ -21,10 +21,7 @@ import {
 } from '@nestjs/microservices';
 import { catchError, lastValueFrom, tap, throwError } from 'rxjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { OsloEndpoint } from '../../../lib/nest/oslo-endpoint.decorator.js';
-import { OsloMethod } from '../../../lib/nest/oslo-method.decorator.js';
-import { OsloRpcContext } from '../../../lib/nest/oslo-rpc.context.js';
-import { OsloRpcModule } from '../../../lib/nest/oslo-rpc.module.js';
+import { OsloEndpoint, OsloMethod, OsloRpcContext, OsloRpcModule } from '../../../lib/index.js';
 import { moduleOf, newBusUrl, newServer, rootModule, serve, startHybrid } from './nest-apps.js';
 
 class LostHost extends Error {}

@@ -2,13 +2,15 @@ import { Controller } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MessagePattern, type MicroserviceOptions } from '@nestjs/microservices';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { getOsloClientToken } from '../../../lib/nest/inject-oslo-client.decorator.js';
-import { NotificationModule } from '../../../lib/nest/notification.module.js';
-import { Notifier } from '../../../lib/nest/notifier.js';
-import { OsloClient } from '../../../lib/nest/oslo-client.js';
-import { OsloHealthIndicator } from '../../../lib/nest/oslo.health-indicator.js';
-import { OsloRpcModule } from '../../../lib/nest/oslo-rpc.module.js';
-import { createMemoryBus, type MemoryTestBus } from '../../../lib/testing/memory-test-bus.js';
+import {
+  getOsloClientToken,
+  NotificationModule,
+  Notifier,
+  OsloClient,
+  OsloHealthIndicator,
+  OsloRpcModule,
+} from '../../../lib/index.js';
+import { createMemoryBus, type MemoryTestBus } from '../../../lib/testing/index.js';
 import { probe, probedModule, startProbed } from './health-apps.js';
 import { moduleOf, newServer } from './nest-apps.js';
 

@@ -1,19 +1,21 @@
 import { Ctx, Payload } from '@nestjs/microservices';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { connectBroker } from '../../../lib/broker/connect-broker.js';
-import { RemoteError } from '../../../lib/errors/rpc.errors.js';
-import { InjectOsloClient } from '../../../lib/nest/inject-oslo-client.decorator.js';
-import { ANY_METHOD } from '../../../lib/nest/nest.constants.js';
-import { OsloClient } from '../../../lib/nest/oslo-client.js';
-import { OsloEndpoint } from '../../../lib/nest/oslo-endpoint.decorator.js';
-import { OsloMethod } from '../../../lib/nest/oslo-method.decorator.js';
-import { OsloRpcContext } from '../../../lib/nest/oslo-rpc.context.js';
-import { OsloRpcModule } from '../../../lib/nest/oslo-rpc.module.js';
-import type { IncomingRequest } from '../../../lib/rpc/incoming-request.js';
-import { remoteFailureOf } from '../../../lib/rpc/remote-exceptions.js';
-import { RpcClient } from '../../../lib/rpc/rpc-client.js';
-import type { RpcHandler } from '../../../lib/rpc/rpc-endpoint.js';
-import { RpcServer } from '../../../lib/rpc/rpc-server.js';
+import {
+  ANY_METHOD,
+  connectBroker,
+  type IncomingRequest,
+  InjectOsloClient,
+  OsloClient,
+  OsloEndpoint,
+  OsloMethod,
+  OsloRpcContext,
+  OsloRpcModule,
+  RemoteError,
+  remoteFailureOf,
+  RpcClient,
+  type RpcHandler,
+  RpcServer,
+} from '../../../lib/index.js';
 import { newBusUrl, rootModule, serve } from './nest-apps.js';
 
 class HostNotFound extends Error {}

@@ -1,10 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { MessagingEvent } from '../../../lib/events/messaging-event.js';
-import { ClientOsloRpc } from '../../../lib/nest/client-oslo-rpc.js';
-import { NotificationListeners } from '../../../lib/nest/notification-listeners.js';
-import { ServerOsloRpc } from '../../../lib/nest/server-oslo-rpc.js';
+import { ClientOsloRpc, type MessagingEvent, NotificationListeners, ServerOsloRpc } from '../../../lib/index.js';
 import { notifyingModule } from './notification-apps.js';
 
 /** Anew each time: one event is logged once. */

@@ -3,22 +3,25 @@ import { ClientsModule, Ctx, MessagePattern } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { concat, defer, delay, firstValueFrom, lastValueFrom, mergeMap, of, tap, toArray } from 'rxjs';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { connectBroker } from '../../../lib/broker/connect-broker.js';
-import type { AroundHook } from '../../../lib/events/around-hook.js';
-import { ClientOsloRpc } from '../../../lib/nest/client-oslo-rpc.js';
-import type { ClientOsloRpcOptions } from '../../../lib/nest/client-oslo-rpc-options.js';
-import { InjectOsloClient } from '../../../lib/nest/inject-oslo-client.decorator.js';
-import { OsloNotificationContext } from '../../../lib/nest/notification.context.js';
-import { OnNotification } from '../../../lib/nest/on-notification.decorator.js';
-import { OsloClient } from '../../../lib/nest/oslo-client.js';
-import { OsloRpcContext } from '../../../lib/nest/oslo-rpc.context.js';
-import { OsloRpcModule } from '../../../lib/nest/oslo-rpc.module.js';
-import { OsloRpcRecordBuilder } from '../../../lib/nest/oslo-rpc.record.js';
-import { currentRequestContext, runWithRequestContext } from '../../../lib/nest/request-context.store.js';
-import type { IncomingRequest } from '../../../lib/rpc/incoming-request.js';
-import { RpcServer } from '../../../lib/rpc/rpc-server.js';
-import type { Serializer } from '../../../lib/rpc/serializer.js';
-import type { RequestContext } from '../../../lib/wire/request-context.js';
+import {
+  type AroundHook,
+  ClientOsloRpc,
+  type ClientOsloRpcOptions,
+  connectBroker,
+  currentRequestContext,
+  type IncomingRequest,
+  InjectOsloClient,
+  OnNotification,
+  OsloClient,
+  OsloNotificationContext,
+  OsloRpcContext,
+  OsloRpcModule,
+  OsloRpcRecordBuilder,
+  type RequestContext,
+  RpcServer,
+  runWithRequestContext,
+  type Serializer,
+} from '../../../lib/index.js';
 import { moduleOf, newBusUrl, newClient, serve } from './nest-apps.js';
 import { startNotifying } from './notification-apps.js';
 

@@ -2,9 +2,7 @@ import { Controller } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MessagePattern, type MicroserviceOptions } from '@nestjs/microservices';
 import { expect, it, onTestFinished } from 'vitest';
-import { ANY_METHOD } from '../../../lib/nest/nest.constants.js';
-import type { ServerOsloRpcOptions } from '../../../lib/nest/server-oslo-rpc-options.js';
-import { explicitAccessPolicy, legacyAccessPolicy } from '../../../lib/rpc/access-policy.js';
+import { ANY_METHOD, explicitAccessPolicy, legacyAccessPolicy, type ServerOsloRpcOptions } from '../../../lib/index.js';
 import { newBusUrl, newServer, rootModule } from './nest-apps.js';
 import { newRecordingLogger } from './notification-apps.js';
 

@@ -3,12 +3,15 @@ import { NestFactory } from '@nestjs/core';
 import { Ctx, EventPattern, MessagePattern, type MicroserviceOptions, Payload, Transport } from '@nestjs/microservices';
 import { EMPTY, firstValueFrom, from, lastValueFrom, of, throwError } from 'rxjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { InvalidTransportUrl } from '../../../lib/errors/configuration.errors.js';
-import { ANY_METHOD, OSLO_RPC } from '../../../lib/nest/nest.constants.js';
-import { OsloRpcContext } from '../../../lib/nest/oslo-rpc.context.js';
-import { ServerOsloRpc } from '../../../lib/nest/server-oslo-rpc.js';
-import { explicitAccessPolicy } from '../../../lib/rpc/access-policy.js';
-import { createMemoryBus } from '../../../lib/testing/memory-test-bus.js';
+import {
+  ANY_METHOD,
+  explicitAccessPolicy,
+  InvalidTransportUrl,
+  OSLO_RPC,
+  OsloRpcContext,
+  ServerOsloRpc,
+} from '../../../lib/index.js';
+import { createMemoryBus } from '../../../lib/testing/index.js';
 import { eventsOf, newBusUrl, newClient, newServer, rootModule, serve } from './nest-apps.js';
 
 const call = (client: ReturnType<typeof newClient>, pattern: unknown, args: object = {}): Promise<unknown> =>

@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ClientOsloRpc } from '../../../lib/nest/client-oslo-rpc.js';
-import { OsloClient } from '../../../lib/nest/oslo-client.js';
+import { ClientOsloRpc, OsloClient, ServerOsloRpc, type StartupOptions } from '../../../lib/index.js';
 import { resolveNotificationOptions } from '../../../lib/nest/resolved-notification-options.js';
-import { ServerOsloRpc } from '../../../lib/nest/server-oslo-rpc.js';
-import type { StartupOptions } from '../../../lib/nest/startup-policy.js';
 
 /** As they come from a configuration file: no compiler has seen them. */
 const options = (given: Record<string, unknown>): StartupOptions => ({ ...given, logEvents: false }) as StartupOptions;

@@ -13,8 +13,7 @@ import { IsInt, IsOptional, IsString, Min, ValidateNested } from 'class-validato
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { ClientOsloRpc } from '../../../lib/nest/client-oslo-rpc.js';
-import { OsloRpcContext } from '../../../lib/nest/oslo-rpc.context.js';
+import { type ClientOsloRpc, OsloRpcContext } from '../../../lib/index.js';
 import { rootModule, serve, startHybrid } from './nest-apps.js';
 
 class Size {

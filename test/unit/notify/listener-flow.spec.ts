@@ -1,8 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { IncomingNotification } from '../../../lib/notify/incoming-notification.js';
-import type { DeadLetter } from '../../../lib/notify/notification-listener-options.js';
-import { NotificationListener } from '../../../lib/notify/notification-listener.js';
-import { NotifierCore } from '../../../lib/notify/notifier-core.js';
+import { type DeadLetter, type IncomingNotification, NotificationListener, NotifierCore } from '../../../lib/index.js';
 import { TestBus } from './memory-brokers.js';
 
 let bus: TestBus;

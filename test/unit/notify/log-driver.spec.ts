@@ -1,9 +1,11 @@
 import { describe, expect, it, vi } from 'vitest';
+import {
+  MalformedMessage,
+  NOTIFICATION_PRIORITIES,
+  type NotificationDriverName,
+  NotifierCore,
+} from '../../../lib/index.js';
 
-import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
-import { NotifierCore } from '../../../lib/notify/notifier-core.js';
-import type { NotificationDriverName } from '../../../lib/notify/notifier-options.js';
-import { NOTIFICATION_PRIORITIES } from '../../../lib/wire/notification.js';
 import { readGolden } from '../../golden/read-golden.js';
 import { TestBus } from './memory-brokers.js';
 

@@ -1,8 +1,7 @@
+import type { Delivery, MessagingEvent, RabbitOptions } from '../../../lib/index.js';
 import { MemoryBroker } from '../../../lib/broker/memory/memory-broker.js';
 import { MemoryBus } from '../../../lib/broker/memory/memory-bus.js';
-import type { Delivery } from '../../../lib/broker/broker.js';
-import { resolveRabbitOptions, type RabbitOptions } from '../../../lib/config/rabbit-options.js';
-import type { MessagingEvent } from '../../../lib/events/messaging-event.js';
+import { resolveRabbitOptions } from '../../../lib/config/rabbit-options.js';
 import { openEnvelope } from '../../../lib/wire/envelope.js';
 import { notificationTopology } from '../../../lib/wire/topology.js';
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-
-import { ConfigurationError } from '../../../lib/errors/configuration.errors.js';
 import {
-  NotificationFilter,
+  ConfigurationError,
   type FilterRule,
+  NotificationFilter,
   type NotificationFilterOptions,
   type OsloFilterRules,
-} from '../../../lib/notify/notification-filter.js';
+} from '../../../lib/index.js';
+
 import { PythonPatternReader } from '../../../lib/notify/python-pattern-reader.js';
 import { readGolden } from '../../golden/read-golden.js';
 

@@ -1,14 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  ClosedError,
+  ConfigurationError,
+  type DeadLetter,
+  type IncomingNotification,
+  NotificationFilter,
+  NotificationListener,
+  type NotificationListenerOptions,
+  type NotificationRegistration,
+  NotificationResult,
+  NotifierCore,
+  type NotifierOptions,
+  PreconditionFailed,
+  type SingleRegistration,
+} from '../../../lib/index.js';
 
-import { ConfigurationError } from '../../../lib/errors/configuration.errors.js';
-import { ClosedError, PreconditionFailed } from '../../../lib/errors/delivery.errors.js';
-import { type IncomingNotification, NotificationResult } from '../../../lib/notify/incoming-notification.js';
-import { NotificationFilter } from '../../../lib/notify/notification-filter.js';
-import { NotificationListener } from '../../../lib/notify/notification-listener.js';
-import type { DeadLetter, NotificationListenerOptions } from '../../../lib/notify/notification-listener-options.js';
-import type { NotificationRegistration, SingleRegistration } from '../../../lib/notify/notification-registration.js';
-import { NotifierCore } from '../../../lib/notify/notifier-core.js';
-import type { NotifierOptions } from '../../../lib/notify/notifier-options.js';
 import { eventually } from '../../support/eventually.js';
 import { TestBus } from './memory-brokers.js';
 

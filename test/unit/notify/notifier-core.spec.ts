@@ -1,15 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import {
+  ClosedError,
+  ConfigurationError,
+  type HookedMessage,
+  MalformedMessage,
+  MessageDeliveryFailure,
+  MessageUndeliverable,
+  MessagingTimeout,
+  NOTIFICATION_PRIORITIES,
+  type NotificationDriver,
+  type NotificationDriverName,
+  NotifierCore,
+  type NotifierOptions,
+} from '../../../lib/index.js';
 
-import type { HookedMessage } from '../../../lib/events/around-hook.js';
-import { ConfigurationError } from '../../../lib/errors/configuration.errors.js';
-import { ClosedError, MessageDeliveryFailure, MessageUndeliverable } from '../../../lib/errors/delivery.errors.js';
-import { MessagingTimeout } from '../../../lib/errors/rpc.errors.js';
-import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
 import { notifierNeedsBroker } from '../../../lib/notify/driver-set.js';
-import type { NotificationDriver } from '../../../lib/notify/drivers/notification-driver.js';
-import { NotifierCore } from '../../../lib/notify/notifier-core.js';
-import type { NotificationDriverName, NotifierOptions } from '../../../lib/notify/notifier-options.js';
-import { NOTIFICATION_PRIORITIES } from '../../../lib/wire/notification.js';
 import { eventually } from '../../support/eventually.js';
 import { capturesOf } from '../../golden/read-golden.js';
 import { TestBus } from './memory-brokers.js';

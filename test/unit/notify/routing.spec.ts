@@ -2,9 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ConfigurationError, NotifierCore } from '../../../lib/index.js';
 
-import { ConfigurationError } from '../../../lib/errors/configuration.errors.js';
-import { NotifierCore } from '../../../lib/notify/notifier-core.js';
 import { RoutingRules } from '../../../lib/notify/routing-rules.js';
 
 /** In the schema, and with the spirit, of the reference's `test_get_drivers_for_message_*`. */

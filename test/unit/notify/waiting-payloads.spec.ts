@@ -1,8 +1,6 @@
 import { expect, it, vi } from 'vitest';
+import { type AroundHook, NotifierCore, type NotifierOptions } from '../../../lib/index.js';
 
-import type { AroundHook } from '../../../lib/events/around-hook.js';
-import { NotifierCore } from '../../../lib/notify/notifier-core.js';
-import type { NotifierOptions } from '../../../lib/notify/notifier-options.js';
 import { stillKept } from '../../support/garbage.js';
 import { TestBus } from './memory-brokers.js';
 

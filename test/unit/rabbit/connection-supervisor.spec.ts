@@ -1,13 +1,13 @@
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { EventChannel } from '../../../lib/index.js';
 import { type ConnectionOpener, ConnectionRefused } from '../../../lib/broker/rabbit/connection-opener.js';
 import type { Line } from '../../../lib/broker/rabbit/line.js';
 import { ConnectionState } from '../../../lib/broker/rabbit/connection-state.js';
 import { ConnectionSupervisor } from '../../../lib/broker/rabbit/connection-supervisor.js';
 import { HostRotation } from '../../../lib/broker/rabbit/host-rotation.js';
 import { ReconnectPolicy, type ReconnectOptions } from '../../../lib/broker/rabbit/reconnect-policy.js';
-import { EventChannel } from '../../../lib/events/event-channel.js';
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { EventChannel, type MessagingEvent } from '../../../lib/index.js';
 import { EventLoopWatch } from '../../../lib/broker/rabbit/event-loop-watch.js';
-import { EventChannel } from '../../../lib/events/event-channel.js';
-import type { MessagingEvent } from '../../../lib/events/messaging-event.js';
 
 describe('EventLoopWatch', () => {
   let events: EventChannel;

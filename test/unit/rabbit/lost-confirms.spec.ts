@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { OutgoingMessage } from '../../../lib/broker/broker.js';
+import type { OutgoingMessage } from '../../../lib/index.js';
 import { lostConfirms } from '../../../lib/broker/rabbit/lost-confirms.js';
 import { PendingMessage } from '../../../lib/broker/rabbit/pending-message.js';
 

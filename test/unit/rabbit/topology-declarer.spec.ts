@@ -1,9 +1,9 @@
 import type { Channel } from 'amqplib';
 import { describe, expect, it } from 'vitest';
+import type { QueueDeclaration } from '../../../lib/index.js';
 import { ClosingRequests } from '../../../lib/broker/rabbit/closing-requests.js';
 import type { SpareChannel } from '../../../lib/broker/rabbit/spare-channel.js';
 import { TopologyDeclarer } from '../../../lib/broker/rabbit/topology-declarer.js';
-import type { QueueDeclaration } from '../../../lib/wire/topology.js';
 
 const stopped = Object.assign(
   new Error(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RpcEndpoint } from '../../../lib/rpc/rpc-endpoint.js';
+import type { RpcEndpoint } from '../../../lib/index.js';
 import { eventually } from '../../support/eventually.js';
 import { Gate, useRpcBus } from './support/rpc-bus.js';
 

@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { RpcClient } from '../../../lib/rpc/rpc-client.js';
-import type { RpcClientOptions } from '../../../lib/rpc/rpc-client-options.js';
+import type { RpcClient, RpcClientOptions } from '../../../lib/index.js';
 import { useRpcBus } from './support/rpc-bus.js';
 
 describe('the stack of an error', () => {

@@ -1,8 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { MessageUndeliverable } from '../../../lib/errors/delivery.errors.js';
-import { MessagingTimeout } from '../../../lib/errors/rpc.errors.js';
-import type { RpcClientOptions } from '../../../lib/rpc/rpc-client-options.js';
+import { MessageUndeliverable, MessagingTimeout, type RpcClientOptions } from '../../../lib/index.js';
 import { capturesOf, type Capture } from '../../golden/read-golden.js';
 import type { RawPeer } from './support/raw-peer.js';
 import { useRpcBus } from './support/rpc-bus.js';

@@ -1,8 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { MessageUndeliverable } from '../../../lib/errors/delivery.errors.js';
-import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
-import type { AroundHook } from '../../../lib/events/around-hook.js';
-import { RpcClient } from '../../../lib/rpc/rpc-client.js';
+import { type AroundHook, MalformedMessage, MessageUndeliverable, RpcClient } from '../../../lib/index.js';
 import { eventually } from '../../support/eventually.js';
 import { capturesOf } from '../../golden/read-golden.js';
 import { TARGET, useRpcBus } from './support/rpc-bus.js';

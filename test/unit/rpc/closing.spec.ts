@@ -1,7 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { ClosedError } from '../../../lib/errors/delivery.errors.js';
-import type { SendFailed } from '../../../lib/events/messaging-event.js';
-import { RpcClient } from '../../../lib/rpc/rpc-client.js';
+import { ClosedError, RpcClient, type SendFailed } from '../../../lib/index.js';
 import { eventually } from '../../support/eventually.js';
 import { useRpcBus, TARGET } from './support/rpc-bus.js';
 

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { IncomingRequest } from '../../../lib/rpc/incoming-request.js';
-import type { RpcServer } from '../../../lib/rpc/rpc-server.js';
+import type { IncomingRequest, RpcServer } from '../../../lib/index.js';
 import type { RawPeer } from './support/raw-peer.js';
 import { Gate, useRpcBus } from './support/rpc-bus.js';
 

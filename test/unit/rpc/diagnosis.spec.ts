@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  type LineOutage,
+  MessagingTimeout,
+  type PrepareOptions,
+  type RpcClient,
+  type TimeoutDiagnosis,
+} from '../../../lib/index.js';
 import type { MemoryBroker } from '../../../lib/broker/memory/memory-broker.js';
-import { MessagingTimeout } from '../../../lib/errors/rpc.errors.js';
-import type { LineOutage, TimeoutDiagnosis } from '../../../lib/errors/timeout-diagnosis.js';
-import type { PrepareOptions } from '../../../lib/rpc/call-settings.js';
-import type { RpcClient } from '../../../lib/rpc/rpc-client.js';
 import type { RawPeer } from './support/raw-peer.js';
 import { useRpcBus } from './support/rpc-bus.js';
 

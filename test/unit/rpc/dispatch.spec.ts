@@ -1,8 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { explicitAccessPolicy, expose, legacyAccessPolicy } from '../../../lib/rpc/access-policy.js';
-import { expectedExceptions } from '../../../lib/rpc/expected-exceptions.js';
-import type { RpcEndpoint } from '../../../lib/rpc/rpc-endpoint.js';
-import type { RpcServerOptions } from '../../../lib/rpc/rpc-server-options.js';
+import {
+  expectedExceptions,
+  explicitAccessPolicy,
+  expose,
+  legacyAccessPolicy,
+  type RpcEndpoint,
+  type RpcServerOptions,
+} from '../../../lib/index.js';
 import { capturesOf } from '../../golden/read-golden.js';
 import type { RawMessage, RawPeer } from './support/raw-peer.js';
 import { useRpcBus } from './support/rpc-bus.js';

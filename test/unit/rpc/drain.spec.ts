@@ -1,7 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { ClosedError } from '../../../lib/errors/delivery.errors.js';
-import type { IncomingRequest } from '../../../lib/rpc/incoming-request.js';
-import type { RpcServer } from '../../../lib/rpc/rpc-server.js';
+import { ClosedError, type IncomingRequest, type RpcServer } from '../../../lib/index.js';
 import { eventually } from '../../support/eventually.js';
 import { Gate, useRpcBus } from './support/rpc-bus.js';
 

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { RemoteError } from '../../../lib/errors/rpc.errors.js';
-import type { RpcServerOptions } from '../../../lib/rpc/rpc-server-options.js';
+import { RemoteError, type RpcServerOptions } from '../../../lib/index.js';
 import { readGolden, type Capture } from '../../golden/read-golden.js';
 import type { RawPeer } from './support/raw-peer.js';
 import { RawPeer as Peer } from './support/raw-peer.js';

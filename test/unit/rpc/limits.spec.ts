@@ -1,8 +1,5 @@
 import { expect, it } from 'vitest';
-import { MessageDeliveryFailure } from '../../../lib/errors/delivery.errors.js';
-import { RemoteError } from '../../../lib/errors/rpc.errors.js';
-import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
-import { NotifierCore } from '../../../lib/notify/notifier-core.js';
+import { MalformedMessage, MessageDeliveryFailure, NotifierCore, RemoteError } from '../../../lib/index.js';
 import { Gate, TARGET, useRpcBus } from './support/rpc-bus.js';
 
 const on = useRpcBus();

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { RpcServer } from '../../../lib/rpc/rpc-server.js';
+import type { RpcServer } from '../../../lib/index.js';
 import { sealed, type RawPeer } from './support/raw-peer.js';
 import { useRpcBus } from './support/rpc-bus.js';
 

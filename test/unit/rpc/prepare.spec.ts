@@ -1,9 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError, InvalidTarget } from '../../../lib/errors/configuration.errors.js';
-import { RpcVersionCapError } from '../../../lib/errors/rpc.errors.js';
-import type { PrepareOptions } from '../../../lib/rpc/call-settings.js';
-import type { RpcCallContext } from '../../../lib/rpc/rpc-call-context.js';
-import type { Target } from '../../../lib/wire/target.js';
+import {
+  ConfigurationError,
+  InvalidTarget,
+  type PrepareOptions,
+  type RpcCallContext,
+  RpcVersionCapError,
+  type Target,
+} from '../../../lib/index.js';
 import type { RawPeer } from './support/raw-peer.js';
 import { useRpcBus } from './support/rpc-bus.js';
 

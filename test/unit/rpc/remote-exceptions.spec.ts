@@ -1,7 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { NoSuchMethod, RemoteError, UnsupportedVersion } from '../../../lib/errors/rpc.errors.js';
-import type { RpcClientOptions } from '../../../lib/rpc/rpc-client-options.js';
-import { remoteFailureOf } from '../../../lib/rpc/remote-exceptions.js';
+import {
+  NoSuchMethod,
+  RemoteError,
+  remoteFailureOf,
+  type RpcClientOptions,
+  UnsupportedVersion,
+} from '../../../lib/index.js';
 import { capturesOf } from '../../golden/read-golden.js';
 import type { RawPeer } from './support/raw-peer.js';
 import { useRpcBus } from './support/rpc-bus.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Serializer } from '../../../lib/rpc/serializer.js';
+import type { Serializer } from '../../../lib/index.js';
 import { useRpcBus } from './support/rpc-bus.js';
 
 /** Notes what it was asked, in order, with which context. */

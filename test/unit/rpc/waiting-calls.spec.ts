@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { RpcClient } from '../../../lib/rpc/rpc-client.js';
+import { RpcClient } from '../../../lib/index.js';
 import { stillKept } from '../../support/garbage.js';
 import { TARGET, useRpcBus } from './support/rpc-bus.js';
 

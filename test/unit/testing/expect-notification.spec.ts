@@ -1,7 +1,7 @@
 import { AssertionError } from 'node:assert';
 import { expect, it } from 'vitest';
-import { NotificationModule } from '../../../lib/nest/notification.module.js';
-import { expectNotification } from '../../../lib/testing/expect-notification.js';
+import { NotificationModule } from '../../../lib/index.js';
+import { expectNotification } from '../../../lib/testing/index.js';
 import { startNotifying } from '../nest/notification-apps.js';
 
 const payload = { id: 'i-1', image: { name: 'debian', tags: ['a', 'b'] }, size: null };

@@ -1,10 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Broker } from '../../../lib/broker/broker.js';
-import { connectBroker, createBroker } from '../../../lib/broker/connect-broker.js';
-import type { MessagingEvent } from '../../../lib/events/messaging-event.js';
-import { RpcClient } from '../../../lib/rpc/rpc-client.js';
-import { RpcServer } from '../../../lib/rpc/rpc-server.js';
-import { createMemoryBus, type MemoryTestBus } from '../../../lib/testing/memory-test-bus.js';
+import {
+  type Broker,
+  connectBroker,
+  createBroker,
+  type MessagingEvent,
+  RpcClient,
+  RpcServer,
+} from '../../../lib/index.js';
+import { createMemoryBus, type MemoryTestBus } from '../../../lib/testing/index.js';
 
 const TARGET = { exchange: 'nova', topic: 'conductor' };
 

@@ -3,13 +3,8 @@ import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ConfigurationError } from '../../../lib/errors/configuration.errors.js';
-import { OsloEndpoint } from '../../../lib/nest/oslo-endpoint.decorator.js';
-import { OsloMethod } from '../../../lib/nest/oslo-method.decorator.js';
-import { OsloRpcModule } from '../../../lib/nest/oslo-rpc.module.js';
-import { ServerOsloRpc } from '../../../lib/nest/server-oslo-rpc.js';
-import { createMemoryBus } from '../../../lib/testing/memory-test-bus.js';
-import { createOsloTestClient } from '../../../lib/testing/oslo-test-client.js';
+import { ConfigurationError, OsloEndpoint, OsloMethod, OsloRpcModule, ServerOsloRpc } from '../../../lib/index.js';
+import { createMemoryBus, createOsloTestClient } from '../../../lib/testing/index.js';
 import { moduleOf } from '../nest/nest-apps.js';
 
 @OsloEndpoint()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { ConfigurationError } from '../../../lib/index.js';
 
-import { ConfigurationError } from '../../../lib/errors/configuration.errors.js';
 import {
   checkApiVersion,
   highestVersion,

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MalformedMessage, UnsupportedEnvelope } from '../../../lib/index.js';
 
-import { MalformedMessage, UnsupportedEnvelope } from '../../../lib/errors/wire.errors.js';
 import { openEnvelope, sealEnvelope, type OpenOptions } from '../../../lib/wire/envelope.js';
 
 const OPTIONS: OpenOptions = { maxBytes: 1_000_000, integers: 'exact', contentType: 'application/json' };

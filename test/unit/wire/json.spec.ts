@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MalformedMessage } from '../../../lib/index.js';
 
-import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
 import { JsonReader } from '../../../lib/wire/json-reader.js';
 import { parseJson, stringifyJson } from '../../../lib/wire/json.js';
 

@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { MalformedMessage, type Notification, type NotificationPriority } from '../../../lib/index.js';
 
-import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
 import { openEnvelope } from '../../../lib/wire/envelope.js';
-import {
-  decodeNotification,
-  encodeNotification,
-  type Notification,
-  type NotificationFormat,
-  type NotificationPriority,
-} from '../../../lib/wire/notification.js';
+import { decodeNotification, encodeNotification, type NotificationFormat } from '../../../lib/wire/notification.js';
 import { parseTimestamp, timestampOf } from '../../../lib/wire/notification-timestamp.js';
 import { redactedContext } from '../../../lib/wire/redacted-context.js';
 import { capturesOf } from '../../golden/read-golden.js';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { MalformedMessage } from '../../../lib/index.js';
 
-import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
 import { decodeReply, encodeReply } from '../../../lib/wire/rpc-reply.js';
 
 const enclosed = (body: string) => JSON.parse((JSON.parse(body) as Record<string, string>)['oslo.message']!) as unknown;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { MalformedMessage } from '../../../lib/index.js';
 
-import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
 import { decodeRequest, encodeRequest, type RpcRequest } from '../../../lib/wire/rpc-request.js';
 
 const CAST: RpcRequest = { method: 'm', args: {}, uniqueId: 'u1', context: {} };

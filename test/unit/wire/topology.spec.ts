@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { RabbitOptions } from '../../../lib/index.js';
 
-import { resolveRabbitOptions, type RabbitOptions } from '../../../lib/config/rabbit-options.js';
+import { resolveRabbitOptions } from '../../../lib/config/rabbit-options.js';
 import {
   controlExchangeTopology,
   fanoutExchangeTopology,

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { MalformedMessage, plainVersioned, unwrapVersioned, VersionedObject } from '../../../lib/index.js';
 
-import { MalformedMessage } from '../../../lib/errors/wire.errors.js';
 import { parseJson, stringifyJson } from '../../../lib/wire/json.js';
-import { plainVersioned, unwrapVersioned, VersionedObject } from '../../../lib/wire/versioned-object.js';
 
 /** Shaped as the sample that nova documents for `instance.create.end`, shortened. */
 const payload = {

@@ -1,11 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { OutgoingMessage } from '../../../../lib/broker/broker.js';
+import {
+  MessageDeliveryFailure,
+  type MessagingEvent,
+  MessagingTimeout,
+  type OutgoingMessage,
+  type RabbitOptions,
+} from '../../../../lib/index.js';
 import { MemoryBroker } from '../../../../lib/broker/memory/memory-broker.js';
 import { MemoryBus } from '../../../../lib/broker/memory/memory-bus.js';
-import { resolveRabbitOptions, type RabbitOptions } from '../../../../lib/config/rabbit-options.js';
-import { MessageDeliveryFailure } from '../../../../lib/errors/delivery.errors.js';
-import { MessagingTimeout } from '../../../../lib/errors/rpc.errors.js';
-import type { MessagingEvent } from '../../../../lib/events/messaging-event.js';
+import { resolveRabbitOptions } from '../../../../lib/config/rabbit-options.js';
 import { queue } from '../../../behaviour/declarations.js';
 import { DeliveryLog } from '../../../behaviour/delivery-log.js';
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { PreconditionFailed } from '../../../../lib/index.js';
 import { MemoryBus } from '../../../../lib/broker/memory/memory-bus.js';
-import { PreconditionFailed } from '../../../../lib/errors/delivery.errors.js';
 import { binding, exchange, queue } from '../../../behaviour/declarations.js';
 
 describe('MemoryBus', () => {

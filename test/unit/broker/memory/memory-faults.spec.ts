@@ -1,6 +1,6 @@
 import { afterAll } from 'vitest';
-import { createBroker } from '../../../../lib/broker/connect-broker.js';
-import { createMemoryBus } from '../../../../lib/testing/memory-test-bus.js';
+import { createBroker } from '../../../../lib/index.js';
+import { createMemoryBus } from '../../../../lib/testing/index.js';
 import { describeFaults } from '../../../behaviour/broker-faults.js';
 
 const bus = createMemoryBus();

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Broker, Delivery, OutgoingMessage, Subscription } from '../../../../lib/broker/broker.js';
-import type { Declaration } from '../../../../lib/wire/topology.js';
+import type { Broker, Declaration, Delivery, OutgoingMessage, Subscription } from '../../../../lib/index.js';
 
 export type RawMessage = Record<string, unknown>;
 

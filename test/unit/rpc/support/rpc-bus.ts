@@ -1,14 +1,17 @@
 import { afterEach } from 'vitest';
+import {
+  type MessagingEvent,
+  type RabbitOptions,
+  RpcClient,
+  type RpcClientOptions,
+  type RpcEndpoint,
+  RpcServer,
+  type RpcServerOptions,
+  type Target,
+} from '../../../../lib/index.js';
 import { MemoryBroker } from '../../../../lib/broker/memory/memory-broker.js';
 import { MemoryBus } from '../../../../lib/broker/memory/memory-bus.js';
-import { resolveRabbitOptions, type RabbitOptions } from '../../../../lib/config/rabbit-options.js';
-import type { MessagingEvent } from '../../../../lib/events/messaging-event.js';
-import { RpcClient } from '../../../../lib/rpc/rpc-client.js';
-import type { RpcClientOptions } from '../../../../lib/rpc/rpc-client-options.js';
-import type { RpcEndpoint } from '../../../../lib/rpc/rpc-endpoint.js';
-import { RpcServer } from '../../../../lib/rpc/rpc-server.js';
-import type { RpcServerOptions } from '../../../../lib/rpc/rpc-server-options.js';
-import type { Target } from '../../../../lib/wire/target.js';
+import { resolveRabbitOptions } from '../../../../lib/config/rabbit-options.js';
 import { RawPeer } from './raw-peer.js';
 
 export const TARGET = { exchange: 'nova', topic: 'conductor' };
