@@ -13,13 +13,13 @@ export default {
   // Types that compute other types, and what only the library makes.
   intentionallyNotExported: [
     'lib/config/rabbit-options.ts:OptionalWhenResolved',
-    'lib/nest/oslo-api.ts:Carried',
-    'lib/nest/oslo-api.ts:KeywordsOf',
-    'lib/nest/oslo-api.ts:Method',
-    'lib/nest/oslo-api.ts:NoArguments',
-    'lib/nest/oslo-api.ts:Sendable',
-    'lib/nest/oslo-proxy.ts:NotOnProxies',
-    'lib/nest/shared-brokers.ts:SharedBrokers',
+    'lib/nest/client/oslo-api.ts:Carried',
+    'lib/nest/client/oslo-api.ts:KeywordsOf',
+    'lib/nest/client/oslo-api.ts:Method',
+    'lib/nest/client/oslo-api.ts:NoArguments',
+    'lib/nest/client/oslo-api.ts:Sendable',
+    'lib/nest/client/oslo-proxy.ts:NotOnProxies',
+    'lib/nest/module/shared-brokers.ts:SharedBrokers',
     'lib/wire/notification.ts:ReceivedNotification',
   ],
   // The README links to a folder of samples; test/package follows the links.

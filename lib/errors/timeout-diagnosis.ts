@@ -30,7 +30,7 @@ export type TimeoutReason =
  *
  * @publicApi
  */
-export interface LineOutage {
+export interface ConnectionOutage {
   readonly kind: 'blocked' | 'disconnected' | 'reply-queue-lost';
   readonly connection: 'consume' | 'publish';
   /** ISO 8601. */
@@ -62,8 +62,8 @@ export interface TimeoutDiagnosis {
   readonly lastHeartbeatMsAgo?: number;
   /** Messages on our reply queue that were rejected unread during the call; absent where there were none. */
   readonly rejectedReplies?: number;
-  /** When the line was down or blocked during the call, oldest first. */
-  readonly outages: readonly LineOutage[];
+  /** When a connection was down or blocked during the call, oldest first. */
+  readonly outages: readonly ConnectionOutage[];
   /** Set later, when the answer comes after all: milliseconds after the call had ended. */
   answeredLateByMs?: number;
 }

@@ -1,9 +1,9 @@
 import { AssertionError } from 'node:assert';
 import { inspect } from 'node:util';
 import type { INestApplicationContext } from '@nestjs/common';
-import { getNotifierToken } from '../nest/inject-notifier.decorator.js';
-import { Notifier } from '../nest/notifier.js';
-import { type FilterRule, NotificationFilter } from '../notify/notification-filter.js';
+import { getNotifierToken } from '../nest/notifications/inject-notifier.decorator.js';
+import { Notifier } from '../nest/notifications/notifier.js';
+import { type FilterRule, NotificationFilter } from '../notify/filter/notification-filter.js';
 import type { Notification, NotificationPriority } from '../wire/notification.js';
 import { matchesPartially } from './matches-partially.js';
 

@@ -1,11 +1,11 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { ConfigurationError } from '../errors/configuration.errors.js';
-import type { ClientOsloRpcOptions } from '../nest/client-oslo-rpc-options.js';
-import type { AnyOsloApi } from '../nest/oslo-api.js';
-import { OsloClient } from '../nest/oslo-client.js';
-import type { ServerOsloRpc } from '../nest/server-oslo-rpc.js';
-import { serversOf } from '../nest/servers-of.js';
+import type { ClientOsloRpcOptions } from '../nest/client/client-oslo-rpc-options.js';
+import type { AnyOsloApi } from '../nest/client/oslo-api.js';
+import { OsloClient } from '../nest/client/oslo-client.js';
+import type { ServerOsloRpc } from '../nest/server/server-oslo-rpc.js';
+import { serversOf } from '../nest/health/servers-of.js';
 
 /**
  * Options of `createOsloTestClient`: those of a client, with the server's own bus, exchange and topic as defaults.

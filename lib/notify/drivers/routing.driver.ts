@@ -1,6 +1,6 @@
 import type { Notification } from '../../wire/notification.js';
-import { notifyAll } from '../notify-all.js';
-import type { RoutingRules } from '../routing-rules.js';
+import { notifyAll } from '../notifier/notify-all.js';
+import type { RoutingRules } from '../notifier/routing-rules.js';
 import type { NotificationDriver, NotifyLimits } from './notification-driver.js';
 
 /**

@@ -1,6 +1,6 @@
 import { parseJson, stringifyJson } from '../../wire/json.js';
 import type { Notification } from '../../wire/notification.js';
-import type { MemoryNotificationLog } from '../memory-notification-log.js';
+import type { MemoryNotificationLog } from '../notifier/memory-notification-log.js';
 import type { NotificationDriver } from './notification-driver.js';
 
 /** Keeps notifications, their payloads as a listener would receive them; Python's `test`. */

@@ -3,8 +3,8 @@ import { describe, expect, it, vi } from 'vitest';
 import { ConfigurationError, InvalidTransportUrl, NotificationFilter } from '../../../lib/index.js';
 import { parseTransportUrl, formatTransportUrl } from '../../../lib/config/transport-url.js';
 import { rabbitOptionsFromQuery } from '../../../lib/config/url-query-options.js';
-import { PythonPattern } from '../../../lib/notify/python-pattern.js';
-import { RoutingRules } from '../../../lib/notify/routing-rules.js';
+import { PythonPattern } from '../../../lib/notify/filter/python-pattern.js';
+import { RoutingRules } from '../../../lib/notify/notifier/routing-rules.js';
 import { maskUrl } from '../../../lib/wire/redaction.js';
 import { readGolden } from '../../golden/read-golden.js';
 

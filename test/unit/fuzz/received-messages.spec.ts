@@ -8,7 +8,7 @@ import {
   UnsupportedEnvelope,
   unwrapVersioned,
 } from '../../../lib/index.js';
-import { RemoteExceptions } from '../../../lib/rpc/remote-exceptions.js';
+import { RemoteExceptions } from '../../../lib/rpc/exceptions/remote-exceptions.js';
 import { isVersionCompatible } from '../../../lib/wire/api-version.js';
 import { openEnvelope } from '../../../lib/wire/envelope.js';
 import { decodeNotification } from '../../../lib/wire/notification.js';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { logRecordOf } from '../../../lib/nest/log-record.js';
+import { logRecordOf } from '../../../lib/nest/notifications/log-record.js';
 
 it('a record tells no secrets of what JSON cannot write', () => {
   const circular: Record<string, unknown> = { password: 'hush' };

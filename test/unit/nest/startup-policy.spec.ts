@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ClientOsloRpc, OsloClient, ServerOsloRpc, type StartupOptions } from '../../../lib/index.js';
-import { resolveNotificationOptions } from '../../../lib/nest/resolved-notification-options.js';
+import { resolveNotificationOptions } from '../../../lib/nest/notifications/resolved-notification-options.js';
 
 /** As they come from a configuration file: no compiler has seen them. */
 const options = (given: Record<string, unknown>): StartupOptions => ({ ...given, logEvents: false }) as StartupOptions;

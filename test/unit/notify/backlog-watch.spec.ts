@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { BacklogWatch } from '../../../lib/notify/backlog-watch.js';
+import { BacklogWatch } from '../../../lib/notify/listener/backlog-watch.js';
 
 afterEach(() => void vi.useRealTimers());
 

@@ -7,7 +7,7 @@ import {
   type OsloFilterRules,
 } from '../../../lib/index.js';
 
-import { PythonPatternReader } from '../../../lib/notify/python-pattern-reader.js';
+import { PythonPatternReader } from '../../../lib/notify/filter/python-pattern-reader.js';
 import { readGolden } from '../../golden/read-golden.js';
 
 interface PythonNotification {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Delivery } from '../../../lib/index.js';
 
-import { NotificationReader } from '../../../lib/notify/notification-reader.js';
+import { NotificationReader } from '../../../lib/notify/listener/notification-reader.js';
 import { LONGEST_ID } from '../../../lib/wire/recent-ids.js';
 
 /** By what a notification is recognised when it comes again. */

@@ -14,7 +14,7 @@ import {
   type NotifierOptions,
 } from '../../../lib/index.js';
 
-import { notifierNeedsBroker } from '../../../lib/notify/driver-set.js';
+import { notifierNeedsBroker } from '../../../lib/notify/notifier/driver-set.js';
 import { eventually } from '../../support/eventually.js';
 import { capturesOf } from '../../golden/read-golden.js';
 import { TestBus } from './memory-brokers.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError, NotifierCore } from '../../../lib/index.js';
 
-import { RoutingRules } from '../../../lib/notify/routing-rules.js';
+import { RoutingRules } from '../../../lib/notify/notifier/routing-rules.js';
 
 /** In the schema, and with the spirit, of the reference's `test_get_drivers_for_message_*`. */
 const yaml = `

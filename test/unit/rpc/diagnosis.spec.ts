@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
-  type LineOutage,
+  type ConnectionOutage,
   MessagingTimeout,
   type PrepareOptions,
   type RpcClient,
@@ -204,7 +204,7 @@ describe('the diagnosis of a timeout', () => {
       reason: 'not-answered',
       outages: [{ kind: 'reply-queue-lost', connection: 'consume' }],
     });
-    const [{ from, to }] = diagnosis.outages as [LineOutage];
+    const [{ from, to }] = diagnosis.outages as [ConnectionOutage];
     expect(Date.parse(to!) - Date.parse(from)).toBeGreaterThanOrEqual(1_900);
     expect(message).toContain(`our reply queue was not consumed from ${from} to ${to}`);
   });

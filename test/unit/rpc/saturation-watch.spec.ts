@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { SaturationWatch } from '../../../lib/rpc/saturation-watch.js';
+import { SaturationWatch } from '../../../lib/rpc/server/saturation-watch.js';
 
 let told: boolean[];
 let watch: SaturationWatch;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { OutgoingReply } from '../../../lib/rpc/outgoing-reply.js';
-import { WaitingAnswers } from '../../../lib/rpc/waiting-answers.js';
+import type { OutgoingReply } from '../../../lib/rpc/server/replies/outgoing-reply.js';
+import { WaitingAnswers } from '../../../lib/rpc/server/replies/waiting-answers.js';
 
 /** An answer of 988 characters counts 3000 bytes. */
 function answer(replyQueue: string, msgId = '1'): OutgoingReply {

@@ -1,0 +1,35 @@
+import { type DynamicModule, type FactoryProvider, Inject, Module } from '@nestjs/common';
+import { FeatureConnections, featureModule, given } from './feature-connections.js';
+import { getOsloClientToken } from '../client/inject-oslo-client.decorator.js';
+import { OsloClient } from '../client/oslo-client.js';
+import {
+  OSLO_RPC_OPTIONS,
+  type OsloRpcFeature,
+  type OsloRpcFeatureScope,
+  type OsloRpcModuleOptions,
+} from './oslo-rpc-module-options.js';
+import { SharedBrokers } from './shared-brokers.js';
+
+const FEATURE_CLIENTS = Symbol('nestjs-oslo-messaging:feature clients');
+
+/** The clients of one `forFeature`. */
+@Module({})
+export class OsloRpcFeatureModule extends FeatureConnections {
+  /** Tests put anything in a client's place. */
+  constructor(@Inject(FEATURE_CLIENTS) clients: readonly unknown[]) {
+    super(clients.filter((client) => client instanceof OsloClient));
+  }
+
+  static with(features: readonly OsloRpcFeature[], scope: OsloRpcFeatureScope): DynamicModule {
+    return featureModule(OsloRpcFeatureModule, FEATURE_CLIENTS, features.map(clientProvider), scope);
+  }
+}
+
+function clientProvider({ name, ...options }: OsloRpcFeature): FactoryProvider<OsloClient> {
+  return {
+    provide: getOsloClientToken(name),
+    inject: [SharedBrokers, { token: OSLO_RPC_OPTIONS, optional: true }],
+    useFactory: (brokers: SharedBrokers, root: OsloRpcModuleOptions = {}) =>
+      new OsloClient({ ...root, ...given(options) }, brokers),
+  };
+}

@@ -1,0 +1,72 @@
+import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Provider, Type } from '@nestjs/common';
+import type { ClientOsloRpcOptions } from '../client/client-oslo-rpc-options.js';
+
+/**
+ * Options of `OsloRpcModule.forRoot`: what the clients of `forFeature` have where they name nothing else.
+ *
+ * A `ServerOsloRpc` takes its options from its constructor alone; with the same URL and connection options
+ * it shares the connections of the clients.
+ *
+ * @publicApi
+ */
+export type OsloRpcModuleOptions = ClientOsloRpcOptions;
+
+/**
+ * Who sees the options.
+ *
+ * @publicApi
+ */
+export interface OsloRpcModuleScope {
+  /**
+   * Whether they count for every `forFeature` of the application. Otherwise for those that are given a
+   * module that exports this one: `forFeature([…], { imports: [BusModule] })`.
+   *
+   * @defaultValue true
+   */
+  isGlobal?: boolean;
+}
+
+/**
+ * Makes the options of `OsloRpcModule.forRootAsync`, as `useClass` or `useExisting`.
+ *
+ * @publicApi
+ */
+export interface OsloRpcOptionsFactory {
+  createOsloRpcOptions(): OsloRpcModuleOptions | Promise<OsloRpcModuleOptions>;
+}
+
+/**
+ * One of `useFactory`, `useClass` and `useExisting`.
+ *
+ * @publicApi
+ */
+export interface OsloRpcModuleAsyncOptions extends OsloRpcModuleScope, Pick<ModuleMetadata, 'imports'> {
+  /** Of `useFactory`. */
+  inject?: (InjectionToken | OptionalFactoryDependency)[];
+  useFactory?: (...dependencies: never[]) => OsloRpcModuleOptions | Promise<OsloRpcModuleOptions>;
+  useClass?: Type<OsloRpcOptionsFactory>;
+  useExisting?: InjectionToken<OsloRpcOptionsFactory>;
+  extraProviders?: Provider[];
+}
+
+/**
+ * A client of `OsloRpcModule.forFeature`: its name for `@InjectOsloClient`, and what differs from the root's options.
+ *
+ * @publicApi
+ */
+export interface OsloRpcFeature extends ClientOsloRpcOptions {
+  name: string | symbol;
+}
+
+/**
+ * Who sees the clients of a `forFeature`, and what it sees.
+ *
+ * @publicApi
+ */
+export interface OsloRpcFeatureScope extends Pick<ModuleMetadata, 'imports'> {
+  /** Whether its clients can be injected everywhere. @defaultValue false: where the module is imported */
+  isGlobal?: boolean;
+}
+
+/** Token of the root's options. */
+export const OSLO_RPC_OPTIONS = Symbol('nestjs-oslo-messaging:options');

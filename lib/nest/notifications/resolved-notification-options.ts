@@ -1,0 +1,72 @@
+import { Logger } from '@nestjs/common';
+import { withHiddenUrl } from '../../config/hidden-url.js';
+import { checkOptions, type OptionRules, pickOptions } from '../../config/option-rule.js';
+import { OPTION_TABLE } from '../../config/option-table.js';
+import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options.js';
+import { transportIdentity } from '../../config/transport-identity.js';
+import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../../config/transport-url.js';
+import {
+  LISTENER_RULES,
+  type NotificationListenerOptions,
+} from '../../notify/listener/notification-listener-options.js';
+import { NOTIFIER_RULES, type NotifierOptions } from '../../notify/notifier/notifier-options.js';
+import type { RequestContext } from '../../wire/request-context.js';
+import type { NotificationModuleOptions } from './notification-module-options.js';
+import { forwardedContext } from '../shared/request-context.store.js';
+import { startupOptionsOf, type StartupPolicy } from '../shared/startup-policy.js';
+
+export const NOTIFICATION_RULES: OptionRules<NotificationModuleOptions> = {
+  ...RABBIT_OPTION_RULES,
+  ...LISTENER_RULES,
+  ...NOTIFIER_RULES,
+  transportUrl: OPTION_TABLE.transportUrl,
+  startup: OPTION_TABLE.startup,
+  startupTimeoutMs: OPTION_TABLE.startupTimeoutMs,
+  forwardContext: OPTION_TABLE.forwardContext,
+  flushTimeoutMs: OPTION_TABLE.flushTimeoutMs,
+  logEvents: OPTION_TABLE.logEvents,
+};
+
+export interface ResolvedNotificationOptions {
+  transportUrl: string;
+  /** The bus, for whoever asks whether another URL is the same one. */
+  transport: string;
+  /** Undefined: as it suits. */
+  startup?: StartupPolicy;
+  startupTimeoutMs?: number;
+  flushTimeoutMs: number;
+  logEvents: boolean;
+  notifier: NotifierOptions;
+  listener: NotificationListenerOptions;
+  broker: RabbitOptions;
+}
+
+/** @throws InvalidTransportUrl, ConfigurationError */
+export function resolveNotificationOptions(options: NotificationModuleOptions): ResolvedNotificationOptions {
+  checkOptions('NotificationModule', options, NOTIFICATION_RULES);
+  const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
+  const transport = transportIdentity(parseTransportUrl(transportUrl));
+  return withHiddenUrl({
+    transportUrl,
+    transport,
+    ...startupOptionsOf(options),
+    flushTimeoutMs: options.flushTimeoutMs ?? 5000,
+    logEvents: options.logEvents ?? true,
+    notifier: {
+      ...pickOptions<NotifierOptions>(options, NOTIFIER_RULES),
+      // Without a name of its own: it is the driver that names its records, one by one.
+      logger: options.logger ?? new Logger(),
+      defaultContext: contextSource(options, transport),
+    },
+    listener: pickOptions<NotificationListenerOptions>(options, LISTENER_RULES),
+    broker: rabbitOptionsOf(options),
+  });
+}
+
+/** The context of a notification that names none: that of what is being handled, where it may be sent on. */
+function contextSource(
+  { forwardContext = 'same-transport', defaultContext = () => ({}) }: NotificationModuleOptions,
+  transport: string,
+): () => RequestContext {
+  return () => (forwardedContext(forwardContext, transport) as RequestContext | undefined) ?? defaultContext();
+}

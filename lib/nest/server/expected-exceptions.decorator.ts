@@ -1,0 +1,35 @@
+import { PATTERN_EXTRAS_METADATA } from '@nestjs/microservices/constants.js';
+import type { ErrorClass } from '../../errors/error-class.js';
+
+const EXPECTED = Symbol('expected exceptions');
+
+type HandlerExtras = { readonly [EXPECTED]?: readonly ErrorClass[] };
+
+/**
+ * Declares the errors that belong to a handler's normal work: callers get them all the same, but they are
+ * logged and reported at debug level only. Global exception filters do not see them; those of the
+ * handler and its controller do. Mirrors `oslo_messaging.expected_exceptions`.
+ *
+ * @example
+ * ```ts
+ * @OsloMethod()
+ * @ExpectedExceptions(HostNotFound)
+ * get_host(@Payload('host') host: string) { … }
+ * ```
+ *
+ * @publicApi
+ */
+export function ExpectedExceptions(...classes: readonly ErrorClass[]): MethodDecorator {
+  return (_target, _key, { value }) => {
+    const method = value as object;
+    // Nest keeps the extras of a pattern through all its decorators, in any order, up to the server.
+    const extras: HandlerExtras | undefined = Reflect.getMetadata(PATTERN_EXTRAS_METADATA, method);
+    const expected = [...expectedClasses(extras), ...classes];
+    Reflect.defineMetadata(PATTERN_EXTRAS_METADATA, { ...extras, [EXPECTED]: expected }, method);
+  };
+}
+
+/** The declared errors of a handler, as Nest hands its extras to servers. */
+export function expectedClasses(extras: HandlerExtras | undefined): readonly ErrorClass[] {
+  return extras?.[EXPECTED] ?? [];
+}

@@ -1,0 +1,50 @@
+import { checkOptions } from '../../config/option-rule.js';
+import { MessagePattern } from '@nestjs/microservices';
+import { ConfigurationError } from '../../errors/configuration.errors.js';
+import { OSLO_RPC } from '../shared/nest.constants.js';
+import type { OsloRpcPattern } from '../shared/oslo-rpc.pattern.js';
+
+/**
+ * What `@OsloMethod()` may say about its method.
+ *
+ * @publicApi
+ */
+export interface OsloMethodOptions {
+  /** The name on the wire; `ANY_METHOD` takes what no other handler takes. @defaultValue the method's name */
+  name?: string;
+  /** Of the interface, since when it has the method; or another major version. @defaultValue the endpoint's */
+  version?: string;
+}
+
+const OPTIONS = Symbol('options of an oslo method');
+
+/**
+ * Serves a method of an `@OsloEndpoint()`, on the bus only: to calls, casts and fanouts alike. In a plain
+ * `@Controller()` it is one of the server's topic and the null namespace.
+ *
+ * @example
+ * ```ts
+ * @OsloMethod() ping(@Payload('arg') arg: string) { … }
+ * @OsloMethod({ name: 'get_host', version: '1.2' }) getHost(@Payload('host') host: string) { … }
+ * ```
+ *
+ * @throws ConfigurationError a symbol as the method's name
+ * @publicApi
+ */
+export function OsloMethod(options: OsloMethodOptions = {}): MethodDecorator {
+  checkOptions('@OsloMethod', options, { name: { type: 'name' }, version: { type: 'checked' } });
+  return (target, key, descriptor) => {
+    // Nest looks for handlers among names only.
+    if (typeof key !== 'string') throw new ConfigurationError(`${String(key)} is a symbol: it cannot be served`, key);
+    const name = options.name ?? key;
+    const { version } = options;
+    const method = descriptor.value as object;
+    Reflect.defineMetadata(OPTIONS, { name, version }, method);
+    MessagePattern<OsloRpcPattern>({ method: name, version }, OSLO_RPC)(target, key, descriptor);
+  };
+}
+
+/** What `@OsloMethod()` said; `undefined` for other methods. */
+export function osloMethodOf(method: object): (OsloMethodOptions & { name: string }) | undefined {
+  return Reflect.getMetadata(OPTIONS, method) as (OsloMethodOptions & { name: string }) | undefined;
+}

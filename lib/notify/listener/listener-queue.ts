@@ -1,0 +1,133 @@
+import type { EventChannel } from '../../events/event-channel.js';
+import { runAround, type AroundHook } from '../../events/around-hook.js';
+import { inHandlerScope } from '../../events/handler-scope.js';
+import { textWithCause } from '../../errors/text-of.js';
+import { shown } from '../../wire/shown.js';
+import { NotificationResult } from './incoming-notification.js';
+import type { ListenerOutcome, ListenerTurn } from './held-notification.js';
+import type { NotificationListenerEntry } from './notification-registration.js';
+
+/** What lanes have counted together. */
+export interface LaneCounters {
+  /** Notifications that a listener has dealt with. */
+  handled: number;
+  /** Those that a listener failed at. */
+  failed: number;
+}
+
+/** What lanes need of their listener. */
+export interface LaneParts {
+  readonly events: EventChannel;
+  readonly hooks: readonly AroundHook[];
+  readonly counters: LaneCounters;
+}
+
+/** Runs one listener on what comes to it from one queue: in order, as many at a time as it allows. */
+export class ListenerQueue {
+  private waiting: (readonly ListenerTurn[])[] = [];
+  private busy = 0;
+  private filling = false;
+
+  constructor(
+    private readonly entry: NotificationListenerEntry,
+    private readonly parts: LaneParts,
+  ) {}
+
+  /** One turn, or those of a batch. Never throws. */
+  push(turns: readonly ListenerTurn[]): void {
+    const last = this.waiting.at(-1) ?? [];
+    // Batches that ran out of time while the listener was busy are handed over as one.
+    if (last.length > 0 && last.length + turns.length <= (this.entry.batch?.size ?? 1)) {
+      this.waiting[this.waiting.length - 1] = [...last, ...turns];
+    } else {
+      this.waiting.push(turns);
+    }
+    this.fill();
+  }
+
+  /** Takes back what has not begun and fits. */
+  take(match: (turn: ListenerTurn) => boolean): ListenerTurn[] {
+    const taken: ListenerTurn[] = [];
+    this.waiting = this.waiting.flatMap((turns) => {
+      taken.push(...turns.filter((turn) => match(turn)));
+      const left = turns.filter((turn) => !match(turn));
+      return left.length > 0 ? [left] : [];
+    });
+    return taken;
+  }
+
+  /** A handler may end at once, and be followed by the next, thousands of times: a loop, not a recursion. */
+  private fill(): void {
+    if (this.filling) return;
+    this.filling = true;
+    while (this.busy < this.entry.concurrency) {
+      const turns = this.waiting.shift();
+      if (!turns) break;
+      this.start(turns);
+    }
+    this.filling = false;
+  }
+
+  private start(turns: readonly ListenerTurn[]): void {
+    this.busy += 1;
+    for (const { held } of turns) held.started = true;
+    const end = (outcome: ListenerOutcome): void => {
+      this.busy -= 1;
+      for (const turn of turns) this.endOne(turn, outcome);
+      this.fill();
+    };
+    const fail = (error: unknown): void => {
+      this.report(turns, error);
+      end({ requeue: true, error });
+    };
+    let result: unknown;
+    try {
+      result = this.invoke(turns);
+    } catch (error) {
+      return fail(error);
+    }
+    if (!isThenable(result)) return end({ requeue: result === NotificationResult.REQUEUE });
+    // What is no promise of the language may call back twice, or throw after it has.
+    void Promise.resolve(result).then((value) => end({ requeue: value === NotificationResult.REQUEUE }), fail);
+  }
+
+  private invoke(turns: readonly ListenerTurn[]): unknown {
+    const { hooks } = this.parts;
+    const [first] = turns;
+    const given = this.entry.batch ? turns.map(({ notification }) => notification) : first!.notification;
+    const call = (): unknown => this.entry.handler(given as never);
+    if (hooks.length === 0) return inHandlerScope(call);
+    const { origin, eventType, uniqueId, requestContext } = first!.notification;
+    const { exchange, routingKey } = origin;
+    const context = { ...requestContext };
+    const message = { kind: 'notification' as const, exchange, routingKey, method: eventType, uniqueId, context };
+    return inHandlerScope(() => runAround(hooks, 'aroundProcess', message, call));
+  }
+
+  private endOne(turn: ListenerTurn, outcome: ListenerOutcome): void {
+    const wanted = outcome.requeue || turn.notification.requeueWanted;
+    this.parts.counters[outcome.error === undefined ? 'handled' : 'failed'] += 1;
+    turn.ended({ requeue: wanted, error: outcome.error });
+  }
+
+  private report(turns: readonly ListenerTurn[], error: unknown): void {
+    const { eventType, messageId } = turns[0]!.notification;
+    const one = `${shown(eventType)} (message ${shown(messageId)})`;
+    const what = turns.length === 1 ? one : `a batch of ${turns.length}`;
+    const message = `${this.entry.name} failed at ${what}: ${shown(textWithCause(error), 1000)}`;
+    const method = this.entry.name;
+    this.parts.events.emit({
+      type: 'handler-failed',
+      level: 'error',
+      message,
+      error,
+      method,
+      expected: false,
+      isCall: false,
+    });
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}

@@ -1,0 +1,72 @@
+import type { BatchCollector } from './batch-collector.js';
+import type { HeldNotification, ListenerOutcome, ListenerTurn } from './held-notification.js';
+import { IncomingNotification } from './incoming-notification.js';
+import type { ListenerQueue } from './listener-queue.js';
+import type { NotificationListenerEntry } from './notification-registration.js';
+
+/** Where the turns of a listener go: to its queue, or for a batch first to its collector. */
+export interface Course {
+  readonly queue: ListenerQueue;
+  readonly collector?: BatchCollector;
+}
+
+/**
+ * Leads notifications through the listeners that take them, in the order of registration: the next begins
+ * when the one before has ended, as in Python, but all run, whatever becomes of the others. A batch only
+ * collects; the next need not wait for it, the acknowledgement does.
+ */
+export class TurnTaker {
+  constructor(private readonly courses: ReadonlyMap<NotificationListenerEntry, Course>) {}
+
+  /** Calls `over` once, when all turns of `held` have ended. */
+  take(held: HeldNotification, over: () => void): void {
+    while (held.turnsTaken < held.todo.length && !held.gone) {
+      const entry = held.todo[held.turnsTaken]!;
+      const { queue, collector } = this.courses.get(entry)!;
+      held.turnsTaken += 1;
+      held.running += 1;
+      const turn = turnOf(held, entry, (outcome) => {
+        note(held, entry, outcome);
+        // A batch ends by itself, so it may only report that it was the last.
+        if (!collector) this.take(held, over);
+        else if (isOver(held)) over();
+      });
+      if (!collector) return queue.push([turn]);
+      held.started = true;
+      collector.push(turn);
+      // It may have run at once, and been the last.
+      if (held.turnsTaken === held.todo.length) return;
+    }
+    if (isOver(held)) over();
+  }
+
+  /** Takes turns back that have not begun. */
+  takeBack(match: (held: HeldNotification) => boolean): void {
+    const isWanted = (turn: ListenerTurn): boolean => match(turn.held);
+    for (const { queue, collector } of this.courses.values()) {
+      const turns = [...queue.take(isWanted), ...(collector?.take(isWanted) ?? [])];
+      for (const { held } of turns) held.running -= 1;
+    }
+  }
+}
+
+function turnOf(
+  held: HeldNotification,
+  entry: NotificationListenerEntry,
+  ended: (outcome: ListenerOutcome) => void,
+): ListenerTurn {
+  const { received, delivery, attempts } = held;
+  const { exchange, queue, redelivered, routingKey } = delivery;
+  const origin = { exchange, queue, redelivered, routingKey };
+  return { held, entry, notification: new IncomingNotification(received, origin, attempts), ended };
+}
+
+function note(held: HeldNotification, entry: NotificationListenerEntry, { requeue, error }: ListenerOutcome): void {
+  held.running -= 1;
+  if (requeue) held.failures.push({ entry, error });
+  if (!requeue || !entry.allowRequeue) held.finished.add(entry);
+}
+
+function isOver(held: HeldNotification): boolean {
+  return held.running === 0 && (held.gone || held.turnsTaken === held.todo.length);
+}

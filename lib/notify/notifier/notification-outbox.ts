@@ -1,0 +1,133 @@
+import type { Broker } from '../../broker/broker.js';
+import { ClosedError } from '../../errors/delivery.errors.js';
+import { howSendingFailed } from '../../errors/oslo-messaging.error.js';
+import { textWithCause } from '../../errors/text-of.js';
+import { EventChannel } from '../../events/event-channel.js';
+import { flushed } from '../../events/flushed.js';
+import { newMessageId } from '../../wire/message-id.js';
+import type { Notification, NotificationPriority } from '../../wire/notification.js';
+import { timestampOf } from '../../wire/notification-timestamp.js';
+import { redactedContext } from '../../wire/redacted-context.js';
+import type { RequestContext } from '../../wire/request-context.js';
+import { driversOf } from './driver-set.js';
+import type { NotificationDriver, NotifyLimits } from '../drivers/notification-driver.js';
+import { checkTimeout, type ResolvedNotifierOptions } from './notifier-options.js';
+import { notifyAll } from './notify-all.js';
+import { started } from '../../events/started.js';
+
+/** One notification as a notifier was given it. */
+export interface OutgoingNotification {
+  readonly priority: NotificationPriority;
+  readonly eventType: string;
+  readonly payload: unknown;
+  readonly context: object | undefined;
+  readonly publisherId: string;
+  readonly retry: number;
+  /** Seconds. */
+  readonly timeout: number | null;
+}
+
+/** What all notifiers prepared from one share: the drivers, and what is not out yet. */
+export class NotificationOutbox {
+  readonly events: EventChannel;
+  private readonly drivers: readonly NotificationDriver[];
+  private readonly unsent = new Set<(error: Error) => void>();
+  private readonly whenFlushed = new Set<() => void>();
+  private closed = false;
+
+  /** @throws ConfigurationError */
+  constructor(
+    private readonly broker: Broker | undefined,
+    readonly options: ResolvedNotifierOptions,
+  ) {
+    this.drivers = driversOf(options, broker);
+    this.events = broker?.events.scope() ?? new EventChannel();
+  }
+
+  get pending(): number {
+    return this.unsent.size;
+  }
+
+  /**
+   * Encoded at once, so in the order of the calls, and untouched by what becomes of the payload; which is not
+   * kept here until it is out: no closure that lives as long may see `outgoing`.
+   */
+  send(outgoing: OutgoingNotification): Promise<void> {
+    const { priority, eventType } = outgoing;
+    const sent = this.closed ? Promise.reject(new ClosedError('notifier')) : this.unlessClosed(this.start(outgoing));
+    sent.catch((error: unknown) => this.reportFailed(priority, eventType, error));
+    return sent;
+  }
+
+  flushed(): Promise<void> {
+    return this.unsent.size === 0 ? Promise.resolve() : new Promise((resolve) => void this.whenFlushed.add(resolve));
+  }
+
+  /** What is not out yet goes out first, as long as it can. */
+  async flushAndClose(): Promise<void> {
+    this.closed = true;
+    await flushed(this.flushed(), this.broker ?? { state: 'connected', events: this.events });
+    await this.close();
+  }
+
+  /** What is not out yet may still go out, with the broker, but nobody waits for it. */
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const reject of this.unsent) reject(new ClosedError('notifier', { unconfirmed: true }));
+    await this.flushedOrClosed();
+    this.events.detach();
+  }
+
+  private start(outgoing: OutgoingNotification): Promise<void> {
+    return started(() => {
+      const timeout = checkTimeout(outgoing.timeout);
+      const limits: NotifyLimits = { retry: outgoing.retry, ...(timeout !== null && { giveUpMs: timeout * 1000 }) };
+      return notifyAll(this.drivers, this.notificationOf(outgoing), limits);
+    });
+  }
+
+  private unlessClosed(sent: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.unsent.add(reject);
+      void sent.finally(() => this.ended(reject)).then(resolve, reject);
+    });
+  }
+
+  private notificationOf({ priority, eventType, payload, publisherId, ...rest }: OutgoingNotification): Notification {
+    const { serializer, defaultContext } = this.options;
+    const context = rest.context ?? defaultContext();
+    return {
+      messageId: newMessageId(),
+      publisherId,
+      eventType,
+      priority,
+      payload: serializer ? serializer.serializeEntity(context, payload) : payload,
+      timestamp: timestampOf(new Date()),
+      // Reduced last: a context may be an instance of the user's own class until then.
+      context: redactedContext(serializer ? serializer.serializeContext(context) : (context as RequestContext)),
+    };
+  }
+
+  private ended(reject: (error: Error) => void): void {
+    this.unsent.delete(reject);
+    if (this.unsent.size === 0) this.wake();
+  }
+
+  /** Their promises have been rejected; what a driver still does with them is nobody's concern. */
+  private flushedOrClosed(): Promise<void> {
+    this.unsent.clear();
+    this.wake();
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  private wake(): void {
+    for (const wake of this.whenFlushed) wake();
+    this.whenFlushed.clear();
+  }
+
+  private reportFailed(priority: NotificationPriority, eventType: string, error: unknown): void {
+    const target = this.options.topics.map((topic) => `${this.options.exchange}/${topic}.${priority}`).join(', ');
+    const message = `The notification ${eventType} to ${target} ${howSendingFailed(error)}: ${textWithCause(error)}`;
+    this.events.emit({ type: 'send-failed', level: 'error', kind: 'notification', target, message, error });
+  }
+}

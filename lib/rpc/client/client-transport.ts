@@ -1,0 +1,145 @@
+import type { Broker, OutgoingMessage } from '../../broker/broker.js';
+import { ClosedError } from '../../errors/delivery.errors.js';
+import { runAround } from '../../events/around-hook.js';
+import type { EventChannel } from '../../events/event-channel.js';
+import { flushed } from '../../events/flushed.js';
+import { newUniqueId } from '../../wire/message-id.js';
+import type { RequestContext } from '../../wire/request-context.js';
+import { encodeRequest } from '../../wire/rpc-request.js';
+import type { CallSettings } from './call-settings.js';
+import { RemoteExceptions } from '../exceptions/remote-exceptions.js';
+import { ReplyInbox } from './replies/reply-inbox.js';
+import { RequestRoutes, type RequestRoute } from './request-route.js';
+import type { ResolvedRpcClientOptions } from './rpc-client-options.js';
+import { convertArguments } from '../serializer.js';
+
+/** One request on its way out. */
+export interface OutgoingRequest {
+  readonly method: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly context: RequestContext;
+  readonly settings: CallSettings;
+  readonly route: RequestRoute;
+  readonly msgId?: string;
+}
+
+type SendLimits = Pick<OutgoingMessage, 'expirationMs' | 'giveUpMs' | 'sender'>;
+
+/** What all contexts prepared from one client share. */
+export class ClientTransport {
+  readonly events: EventChannel;
+  readonly inbox: ReplyInbox;
+  readonly routes: RequestRoutes;
+  readonly exceptions: RemoteExceptions;
+  private closing: Promise<void> | undefined;
+  private unsentCasts = 0;
+  private castsAreSent: (() => void) | undefined;
+
+  constructor(
+    readonly broker: Broker,
+    readonly options: ResolvedRpcClientOptions,
+  ) {
+    this.events = broker.events.scope();
+    this.routes = new RequestRoutes(broker.options);
+    this.exceptions = new RemoteExceptions(options);
+    this.inbox = ReplyInbox.acquire(broker, options.integers);
+  }
+
+  get isClosed(): boolean {
+    return this.closing !== undefined;
+  }
+
+  /** @throws ClosedError */
+  requireOpen(): void {
+    if (this.closing) throw new ClosedError('client');
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.end().finally(() => this.events.detach());
+    return this.closing;
+  }
+
+  castBegun(): void {
+    this.unsentCasts += 1;
+  }
+
+  castEnded(): void {
+    this.unsentCasts -= 1;
+    if (this.unsentCasts === 0) this.castsAreSent?.();
+  }
+
+  /** Casts that were made before go out first. */
+  private async end(): Promise<void> {
+    const sent = new Promise<void>((resolve) => (this.castsAreSent = resolve));
+    if (this.unsentCasts === 0) this.castsAreSent?.();
+    await Promise.all([flushed(sent, this.broker), this.inbox.release(this)]);
+  }
+
+  /**
+   * `wireContext` is the context as it is sent, where it is known already.
+   *
+   * @throws MalformedMessage for arguments or a context that cannot be written as JSON
+   */
+  encode(
+    { method, args, context, settings, msgId }: OutgoingRequest,
+    uniqueId: string,
+    wireContext?: RequestContext,
+  ): string {
+    const { serializer } = this.options;
+    return encodeRequest({
+      method,
+      args: serializer ? convertArguments(args, (value) => serializer.serializeEntity(context, value)) : args,
+      namespace: settings.namespace,
+      version: settings.version,
+      msgId,
+      replyQueue: msgId && this.inbox.queue,
+      callMonitorTimeout: settings.callMonitorTimeout,
+      uniqueId,
+      context: wireContext ?? this.wireContextOf(context),
+    });
+  }
+
+  private wireContextOf(context: RequestContext): RequestContext {
+    const { serializer } = this.options;
+    return serializer ? serializer.serializeContext(context) : context;
+  }
+
+  /** Encodes and publishes; what cannot be encoded rejects like what cannot be sent. */
+  send(request: OutgoingRequest, limits: SendLimits = {}): Promise<void> {
+    const uniqueId = newUniqueId();
+    if (this.options.hooks.length === 0) return this.publish(request, this.encode(request, uniqueId), limits);
+    const { method, route, msgId, settings } = request;
+    const context = { ...this.wireContextOf(request.context) };
+    const kind = msgId ? 'call' : settings.fanout ? 'fanout' : 'cast';
+    const { exchange, routingKey } = route;
+    return runAround(
+      this.options.hooks,
+      'aroundSend',
+      { kind, exchange, routingKey, method, msgId, uniqueId, context },
+      () => this.publish(request, this.encode(request, uniqueId, context), limits),
+    );
+  }
+
+  private publish(
+    { route, settings }: OutgoingRequest,
+    body: string,
+    { expirationMs, giveUpMs, sender }: SendLimits,
+  ): Promise<void> {
+    const { exchange, routingKey, mandatory, topology } = route;
+    const { retry } = settings;
+    // A fanout is for the servers that are there, be it none: as Python's, it is neither kept nor an error.
+    const awaitQueue = !settings.fanout;
+    return this.broker.publish({
+      exchange,
+      routingKey,
+      mandatory,
+      awaitQueue,
+      topology,
+      body,
+      expirationMs,
+      giveUpMs,
+      retry,
+      sender,
+    });
+  }
+}

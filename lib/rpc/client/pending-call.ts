@@ -1,0 +1,219 @@
+import { isUnconfirmed } from '../../errors/oslo-messaging.error.js';
+import { MessagingTimeout } from '../../errors/rpc.errors.js';
+import type { TimeoutDiagnosis } from '../../errors/timeout-diagnosis.js';
+import { longestTimerMs } from '../../events/longest-timer.js';
+import type { RpcReply } from '../../wire/rpc-reply.js';
+import type { TargetLook } from './target-inspections.js';
+
+/** What is known of a call while it waits and, for late replies, afterwards. */
+export interface CallFacts {
+  readonly msgId: string;
+  readonly method: string;
+  readonly target: string;
+  /** Where the request goes; the routing key names the queue. */
+  readonly exchange: string;
+  readonly queue: string;
+  readonly replyQueue: string;
+}
+
+/** Who keeps the calls that wait, and knows how their surroundings are. */
+export interface CallKeeper {
+  /** Called once, when the call has ended however it did. */
+  forget(call: PendingCall, answerMayCome: boolean): void;
+  /** Begins to look at where the request went. */
+  look(call: PendingCall): TargetLook;
+  diagnose(call: PendingCall): TimeoutDiagnosis;
+}
+
+export interface CallPatience {
+  /** Milliseconds that the whole call may take. */
+  readonly timeoutMs: number;
+  /** Milliseconds without a sign of life from the server; undefined: no monitor. */
+  readonly monitorMs?: number;
+}
+
+/** How a call ended: an answer (`failure` null or the failure's JSON), or an error of our own. */
+export interface CallOutcome {
+  answered(result: unknown, failure: string | null): void;
+  failed(error: unknown): void;
+}
+
+/** The calls that one signal ends. */
+interface SignalEnding {
+  readonly calls: Set<PendingCall>;
+  unlisten(): void;
+}
+
+const endings = new WeakMap<AbortSignal, SignalEnding>();
+
+/** Before its deadline a call looks at its target: so long, or a tenth of a shorter patience. */
+const LONGEST_LEAD_MS = 1000;
+
+/**
+ * One call that waits for its answer: one timer, whatever monitors and heartbeats there are. It fires
+ * when it is time to look at the target, and then at the deadline.
+ */
+export class PendingCall {
+  /** On the clock of `performance.now()`. */
+  readonly startedAt = performance.now();
+  /** Whether a server may have the request. */
+  sent = false;
+  /** Whether the broker has confirmed the request. */
+  confirmed = false;
+  /** Whether the broker has had no queue for it. */
+  untaken = false;
+  /** What was seen at the target, from shortly before the deadline on. */
+  look: TargetLook | undefined;
+  /** Set when it has timed out. */
+  diagnosis: TimeoutDiagnosis | undefined;
+  private readonly leadMs: number;
+  private heardAt = this.startedAt;
+  private result: unknown = null;
+  private failure: string | null = null;
+  private timer: NodeJS.Timeout | undefined;
+  private settled = false;
+  private endings: (() => void)[] | undefined;
+
+  /** `owner` is whoever closes it. */
+  constructor(
+    readonly facts: CallFacts,
+    private readonly patience: CallPatience,
+    private readonly outcome: CallOutcome,
+    private readonly keeper: CallKeeper,
+    readonly owner: object,
+  ) {
+    const { timeoutMs, monitorMs = timeoutMs } = patience;
+    this.leadMs = Math.min(LONGEST_LEAD_MS, timeoutMs / 10, monitorMs / 10);
+    this.arm();
+  }
+
+  get remainingMs(): number {
+    return this.startedAt + this.patience.timeoutMs - performance.now();
+  }
+
+  get ended(): boolean {
+    return this.settled;
+  }
+
+  /** What runs out first, as things are. */
+  get waitsFor(): TimeoutDiagnosis['waitedFor'] {
+    return this.dueAt < this.startedAt + this.patience.timeoutMs ? 'heartbeat' : 'answer';
+  }
+
+  /** Undefined: none came. */
+  get lastHeartbeatMsAgo(): number | undefined {
+    return this.heardAt === this.startedAt ? undefined : Math.round(performance.now() - this.heardAt);
+  }
+
+  /**
+   * Takes one reply message: an answer, a heartbeat (`ending` false, all null), or one half of the legacy
+   * pair (the payload with `ending` false, then null with `ending` true), as `_wait_for_reply` does.
+   */
+  receive(reply: RpcReply): void {
+    this.heardAt = performance.now();
+    if (reply.result !== null) this.result = reply.result;
+    if (reply.failure !== null) this.failure = reply.failure;
+    if (!reply.ending || !this.end(false)) return;
+    this.outcome.answered(this.result, this.failure);
+  }
+
+  /** Ends the call with the reason of `signal` when that is aborted. */
+  endWith(signal: AbortSignal): void {
+    this.whenEnded(endingWith(signal, this));
+  }
+
+  /** For what waits on its behalf. */
+  whenEnded(stop: () => void): void {
+    (this.endings ??= []).push(stop);
+  }
+
+  /** Ends the call without an answer; one may still come if its request was sent. */
+  fail(error: unknown): void {
+    if (this.end(this.sent)) this.outcome.failed(error);
+  }
+
+  /** Its request was not sent. One that expired before ends with the call's own, better told timeout. */
+  failUnsent(error: unknown): void {
+    if (error instanceof MessagingTimeout) return;
+    // Only a request whose confirm was lost may be with the broker all the same.
+    this.sent &&= isUnconfirmed(error);
+    this.fail(error);
+  }
+
+  /** Ends the call, and tells nobody. */
+  abandon(): void {
+    this.end(this.sent);
+  }
+
+  private end(answerMayCome: boolean): boolean {
+    if (this.settled) return false;
+    this.settled = true;
+    clearTimeout(this.timer);
+    this.keeper.forget(this, answerMayCome);
+    this.endings?.forEach((stop) => stop());
+    return true;
+  }
+
+  private get dueAt(): number {
+    const { timeoutMs, monitorMs } = this.patience;
+    const deadline = this.startedAt + timeoutMs;
+    return monitorMs === undefined ? deadline : Math.min(deadline, this.heardAt + monitorMs);
+  }
+
+  private arm(): void {
+    const next = this.look ? this.dueAt : this.dueAt - this.leadMs;
+    const delay = Math.max(0, Math.ceil(next - performance.now()));
+    this.timer = setTimeout(() => this.check(), Math.min(delay, longestTimerMs));
+  }
+
+  /** A heartbeat does not touch the timer: how much time is left is looked at when it fires. */
+  private check(): void {
+    const now = performance.now();
+    if (this.dueAt <= now) return this.timeOut();
+    if (this.dueAt - this.leadMs > now) this.look = undefined;
+    else this.look ??= this.keeper.look(this);
+    this.arm();
+  }
+
+  private timeOut(): void {
+    this.diagnosis = this.keeper.diagnose(this);
+    this.fail(this.timeoutError(this.diagnosis));
+  }
+
+  private timeoutError(diagnosis: TimeoutDiagnosis): MessagingTimeout {
+    const { method, target, msgId, replyQueue } = this.facts;
+    const elapsedMs = Math.round(performance.now() - this.startedAt);
+    const reason =
+      diagnosis.waitedFor === 'heartbeat'
+        ? `no heartbeat of the server for ${this.patience.monitorMs! / 1000} s`
+        : `no answer within ${this.patience.timeoutMs / 1000} s`;
+    const text = `Call of ${method} to ${target} timed out: ${reason}; ${diagnosis.summary} (message ${msgId})`;
+    return new MessagingTimeout(text, { method, target, msgId, replyQueue, elapsedMs, diagnosis });
+  }
+}
+
+/**
+ * Ends `call` with `signal`; the returned function forgets it. However many calls share a signal, it has one listener
+ * of ours, as Node takes more than ten for a leak, and only while any of them waits.
+ */
+function endingWith(signal: AbortSignal, call: PendingCall): () => void {
+  const ending = endings.get(signal) ?? listenedTo(signal);
+  ending.calls.add(call);
+  return () => {
+    ending.calls.delete(call);
+    if (ending.calls.size === 0) ending.unlisten();
+  };
+}
+
+function listenedTo(signal: AbortSignal): SignalEnding {
+  const calls = new Set<PendingCall>();
+  const abort = (): void => calls.forEach((call) => call.fail(signal.reason));
+  const unlisten = (): void => {
+    endings.delete(signal);
+    signal.removeEventListener('abort', abort);
+  };
+  signal.addEventListener('abort', abort);
+  const ending = { calls, unlisten };
+  endings.set(signal, ending);
+  return ending;
+}

@@ -1,0 +1,193 @@
+import type { Broker } from '../../broker/broker.js';
+import { runAround } from '../../events/around-hook.js';
+import { inHandlerScope } from '../../events/handler-scope.js';
+import type { EventChannel } from '../../events/event-channel.js';
+import { NoSuchMethod, UnsupportedVersion } from '../../errors/rpc.errors.js';
+import { textWithCause } from '../../errors/text-of.js';
+import { newUniqueId } from '../../wire/message-id.js';
+import { refusalOfSize } from '../../wire/message-size.js';
+import { encodeFailure, shortenedFailure } from '../../wire/remote-failure.js';
+import type { RequestContext } from '../../wire/request-context.js';
+import { encodeReply } from '../../wire/rpc-reply.js';
+import { shown } from '../../wire/shown.js';
+import { approachable } from './approachable.js';
+import { startHeartbeat } from './call-heartbeat.js';
+import { ExceptionMap } from '../exceptions/exception-map.js';
+import { isExpected } from './expected-exceptions.js';
+import type { IncomingRequest } from './incoming-request.js';
+import type { OutgoingReply } from './replies/outgoing-reply.js';
+import { ReplySender } from './replies/reply-sender.js';
+import type { HeldRequest } from './request-queue.js';
+import type { ResolvedRpcServerOptions } from './rpc-server-options.js';
+import type { RpcMethod } from './rpc-dispatcher.js';
+import { convertArguments } from '../serializer.js';
+
+/** A late answer is still worth one try: it tells the caller why its call timed out. */
+const LATE_REPLY_MS = 5000;
+
+/** Runs one request after the other is none of its business: finds the handler, calls it, answers. */
+export class RequestRunner {
+  readonly replies: ReplySender;
+  private readonly exceptions: ExceptionMap;
+  failed = 0;
+
+  constructor(
+    private readonly broker: Broker,
+    private readonly options: ResolvedRpcServerOptions,
+    private readonly events: EventChannel,
+  ) {
+    this.replies = new ReplySender(broker, events);
+    this.exceptions = new ExceptionMap(options);
+  }
+
+  /** Calls `ended` once, when the answer is on its way; never throws. */
+  run(held: HeldRequest, ended: () => void): void {
+    const { request } = held;
+    const stopHeartbeat = startHeartbeat(this.broker, request);
+    let method: RpcMethod | undefined;
+    const finish = (answer: () => void): void => {
+      stopHeartbeat();
+      request.end();
+      try {
+        answer();
+      } catch (error) {
+        this.report(request, error, 'error');
+      }
+      ended();
+    };
+    const fail = (error: unknown): void => finish(() => this.answerFailure(request, error, method));
+    try {
+      const found = (method = this.methodOf(held));
+      const result = this.invoke(found, held);
+      if (!isThenable(result)) return finish(() => this.answer(request, result, found));
+      // What is no promise of the language may call back twice, or throw after it has.
+      void Promise.resolve(result).then((value) => finish(() => this.answer(request, value, found)), fail);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  private methodOf({ service, request, problem }: HeldRequest): RpcMethod {
+    if (problem) throw problem;
+    return service.dispatcher.find(request);
+  }
+
+  private invoke(method: RpcMethod, { request }: HeldRequest): unknown {
+    const { requestContext: received } = request;
+    this.deserialize(request);
+    const { hooks } = this.options;
+    if (hooks.length === 0) return inHandlerScope(() => call(method, request));
+    const { delivery, msgId, uniqueId } = request;
+    const { exchange, routingKey } = delivery;
+    const context = { ...received };
+    const message = {
+      kind: 'request' as const,
+      exchange,
+      routingKey,
+      method: request.method,
+      msgId,
+      uniqueId,
+      context,
+    };
+    return inHandlerScope(() => runAround(hooks, 'aroundProcess', message, () => call(method, request)));
+  }
+
+  private deserialize(request: IncomingRequest): void {
+    const { serializer } = this.options;
+    if (!serializer) return;
+    const context = serializer.deserializeContext(request.requestContext) as RequestContext;
+    request.requestContext = context;
+    request.args = convertArguments(request.args, (value) => serializer.deserializeEntity(context, value));
+  }
+
+  private answer(request: IncomingRequest, result: unknown, method: RpcMethod): void {
+    if (!request.isCall) return;
+    try {
+      const { serializer } = this.options;
+      const entity = serializer ? serializer.serializeEntity(request.requestContext, result) : result;
+      this.reply(request, this.bodyOf(request, entity, null), (refusal) => {
+        this.noteFailure(request, refusal, method);
+        return this.shortFailureBody(request, refusal);
+      });
+    } catch (error) {
+      this.answerFailure(request, error, method);
+    }
+  }
+
+  private answerFailure(request: IncomingRequest, thrown: unknown, method?: RpcMethod): void {
+    const error = approachable(thrown);
+    this.noteFailure(request, error, method);
+    if (!request.isCall) return;
+    this.reply(request, this.failureBody(request, error), () => this.shortFailureBody(request, error));
+  }
+
+  private noteFailure(request: IncomingRequest, error: unknown, method: RpcMethod | undefined): void {
+    this.failed += 1;
+    if (method) this.report(request, error, isExpected(method.handler, error) ? 'debug' : 'error');
+    else this.report(request, error, isOptional(request.method, error) ? 'debug' : 'warn');
+  }
+
+  private failureBody(request: IncomingRequest, error: unknown): string {
+    try {
+      return this.bodyOf(request, null, encodeFailure(this.exceptions.describe(error)));
+    } catch {
+      return this.shortFailureBody(request, error);
+    }
+  }
+
+  /** The caller is to learn the class of what failed, whatever else was too much. */
+  private shortFailureBody({ msgId }: IncomingRequest, error: unknown): string {
+    const failure = encodeFailure(shortenedFailure(this.exceptions.describe(error)));
+    return encodeReply({ msgId: msgId!, result: null, failure, ending: true, uniqueId: newUniqueId() });
+  }
+
+  /** @throws MalformedMessage what cannot be written, or is more than may be sent */
+  private bodyOf({ msgId }: IncomingRequest, result: unknown, failure: string | null): string {
+    const body = encodeReply({ msgId: msgId!, result, failure, ending: true, uniqueId: newUniqueId() });
+    const refusal = refusalOfSize(body, this.broker.options.maxOutgoingMessageBytes);
+    if (refusal) throw refusal;
+    return body;
+  }
+
+  private reply(request: IncomingRequest, body: string, instead: OutgoingReply['instead']): void {
+    const { method } = request;
+    const giveUpAt = this.giveUpAt(request);
+    this.replies.send({ replyQueue: request.replyQueue!, msgId: request.msgId!, method, body, giveUpAt, instead });
+  }
+
+  /** When a caller without a known deadline has given up, as far as Python's servers are concerned. */
+  private giveUpAt({ remainingMs }: IncomingRequest): number {
+    const { kombuMissingConsumerRetryTimeout } = this.broker.options;
+    return performance.now() + Math.max(remainingMs ?? kombuMissingConsumerRetryTimeout * 1000, LATE_REPLY_MS);
+  }
+
+  /** A request that reaches no handler is its caller's mistake. */
+  private report(request: IncomingRequest, error: unknown, level: 'debug' | 'error' | 'warn'): void {
+    const { method, namespace, isCall } = request;
+    const message = `${shown(method)} failed: ${shown(textWithCause(error), 1000)}`;
+    this.events.emit({
+      type: 'handler-failed',
+      level,
+      message,
+      error,
+      method,
+      namespace: namespace ?? undefined,
+      expected: level === 'debug',
+      isCall,
+    });
+  }
+}
+
+function call({ handler, receiver }: RpcMethod, request: IncomingRequest): unknown {
+  return handler.call(receiver, request.args as never, request);
+}
+
+/** Python's convention: callers expect that older servers lack such a method. */
+function isOptional(method: string, error: unknown): boolean {
+  const isMissing = error instanceof NoSuchMethod || error instanceof UnsupportedVersion;
+  return isMissing && method.endsWith('_ignore_errors');
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}

@@ -1,0 +1,87 @@
+import { ConfigurationError } from '../../errors/configuration.errors.js';
+import { NoSuchMethod, UnsupportedVersion } from '../../errors/rpc.errors.js';
+import { isVersionCompatible, parseApiVersion } from '../../wire/api-version.js';
+import type { RpcAccessPolicy } from './access-policy.js';
+import type { RpcEndpoint, RpcHandler } from './rpc-endpoint.js';
+
+/** What dispatching goes by. */
+export interface RequestedMethod {
+  method: string;
+  namespace: string | null;
+  version: string;
+}
+
+/** A handler and what it is a method of. */
+export interface RpcMethod {
+  handler: RpcHandler;
+  receiver: unknown;
+}
+
+interface Interface {
+  namespaces: readonly (string | null)[];
+  version: string;
+  methods: ReadonlyMap<string, RpcMethod>;
+}
+
+/**
+ * Finds the handler of a request among the endpoints of a topic.
+ *
+ * Mirrors `RPCDispatcher.dispatch`: in the order of the list, the first endpoint of that namespace and a
+ * compatible version that has the method takes it. Methods are looked up once, here, so no name
+ * from the network ever reaches a property access.
+ */
+export class RpcDispatcher {
+  private readonly interfaces: readonly Interface[];
+  private readonly anyMethod?: RpcMethod;
+
+  constructor(
+    endpoints: readonly RpcEndpoint[],
+    private readonly policy: RpcAccessPolicy,
+  ) {
+    this.interfaces = endpoints.map(compile);
+    const proxy = endpoints.find((endpoint) => endpoint.anyMethod);
+    if (proxy?.anyMethod) this.anyMethod = { handler: proxy.anyMethod, receiver: proxy };
+  }
+
+  /**
+   * @throws UnsupportedVersion no endpoint has that namespace in a compatible version
+   * @throws NoSuchMethod there is one, but without the method, or the access policy denies it
+   */
+  find({ method, namespace, version }: RequestedMethod): RpcMethod {
+    let compatible = false;
+    for (const candidate of this.interfaces) {
+      if (!candidate.namespaces.includes(namespace) || !isVersionCompatible(version, candidate.version)) continue;
+      compatible = true;
+      const found = candidate.methods.get(method);
+      if (found && this.policy.isAllowed(method, found.handler)) return found;
+    }
+    if (this.anyMethod && this.policy.isAllowed(method, this.anyMethod.handler)) return this.anyMethod;
+    throw compatible ? new NoSuchMethod(method) : new UnsupportedVersion(version, method);
+  }
+}
+
+function compile(endpoint: RpcEndpoint): Interface {
+  const version = endpoint.version ?? '1.0';
+  if (!parseApiVersion(version)) throw new ConfigurationError(`'${version}' is not a version like 1.0`, version);
+  return {
+    namespaces: [endpoint.namespace ?? null, ...(endpoint.legacyNamespaces ?? [])],
+    version,
+    methods: endpoint.methods instanceof Map ? methodsOfMap(endpoint.methods) : methodsOf(endpoint.methods),
+  };
+}
+
+function methodsOfMap(handlers: ReadonlyMap<string, RpcHandler>): Map<string, RpcMethod> {
+  return new Map([...handlers].map(([name, handler]) => [name, { handler, receiver: undefined }]));
+}
+
+/** Own and inherited functions of an object, without what every object has, and without running getters. */
+function methodsOf(receiver: object): Map<string, RpcMethod> {
+  const methods = new Map<string, RpcMethod>();
+  for (let level: object | null = receiver; level && level !== Object.prototype; level = Object.getPrototypeOf(level)) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(level))) {
+      if (typeof value !== 'function' || name === 'constructor' || methods.has(name)) continue;
+      methods.set(name, { handler: value as RpcHandler, receiver });
+    }
+  }
+  return methods;
+}
