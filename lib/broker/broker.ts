@@ -137,11 +137,20 @@ export interface OutgoingMessage {
   giveUpMs?: number;
   /** Whose budget it counts against. @defaultValue 'request' */
   purpose?: MessagePurpose;
-  /**
-   * Whoever waits for what comes of it: what has not gone out when that has ended goes out no more, and resolves.
-   * `untaken` says that the broker had no queue for it the last time.
-   */
-  sender?: { readonly ended: boolean; untaken?: boolean };
+  /** Whoever waits for what comes of it: what has not gone out when that has ended goes out no more, and resolves. */
+  owner?: MessageOwner;
+}
+
+/**
+ * Whoever waits for what comes of a message, as a call waits for its answer.
+ *
+ * @publicApi
+ */
+export interface MessageOwner {
+  /** It waits no more. */
+  readonly ended: boolean;
+  /** Whether the broker had a queue for the message; told each time that is known. */
+  routed(isRouted: boolean): void;
 }
 
 /**

@@ -1,12 +1,19 @@
 import { checkOptions, type OptionRules } from '../config/option-rule.js';
 import { OPTION_TABLE } from '../config/option-table.js';
-import { RABBIT_OPTION_RULES, type RabbitOptions, resolveRabbitOptions } from '../config/rabbit-options.js';
+import {
+  RABBIT_OPTION_RULES,
+  type RabbitOptions,
+  type ResolvedRabbitOptions,
+  resolveRabbitOptions,
+} from '../config/rabbit-options.js';
 import { parseTransportUrl } from '../config/transport-url.js';
 import { rabbitOptionsFromQuery } from '../config/url-query-options.js';
 import type { Broker } from './broker.js';
-import { MemoryBroker } from './memory/memory-broker.js';
+import { MemoryLinks } from './memory/memory-link.js';
+import type { MemoryBus } from './memory/memory-bus.js';
 import { namedBus } from './memory/named-bus.js';
-import { RabbitBroker } from './rabbit/rabbit-broker.js';
+import { Engine } from './engine/engine.js';
+import { RabbitLinks } from './rabbit/rabbit-links.js';
 
 /**
  * How to connect, beside the options of the bus.
@@ -45,9 +52,28 @@ export function makeBroker(
 ): Broker {
   const transportUrl = parseTransportUrl(url);
   const resolved = resolveRabbitOptions({ ...options, ...rabbitOptionsFromQuery(transportUrl.query) });
-  if (transportUrl.transport === 'rabbit') return new RabbitBroker(transportUrl, resolved, connecting);
+  if (transportUrl.transport === 'rabbit') {
+    const { hosts, masked, virtualHost } = transportUrl;
+    return new Engine({ links: new RabbitLinks(virtualHost, resolved), hosts, url: masked }, resolved, connecting);
+  }
   const name = transportUrl.hosts[0]?.hostname ?? '';
-  return new MemoryBroker(namedBus(name), resolved, `memory://${name}`);
+  return memoryBroker(namedBus(name), `memory://${name}`, resolved, connecting);
+}
+
+/** A client of a bus inside this process. */
+export function memoryBroker(
+  bus: MemoryBus,
+  url: string,
+  options: ResolvedRabbitOptions,
+  connecting?: 'at once' | 'when needed',
+): Broker {
+  const hosts = [{ hostname: url, port: 0 }];
+  const broker = new Engine({ links: new MemoryLinks(bus, url), hosts, url }, options, connecting);
+  bus.register(broker);
+  broker.events.watch(() => {
+    if (broker.state === 'closed') bus.unregister(broker);
+  });
+  return broker;
 }
 
 /**

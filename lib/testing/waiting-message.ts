@@ -17,12 +17,17 @@ export interface WaitingMessage {
   message?: Readonly<Record<string, unknown>>;
 }
 
-export function waitingMessageOf({ exchange, routingKey, body, properties }: MemoryMessage): WaitingMessage {
-  const { contentType, expirationMs } = properties;
-  const waiting: WaitingMessage = { exchange, routingKey, body: new TextDecoder().decode(body) };
-  if (expirationMs !== undefined) waiting.expirationMs = expirationMs;
+export function waitingMessageOf({
+  exchange,
+  routingKey,
+  content,
+  contentType,
+  expiration,
+}: MemoryMessage): WaitingMessage {
+  const waiting: WaitingMessage = { exchange, routingKey, body: content.toString() };
+  if (expiration !== undefined) waiting.expirationMs = Number(expiration);
   try {
-    waiting.message = openEnvelope(body, { maxBytes: Infinity, integers: 'exact', contentType });
+    waiting.message = openEnvelope(content, { maxBytes: Infinity, integers: 'exact', contentType });
   } catch {
     // Foreign bytes are shown as they are.
   }

@@ -93,12 +93,12 @@ export function describeRefusal(clients: Clients, bus: FaultyBus): void {
       const broker = await stranded();
       const name = unique('q');
       const message = { exchange: '', routingKey: name, topology: [queue(name)] };
-      const sender = { ended: false };
-      const needless = broker.publish({ ...message, body: 'needless', sender });
-      sender.ended = true;
+      const owner = { ended: false, routed: () => undefined };
+      const needless = broker.publish({ ...message, body: 'needless', owner });
+      owner.ended = true;
       await bus.accept();
       await needless;
-      await broker.publish({ ...message, body: 'wanted', sender: { ended: false } });
+      await broker.publish({ ...message, body: 'wanted', owner: { routed: () => undefined, ended: false } });
       expect(await broker.inspectQueue(name)).toEqual({ messages: 1, consumers: 0 });
       await broker.deleteQueue(name);
     });
@@ -108,7 +108,7 @@ export function describeRefusal(clients: Clients, bus: FaultyBus): void {
       const name = unique('q');
       const message = { exchange: '', routingKey: name, topology: [queue(name)] };
       await broker.publish({ ...message, body: 'wanted' });
-      await broker.publish({ ...message, body: 'needless', sender: { ended: true } });
+      await broker.publish({ ...message, body: 'needless', owner: { routed: () => undefined, ended: true } });
       expect(await broker.inspectQueue(name)).toEqual({ messages: 1, consumers: 0 });
       await broker.deleteQueue(name);
     });

@@ -1,4 +1,3 @@
-import { MessageDeliveryFailure, PreconditionFailed } from '../../errors/delivery.errors.js';
 import {
   requireNames,
   type BindingDeclaration,
@@ -8,26 +7,34 @@ import {
   type Topology,
 } from '../../wire/topology.js';
 import type { QueueInspection } from '../broker.js';
+import { BrokerRefusal, type LinkMessage, ReplyCode } from '../link.js';
 import { exchangeMismatch, queueMismatch } from './declaration-mismatch.js';
-import type { MemoryChannel } from './memory-channel.js';
-import { withDurabilityFallback } from './durability-fallback.js';
 import { MemoryExchange } from './memory-exchange.js';
 import type { MemoryMessage } from './memory-message.js';
 import { MemoryQueue } from './memory-queue.js';
 
-/** Somebody who uses the bus, connected or not. */
-export interface BusClient {
-  /** The line was cut; its channels, and what was not acknowledged on them, are gone. */
-  interrupted(): void;
-  /** The bus reads what is published again. */
+/** What a client asks the bus for. */
+export type Verb = 'bind' | 'consume' | 'declare' | 'delete' | 'inspect' | 'publish';
+
+/** A connection of a client, as the bus sees it. */
+export interface AttachedConnection {
   alarmCleared(): void;
   delayChanged(): void;
-  /** The bus itself has come to its end. */
-  busClosed(): Promise<void>;
+  /** A broken network, both ends of which notice. */
+  cut(): void;
+  /** The bus is gone, for good. */
+  end(): void;
 }
 
-/** What became of a message: in queues, in none, or (AMQP 404) there was no such exchange. */
-export type RoutingOutcome = 'no-exchange' | 'no-queue' | 'queued';
+/** Faults on demand, beside those of connections and channels. */
+export interface BusFaults {
+  /** Why the bus refuses it. */
+  refusal?(verb: Verb, name: string): BrokerRefusal | undefined;
+  /** Whether the bus does not take charge of a message (`basic.nack`). */
+  nacks?(message: LinkMessage): boolean;
+  /** How many copies of a message each queue gets. */
+  copies?(message: LinkMessage): number;
+}
 
 /**
  * A message bus inside the process, with RabbitMQ's rules.
@@ -35,20 +42,38 @@ export type RoutingOutcome = 'no-exchange' | 'no-queue' | 'queued';
  * It keeps exchanges, queues and messages as a running broker does, whether or not anybody is connected.
  */
 export class MemoryBus {
-  private readonly exchanges = new Map<string, MemoryExchange>();
-  private readonly queues = new Map<string, MemoryQueue>();
-  private readonly clients = new Set<BusClient>();
-  private isAlarmed = false;
-  private eachWayMs = 0;
+  faults: BusFaults = {};
   /** Whether new connections are taken. */
   accepting = true;
+  private readonly exchanges = new Map<string, MemoryExchange>();
+  private readonly queues = new Map<string, MemoryQueue>();
+  private readonly open = new Set<AttachedConnection>();
+  private readonly clients = new Set<{ close(): Promise<void> }>();
+  private isAlarmed = false;
+  private eachWayMs = 0;
 
-  attach(client: BusClient): void {
+  /** `mayFallSilent`: whether its connections may end without a word, so that clients have to watch for it. */
+  constructor(readonly mayFallSilent = false) {}
+
+  /** Somebody who uses the bus, connected or not, and ends with it. */
+  register(client: { close(): Promise<void> }): void {
     this.clients.add(client);
   }
 
-  detach(client: BusClient): void {
+  unregister(client: { close(): Promise<void> }): void {
     this.clients.delete(client);
+  }
+
+  attach(connection: AttachedConnection): void {
+    this.open.add(connection);
+  }
+
+  detach(connection: AttachedConnection): void {
+    this.open.delete(connection);
+  }
+
+  get connections(): readonly AttachedConnection[] {
+    return [...this.open];
   }
 
   /** How long everything is under way, in each direction. */
@@ -58,7 +83,7 @@ export class MemoryBus {
 
   set delayMs(ms: number) {
     this.eachWayMs = ms;
-    for (const client of this.clients) client.delayChanged();
+    for (const connection of this.open) connection.delayChanged();
   }
 
   /** Under an alarm nothing is read from those who publish. */
@@ -69,58 +94,104 @@ export class MemoryBus {
   set alarmed(alarmed: boolean) {
     if (this.isAlarmed === alarmed) return;
     this.isAlarmed = alarmed;
-    if (!alarmed) for (const client of this.clients) client.alarmCleared();
+    if (!alarmed) for (const connection of this.open) connection.alarmCleared();
   }
 
-  /** Cuts every line, as a broken network would; the clients come back by themselves. */
+  /** Cuts every connection, as a broken network would; the clients come back by themselves. */
   interrupt(): void {
-    for (const client of [...this.clients]) client.interrupted();
+    for (const connection of this.connections) connection.cut();
   }
 
   /** Ends its clients, and forgets everything. */
   async close(): Promise<void> {
-    await Promise.all([...this.clients].map((client) => client.busClosed()));
+    this.accepting = false;
+    for (const connection of this.connections) connection.end();
+    await Promise.all([...this.clients].map((client) => client.close()));
     this.exchanges.clear();
     const queues = [...this.queues.values()];
     this.queues.clear();
     for (const queue of queues) queue.discard();
   }
 
-  /**
-   * As our clients of RabbitMQ do it: something durable falls back to what is there already.
-   *
-   * @throws PreconditionFailed an object exists with other properties
-   * @throws MessageDeliveryFailure a binding names something that does not exist
-   */
+  /** For tests: what a client declares, in one step. */
   declare(topology: Topology): void {
-    for (const wanted of topology) {
-      this.declareOne(withDurabilityFallback(topology, (kind, name) => this.isTransient(kind, name), wanted));
-    }
+    for (const declaration of topology) this.declareOne(declaration);
   }
 
-  route(message: MemoryMessage): RoutingOutcome {
-    const queues = this.queuesFor(message);
-    if (queues === undefined) return 'no-exchange';
-    for (const queue of queues) queue.push(message);
-    return queues.size > 0 ? 'queued' : 'no-queue';
+  /** @throws BrokerRefusal 406 it exists with other properties */
+  declareExchange(declaration: ExchangeDeclaration): void {
+    this.allow('declare', declaration.name);
+    const existing = this.exchanges.get(declaration.name);
+    const mismatch = existing && exchangeMismatch(existing.declaration, declaration);
+    if (mismatch !== undefined) throw inequivalent('exchange', declaration.name, mismatch);
+    if (!existing) this.exchanges.set(declaration.name, new MemoryExchange(declaration));
   }
 
-  /** @throws MessageDeliveryFailure there is no such queue */
-  consume(name: string, channel: MemoryChannel): void {
+  /** @throws BrokerRefusal 406 it exists with other properties */
+  declareQueue(declaration: QueueDeclaration): void {
+    this.allow('declare', declaration.name);
+    const existing = this.queues.get(declaration.name);
+    const mismatch = existing && queueMismatch(existing.declaration, declaration);
+    if (mismatch !== undefined) throw inequivalent('queue', declaration.name, mismatch);
+    if (existing) existing.renewLease();
+    else this.queues.set(declaration.name, new MemoryQueue(declaration, (queue) => this.removeQueue(queue)));
+  }
+
+  /** @throws BrokerRefusal 404 one of both does not exist */
+  bind({ queue, exchange, routingKey }: BindingDeclaration): void {
+    this.allow('bind', queue);
+    const target = this.requireQueue(queue);
+    this.requireExchange(exchange).bind(target, routingKey);
+  }
+
+  /**
+   * As a passive declaration at RabbitMQ, this renews the lease of a queue that expires when unused.
+   *
+   * @throws BrokerRefusal 404
+   */
+  inspect(name: string): QueueInspection {
+    this.allow('inspect', name);
+    const queue = this.requireQueue(name);
+    queue.renewLease();
+    return queue.inspect();
+  }
+
+  /** @throws BrokerRefusal 404 */
+  requireExchange(name: string): MemoryExchange {
+    const exchange = this.exchanges.get(name);
+    if (!exchange) throw notFound('exchange', name);
+    return exchange;
+  }
+
+  /** @throws BrokerRefusal 404 */
+  requireQueue(name: string): MemoryQueue {
     const queue = this.queues.get(name);
     if (!queue) throw notFound('queue', name);
-    channel.consume(queue);
+    return queue;
   }
 
-  /** As a passive declaration at RabbitMQ, this renews the lease of a queue that expires when unused. */
-  inspectQueue(name: string): QueueInspection | undefined {
+  /** @throws BrokerRefusal 404 */
+  queueToConsume(name: string): MemoryQueue {
+    this.allow('consume', name);
+    return this.requireQueue(name);
+  }
+
+  /**
+   * Deletes a queue with its messages and bindings; its consumers are cancelled. One that is gone already is fine.
+   *
+   * @throws BrokerRefusal 406 it is not empty
+   */
+  deleteQueue(name: string, condition: { ifEmpty?: boolean } = {}): void {
+    this.allow('delete', name);
     const queue = this.queues.get(name);
-    queue?.renewLease();
-    return queue?.inspect();
-  }
-
-  hasExchange(name: string): boolean {
-    return this.exchanges.has(name);
+    if (!queue) return;
+    if (condition.ifEmpty && queue.inspect().messages > 0) {
+      throw new BrokerRefusal(
+        ReplyCode.preconditionFailed,
+        `PRECONDITION_FAILED - queue '${name}' in vhost '/' not empty`,
+      );
+    }
+    this.removeQueue(queue);
   }
 
   /** Deletes an exchange with its bindings, as by hand; the queues stay. */
@@ -128,7 +199,22 @@ export class MemoryBus {
     this.exchanges.delete(name);
   }
 
-  /** Unlike `inspectQueue`, a look from outside changes nothing. */
+  /** Whether some queue was bound for it, and whether the bus has taken charge of it. @throws BrokerRefusal 404 */
+  publish(message: LinkMessage): { routed: boolean; taken: boolean } {
+    this.allow('publish', message.exchange);
+    const queues = this.queuesFor(message);
+    if (this.faults.nacks?.(message)) return { routed: queues.size > 0, taken: false };
+    const copies = this.faults.copies?.(message) ?? 1;
+    const kept = asKept(message);
+    for (const queue of queues) for (let copy = 0; copy < copies; copy++) queue.push(kept);
+    return { routed: queues.size > 0, taken: true };
+  }
+
+  hasExchange(name: string): boolean {
+    return this.exchanges.has(name);
+  }
+
+  /** Unlike `inspect`, a look from outside changes nothing. */
   get queueStates(): readonly (QueueInspection & { name: string })[] {
     return [...this.queues.values()].map((queue) => ({ name: queue.name, ...queue.inspect() }));
   }
@@ -145,12 +231,6 @@ export class MemoryBus {
     );
   }
 
-  /** Deletes a queue with its messages and bindings; its consumers are cancelled. */
-  deleteQueue(name: string): void {
-    const queue = this.queues.get(name);
-    if (queue) this.removeQueue(queue);
-  }
-
   private declareOne(declaration: Declaration): void {
     requireNames(declaration);
     switch (declaration.kind) {
@@ -163,42 +243,13 @@ export class MemoryBus {
     }
   }
 
-  private declareExchange(declaration: ExchangeDeclaration): void {
-    const existing = this.exchanges.get(declaration.name);
-    if (!existing) {
-      this.exchanges.set(declaration.name, new MemoryExchange(declaration));
-      return;
-    }
-    const mismatch = exchangeMismatch(existing.declaration, declaration);
-    if (mismatch !== undefined) throw new PreconditionFailed(declaration.name, mismatch);
+  private allow(verb: Verb, name: string): void {
+    const refusal = this.faults.refusal?.(verb, name);
+    if (refusal) throw refusal;
   }
 
-  private declareQueue(declaration: QueueDeclaration): void {
-    const existing = this.queues.get(declaration.name);
-    if (!existing) {
-      this.queues.set(declaration.name, new MemoryQueue(declaration, (queue) => this.removeQueue(queue)));
-      return;
-    }
-    const mismatch = queueMismatch(existing.declaration, declaration);
-    if (mismatch !== undefined) throw new PreconditionFailed(declaration.name, mismatch);
-    existing.renewLease();
-  }
-
-  private bind({ queue: queueName, exchange: exchangeName, routingKey }: BindingDeclaration): void {
-    const exchange = this.exchanges.get(exchangeName);
-    const queue = this.queues.get(queueName);
-    if (!exchange) throw notFound('exchange', exchangeName);
-    if (!queue) throw notFound('queue', queueName);
-    exchange.bind(queue, routingKey);
-  }
-
-  private isTransient(kind: 'exchange' | 'queue', name: string): boolean {
-    const existing = kind === 'exchange' ? this.exchanges.get(name) : this.queues.get(name);
-    return existing !== undefined && !existing.declaration.durable;
-  }
-
-  private queuesFor({ exchange, routingKey }: MemoryMessage): ReadonlySet<MemoryQueue> | undefined {
-    if (exchange !== '') return this.exchanges.get(exchange)?.route(routingKey);
+  private queuesFor({ exchange, routingKey }: LinkMessage): ReadonlySet<MemoryQueue> {
+    if (exchange !== '') return this.requireExchange(exchange).route(routingKey);
     const queue = this.queues.get(routingKey);
     return new Set(queue ? [queue] : []);
   }
@@ -212,6 +263,24 @@ export class MemoryBus {
   }
 }
 
-function notFound(kind: 'exchange' | 'queue', name: string): MessageDeliveryFailure {
-  return new MessageDeliveryFailure(`NOT_FOUND - no ${kind} '${name}'`);
+/** As RabbitMQ hands it on: bytes of its own, and the properties that all our messages have. */
+function asKept({ exchange, routingKey, content, expiration }: LinkMessage): MemoryMessage {
+  return {
+    exchange,
+    routingKey,
+    content,
+    contentType: 'application/json',
+    contentEncoding: 'utf-8',
+    expiration,
+    headers: {},
+  };
+}
+
+function inequivalent(kind: 'exchange' | 'queue', name: string, difference: string): BrokerRefusal {
+  const text = difference.replace(': received', ` for ${kind} '${name}' in vhost '/': received`);
+  return new BrokerRefusal(ReplyCode.preconditionFailed, `PRECONDITION_FAILED - ${text}`);
+}
+
+function notFound(kind: 'exchange' | 'queue', name: string): BrokerRefusal {
+  return new BrokerRefusal(ReplyCode.notFound, `NOT_FOUND - no ${kind} '${name}' in vhost '/'`);
 }

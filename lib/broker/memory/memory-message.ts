@@ -1,12 +1,12 @@
-import type { DeliveryProperties } from '../broker.js';
+import type { LinkDelivery } from '../link.js';
 
 /** A message as it would be on the wire: bytes, so that nothing is passed by reference. */
-export interface MemoryMessage {
-  readonly exchange: string;
-  readonly routingKey: string;
-  readonly body: Uint8Array;
-  readonly properties: DeliveryProperties;
-}
+export type MemoryMessage = Readonly<
+  Pick<
+    LinkDelivery,
+    'content' | 'contentEncoding' | 'contentType' | 'exchange' | 'expiration' | 'headers' | 'routingKey'
+  >
+>;
 
 /** A message in one queue. */
 export interface QueuedMessage {

@@ -1,7 +1,7 @@
 import type { QueueDeclaration } from '../../wire/topology.js';
 import type { QueueInspection } from '../broker.js';
 import type { MemoryMessage, QueuedMessage } from './memory-message.js';
-import { MessageLine } from './message-line.js';
+import { ReadyMessages } from './ready-messages.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
 
 /** What a queue knows of a consumer. */
@@ -15,7 +15,7 @@ export interface QueueConsumer {
 
 /** A queue of the embedded bus. */
 export class MemoryQueue {
-  private readonly ready = new MessageLine();
+  private readonly ready = new ReadyMessages();
   /** The next one to be served is first. */
   private readonly consumers: QueueConsumer[] = [];
   private nextPosition = 0;
@@ -53,7 +53,7 @@ export class MemoryQueue {
   }
 
   push(message: MemoryMessage): void {
-    const expiresAt = performance.now() + (message.properties.expirationMs ?? Infinity);
+    const expiresAt = performance.now() + Number(message.expiration ?? Infinity);
     this.ready.push({ message, position: this.nextPosition++, expiresAt, redelivered: false });
     this.serve();
     this.dropExpired();

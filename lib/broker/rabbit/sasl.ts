@@ -1,6 +1,6 @@
 import { credentials } from 'amqplib';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
-import type { BrokerHost } from './host-rotation.js';
+import type { TransportHost } from '../../config/transport-url.js';
 
 interface SaslResponse {
   mechanism: string;
@@ -8,7 +8,7 @@ interface SaslResponse {
 }
 
 /** Answers the broker's question who we are; kombu's `guest` where a host names nobody. */
-export function saslResponse(method: ResolvedRabbitOptions['rabbitLoginMethod'], host: BrokerHost): SaslResponse {
+export function saslResponse(method: ResolvedRabbitOptions['rabbitLoginMethod'], host: TransportHost): SaslResponse {
   if (method === 'EXTERNAL') return credentials.external();
   const anonymous = host.username === undefined && host.password === undefined;
   const username = anonymous ? 'guest' : (host.username ?? '');

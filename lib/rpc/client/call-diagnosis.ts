@@ -10,7 +10,7 @@ export interface CallEvidence {
   /** Whether the broker has confirmed the request. */
   readonly confirmed: boolean;
   /** Whether the broker has had no queue for it. */
-  readonly untaken: boolean;
+  readonly isUnrouted: boolean;
   readonly lastHeartbeatMsAgo: number | undefined;
   readonly brokerState: BrokerState;
   /** Why there is no connection, as far as it is known. */
@@ -49,14 +49,14 @@ export function diagnose(evidence: CallEvidence): TimeoutDiagnosis {
 }
 
 /** What is certain comes before what is likely. */
-function reasonOf({ brokerState, confirmed, untaken, replyQueueAlive, seen }: CallEvidence): TimeoutReason {
+function reasonOf({ brokerState, confirmed, isUnrouted, replyQueueAlive, seen }: CallEvidence): TimeoutReason {
   if (brokerState === 'connecting') return 'disconnected';
   if (brokerState === 'blocked') return 'blocked';
   if (!replyQueueAlive) return 'reply-queue-lost';
   // Without them a request that no queue takes is tried again, and stays unconfirmed.
   if (seen && !seen.hasExchange) return 'no-exchange';
   if (seen && !seen.queue) return 'no-queue';
-  if (untaken) return 'not-routed';
+  if (isUnrouted) return 'not-routed';
   if (!confirmed) return 'not-sent';
   if (!seen) return 'unknown';
   return (seen.queue?.consumers ?? 0) === 0 ? 'no-consumers' : 'not-answered';

@@ -23,7 +23,7 @@ export interface OutgoingRequest {
   readonly msgId?: string;
 }
 
-type SendLimits = Pick<OutgoingMessage, 'expirationMs' | 'giveUpMs' | 'sender'>;
+type SendLimits = Pick<OutgoingMessage, 'expirationMs' | 'giveUpMs' | 'owner'>;
 
 /** What all contexts prepared from one client share. */
 export class ClientTransport {
@@ -123,7 +123,7 @@ export class ClientTransport {
   private publish(
     { route, settings }: OutgoingRequest,
     body: string,
-    { expirationMs, giveUpMs, sender }: SendLimits,
+    { expirationMs, giveUpMs, owner }: SendLimits,
   ): Promise<void> {
     const { exchange, routingKey, mandatory, topology } = route;
     const { retry } = settings;
@@ -139,7 +139,7 @@ export class ClientTransport {
       expirationMs,
       giveUpMs,
       retry,
-      sender,
+      owner,
     });
   }
 }

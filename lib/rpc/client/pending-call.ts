@@ -60,8 +60,8 @@ export class PendingCall {
   sent = false;
   /** Whether the broker has confirmed the request. */
   confirmed = false;
-  /** Whether the broker has had no queue for it. */
-  untaken = false;
+  /** Whether the broker had no queue for it the last time. */
+  isUnrouted = false;
   /** What was seen at the target, from shortly before the deadline on. */
   look: TargetLook | undefined;
   /** Set when it has timed out. */
@@ -89,6 +89,10 @@ export class PendingCall {
 
   get remainingMs(): number {
     return this.startedAt + this.patience.timeoutMs - performance.now();
+  }
+
+  routed(isRouted: boolean): void {
+    this.isUnrouted = !isRouted;
   }
 
   get ended(): boolean {

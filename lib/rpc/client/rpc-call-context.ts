@@ -209,7 +209,7 @@ export class RpcCallContext {
 
   private sendCall(request: OutgoingRequest, call: PendingCall, remainingMs: number): Promise<void> {
     call.sent = true;
-    return this.transport.send(request, { expirationMs: expirationOf(remainingMs), sender: call });
+    return this.transport.send(request, { expirationMs: expirationOf(remainingMs), owner: call });
   }
 
   /** Keeps nothing of the arguments while the call waits. */

@@ -34,7 +34,8 @@ it('a name that cannot be written costs no channel', async () => {
   const proxy = await AmqpProxy.start(vhost.address);
   const broker = brokers.open(vhost.urlVia(proxy));
   await broker.connected();
-  for (let n = 0; n < 3; n += 1) await expect(broker.inspectQueue('x'.repeat(256))).rejects.toThrow(/Could not look/);
+  for (let n = 0; n < 3; n += 1)
+    await expect(broker.inspectQueue('x'.repeat(256))).rejects.toThrow(/Could not inspect/);
   await eventually(() => proxy.received('ChannelCloseOk').length === 3);
   expect(await broker.inspectQueue('missing')).toBeUndefined();
   await broker.close();

@@ -1,17 +1,20 @@
 import type { MessagingEvent, RabbitOptions } from '../../../lib/index.js';
 import { resolveRabbitOptions } from '../../../lib/config/rabbit-options.js';
 import { parseTransportUrl } from '../../../lib/config/transport-url.js';
-import { RabbitBroker } from '../../../lib/broker/rabbit/rabbit-broker.js';
+import { Engine } from '../../../lib/broker/engine/engine.js';
+import { RabbitLinks } from '../../../lib/broker/rabbit/rabbit-links.js';
 
 /** Some events share one shape for several types. */
 type EventOf<T, E = MessagingEvent> = E extends { type: infer U } ? (T extends U ? E : never) : never;
 
 /** A broker whose events are kept. */
-export class ObservedBroker extends RabbitBroker {
+export class ObservedBroker extends Engine {
   readonly reported: MessagingEvent[] = [];
 
   constructor(url: string, options: RabbitOptions) {
-    super(parseTransportUrl(url), resolveRabbitOptions(options));
+    const { hosts, masked, virtualHost } = parseTransportUrl(url);
+    const resolved = resolveRabbitOptions(options);
+    super({ links: new RabbitLinks(virtualHost, resolved), hosts, url: masked }, resolved);
     this.events.subscribe((event) => this.reported.push(event));
   }
 

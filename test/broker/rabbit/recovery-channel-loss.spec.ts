@@ -17,8 +17,8 @@ const topology = topicTopology('tx', 'work');
 
 /** An ack of a tag that the broker does not know is an error of the channel; our own code cannot be made to send one. */
 function closeChannelOf(subscription: object): void {
-  const { channel } = subscription as { channel: { channel: { ack(message: unknown): void } } };
-  channel.channel.ack({ fields: { deliveryTag: 999 } });
+  const { channel } = subscription as { channel: { channel: { ack(deliveryTag: number, multiple: boolean): void } } };
+  channel.channel.ack(999, false);
 }
 
 describe('the publishing channel', () => {

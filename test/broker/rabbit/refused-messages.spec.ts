@@ -226,7 +226,7 @@ describe('a queue whose process hangs at the broker', () => {
     const impatient = send('hanging', [...hanging], 0);
     await send('well', wellTopology);
     await expect(impatient).rejects.toThrow(/does not answer: declare queue 'hanging'/);
-    await expect(broker.inspectQueue('hanging')).rejects.toThrow(/does not answer: look at queue 'hanging'/);
+    await expect(broker.inspectQueue('hanging')).rejects.toThrow(/does not answer: inspect queue 'hanging'/);
     expect(await broker.inspectQueue('well')).toEqual({ messages: 1, consumers: 0 });
     expect(stuck.outcome).toBe('pending');
     expect(broker.reports('connection-changed').filter(({ to }) => to === 'disconnected')).toEqual([]);

@@ -65,19 +65,21 @@ function watchHealth(broker: ObservedBroker, client: { health: object }): [Messa
 
 /** A cancellation that our own code knows nothing of: the queue stays, and AMQP is healthy. */
 async function cancelUnsaid(broker: ObservedBroker): Promise<void> {
-  const { consumers } = broker as unknown as {
-    consumers: Set<Subscription & { channel: { channel: { cancel(tag: string): Promise<unknown> } } }>;
+  const { subscriptions } = broker as unknown as {
+    subscriptions: Set<Subscription & { channel: { channel: { cancel(tag: string): Promise<unknown> } } }>;
   };
-  for (const { channel, queues } of consumers) {
+  for (const { channel, queues } of subscriptions) {
     for (const index of queues.keys()) await channel.channel.cancel(String(index + 1));
   }
 }
 
 /** One bit of what the broker writes has flipped. */
 function damageNextTag(broker: ObservedBroker): void {
-  const { consumers } = broker as unknown as { consumers: Set<{ channel: { channel: EventEmitter } }> };
-  for (const { channel } of consumers) {
-    channel.channel.prependOnceListener('delivery', ({ fields }: { fields: { deliveryTag: number } }) => {
+  const { subscriptions } = broker as unknown as {
+    subscriptions: Set<{ channel: { channel: { channel: EventEmitter } } }>;
+  };
+  for (const { channel } of subscriptions) {
+    channel.channel.channel.prependOnceListener('delivery', ({ fields }: { fields: { deliveryTag: number } }) => {
       fields.deliveryTag += 2 ** 32;
     });
   }

@@ -7,7 +7,6 @@ import {
   createBroker,
   InvalidTransportUrl,
 } from '../../../lib/index.js';
-import { RabbitBroker } from '../../../lib/broker/rabbit/rabbit-broker.js';
 import { queue } from '../../behaviour/declarations.js';
 
 describe('connectBroker', () => {
@@ -65,7 +64,6 @@ describe('connectBroker', () => {
     const broker = createBroker('rabbit://me:secret@127.0.0.1:1/');
     broker.events.subscribe(() => undefined);
     brokers.push(broker);
-    expect(broker).toBeInstanceOf(RabbitBroker);
     expect(broker.url).toContain('127.0.0.1:1');
     expect(broker.url).not.toContain('secret');
   });

@@ -230,7 +230,7 @@ describe('connections', () => {
     const imports = [OsloRpcModule.forFeature(['A', 'B'].map((name) => ({ name, topic: name, transportUrl })))];
     const app = await NestFactory.createApplicationContext(moduleOf({ imports }), { logger });
     await app.close();
-    expect(lines.filter((line) => line.includes('the publish connection is connected'))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('Connected to'))).toHaveLength(1);
   });
 
   it('stay open for the clients when a server is closed on its own', async () => {

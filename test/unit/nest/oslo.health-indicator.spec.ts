@@ -60,7 +60,8 @@ describe('OsloHealthIndicator', () => {
   ])('sees that %s is gone while the connection is healthy, and when it is back', async (_title, queue, name) => {
     const { bus, look } = await startAndCall();
     bus.cancelConsumer(bus.queues.find((each) => queue.test(each.name))!.name);
-    expect(look()).toMatchObject({ status: 'down', message: `${name} does not consume its queues` });
+    const down = { status: 'down', message: `${name} does not consume its queues` };
+    await vi.waitFor(() => expect(look()).toMatchObject(down), { interval: 1 });
     await vi.waitFor(() => expect(look().status).toBe('up'));
   });
 

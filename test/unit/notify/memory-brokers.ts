@@ -1,5 +1,5 @@
 import type { Delivery, MessagingEvent, RabbitOptions } from '../../../lib/index.js';
-import { MemoryBroker } from '../../../lib/broker/memory/memory-broker.js';
+import { MemoryBroker, queueIn } from '../../support/memory-broker.js';
 import { MemoryBus } from '../../../lib/broker/memory/memory-bus.js';
 import { resolveRabbitOptions } from '../../../lib/config/rabbit-options.js';
 import { openEnvelope } from '../../../lib/wire/envelope.js';
@@ -26,7 +26,7 @@ export class TestBus {
 
   /** Messages of a queue that nobody consumes. */
   waiting(queue: string): number | undefined {
-    return this.bus.inspectQueue(queue)?.messages;
+    return queueIn(this.bus, queue)?.messages;
   }
 
   /** Takes everything out of `<topic>.<priority>` from now on. */

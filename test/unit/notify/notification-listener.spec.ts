@@ -1,3 +1,4 @@
+import { queueIn } from '../../support/memory-broker.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   ClosedError,
@@ -158,7 +159,7 @@ describe('matching', () => {
     const cinder = ear({ exchange: 'cinder' });
     const listener = await listen([nova, cinder]);
     expect(listener.queues).toEqual(['notifications.info']);
-    expect(bus.bus.inspectQueue('notifications.info')?.consumers).toBe(1);
+    expect(queueIn(bus.bus, 'notifications.info')?.consumers).toBe(1);
     await notifierOf({ exchange: 'nova' }).info('from nova', {});
     await notifierOf({ exchange: 'cinder' }).info('from cinder', {});
     // A service on another exchange shares the queue, by its name.
@@ -631,6 +632,6 @@ describe('what makes no sense is refused', () => {
     bus.bus.declare([declaration as never]);
     const listener = new NotificationListener(bus.open(), [ear(), ear({ priorities: 'error' })]);
     await expect(listener.start()).rejects.toBeInstanceOf(PreconditionFailed);
-    expect(bus.bus.inspectQueue('notifications.error')?.consumers).toBe(0);
+    expect(queueIn(bus.bus, 'notifications.error')?.consumers).toBe(0);
   });
 });

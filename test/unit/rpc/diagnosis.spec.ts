@@ -6,7 +6,7 @@ import {
   type RpcClient,
   type TimeoutDiagnosis,
 } from '../../../lib/index.js';
-import type { MemoryBroker } from '../../../lib/broker/memory/memory-broker.js';
+import type { MemoryBroker } from '../../support/memory-broker.js';
 import type { RawPeer } from './support/raw-peer.js';
 import { useRpcBus } from './support/rpc-bus.js';
 
@@ -258,7 +258,7 @@ describe('the diagnosis of a timeout', () => {
     });
 
     it('are one at a time for all calls to a queue', async () => {
-      on().bus.delayMs = 100;
+      on().bus.delayMs = 20;
       const callings = Array.from({ length: 50 }, () => begin());
       const other = begin({ server: 'host1' });
       await ms(10_000);

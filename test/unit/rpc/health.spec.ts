@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { MemoryBroker } from '../../../lib/broker/memory/memory-broker.js';
+import type { MemoryBroker } from '../../support/memory-broker.js';
 import { Gate, useRpcBus } from './support/rpc-bus.js';
 
 const ms = (duration: number): Promise<unknown> => vi.advanceTimersByTimeAsync(duration);
@@ -38,8 +38,9 @@ describe('health', () => {
     const calling = client.call('echo').catch(() => undefined);
     await ms(10);
     on().bus.deleteQueue(client.replyQueue);
+    await ms(1);
     expect(client.health).toEqual({ ...well, consuming: false });
-    await ms(10);
+    await ms(100);
     expect(client.health).toEqual(well);
     await ms(1000);
     await calling;
@@ -84,8 +85,9 @@ describe('health', () => {
     await ms(10);
     expect(server.health).toEqual(serving);
     on().bus.deleteQueue('conductor');
+    await ms(1);
     expect(server.health).toEqual({ ...serving, consuming: false });
-    await ms(10);
+    await ms(100);
     expect(server.health).toEqual(serving);
     const closing = server.close();
     await ms(0);

@@ -83,7 +83,7 @@ describe('foreign bytes', () => {
     await peer.call('echo', {}, { routingKey: 'small' });
     expect((await peer.next()).message).toMatchObject({ result: 1 });
     expect(small.counters).toMatchObject({ rejected: 1, dispatched: 1 });
-    expect(on().eventsOf('message-rejected')[0]!.message).toMatch(/limit of 1000/);
+    expect(on().eventsOf('message-rejected')[0]!.message).toMatch(/more than 1000 \(maxMessageBytes\)/);
   });
 
   it('names that a peer chose neither fill a log nor forge its lines', async () => {

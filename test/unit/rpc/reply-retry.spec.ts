@@ -1,3 +1,4 @@
+import { advanced } from '../../support/virtual-time.js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RawPeer } from './support/raw-peer.js';
 import { Gate, useRpcBus } from './support/rpc-bus.js';
@@ -61,7 +62,7 @@ describe('answers to a missing reply queue', () => {
       await ms(10);
       void before.broker.close();
       await ms(10);
-      void peer.loseReplyQueue();
+      await advanced(peer.loseReplyQueue());
     }
     const flood = (): void => {
       for (let n = 0; n < 600; n += 1) void peer.call('echo', { _reply_q: `reply_bad_${n}_${performance.now()}` });
@@ -115,7 +116,7 @@ describe('answers to a missing reply queue', () => {
     void peer.broker.close();
     const back = on().peer();
     await ms(10);
-    void back.loseReplyQueue();
+    await advanced(back.loseReplyQueue());
     void back.call('echo', { args: { n: 4 } });
     await ms(1000);
     void back.listenForReplies();
@@ -189,14 +190,14 @@ describe('answers to a missing reply queue', () => {
 
     it('the last one before is sent again: RabbitMQ confirms what such a queue has not taken', async () => {
       await deletedAfter(1);
-      void peer.loseReplyQueue();
+      await advanced(peer.loseReplyQueue());
       await answer(2);
       expect(await resultsAfterReturn()).toEqual([1, 2]);
     });
 
     it('those that a later one has proven are not', async () => {
       await deletedAfter(1, 2, 3);
-      void peer.loseReplyQueue();
+      await advanced(peer.loseReplyQueue());
       await answer(4);
       expect(await resultsAfterReturn()).toEqual([3, 4]);
     });
@@ -204,14 +205,14 @@ describe('answers to a missing reply queue', () => {
     it('nor those of long ago', async () => {
       await deletedAfter(1);
       await ms(6_000);
-      void peer.loseReplyQueue();
+      await advanced(peer.loseReplyQueue());
       await answer(2);
       expect(await resultsAfterReturn()).toEqual([2]);
     });
 
     it('and that it cannot be sent again is no loss', async () => {
       await deletedAfter(1);
-      void peer.loseReplyQueue();
+      await advanced(peer.loseReplyQueue());
       await answer(2);
       await ms(62_000);
       expect(on().eventsOf('reply-dropped')).toHaveLength(1);

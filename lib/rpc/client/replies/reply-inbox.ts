@@ -132,7 +132,7 @@ export class ReplyInbox implements CallKeeper {
   diagnose({
     facts,
     confirmed,
-    untaken,
+    isUnrouted,
     waitsFor,
     lastHeartbeatMsAgo,
     look,
@@ -143,7 +143,7 @@ export class ReplyInbox implements CallKeeper {
       queue: facts.queue,
       waitedFor: waitsFor,
       confirmed,
-      untaken,
+      isUnrouted,
       lastHeartbeatMsAgo,
       brokerState: this.broker.state,
       lastFailure: this.broker.lastFailure,

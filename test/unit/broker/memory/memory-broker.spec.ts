@@ -1,4 +1,4 @@
-import { MemoryBroker } from '../../../../lib/broker/memory/memory-broker.js';
+import { MemoryBroker } from '../../../support/memory-broker.js';
 import { MemoryBus } from '../../../../lib/broker/memory/memory-bus.js';
 import { resolveRabbitOptions } from '../../../../lib/config/rabbit-options.js';
 import { describeBroker } from '../../../behaviour/broker-behaviour.js';

@@ -1,5 +1,6 @@
+import { queueIn } from '../../../support/memory-broker.js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { PreconditionFailed } from '../../../../lib/index.js';
+import { BrokerRefusal } from '../../../../lib/broker/link.js';
 import { MemoryBus } from '../../../../lib/broker/memory/memory-bus.js';
 import { binding, exchange, queue } from '../../../behaviour/declarations.js';
 
@@ -10,9 +11,9 @@ describe('MemoryBus', () => {
     const bus = new MemoryBus();
     bus.declare([queue('q', { arguments: { 'x-queue-type': 'quorum', 'x-ha-policy': 'all' }, durable: true })]);
     bus.declare([queue('q', { arguments: { 'x-queue-type': 'quorum' }, durable: true })]);
-    expect(() => bus.declare([queue('q', { durable: true })])).toThrow(PreconditionFailed);
+    expect(() => bus.declare([queue('q', { durable: true })])).toThrow(BrokerRefusal);
     expect(() => bus.declare([queue('q', { durable: true })])).toThrow(
-      "'q' exists with other properties: inequivalent arg 'x-queue-type': received 'none' but current is 'quorum'",
+      "inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': received 'none' but current is 'quorum'",
     );
   });
 
@@ -29,13 +30,13 @@ describe('MemoryBus', () => {
     const declared = [queue('q', { arguments: { 'x-expires': 1_000 } })];
     bus.declare(declared);
     vi.advanceTimersByTime(999);
-    expect(bus.inspectQueue('q')).toEqual({ messages: 0, consumers: 0 });
+    expect(queueIn(bus, 'q')).toEqual({ messages: 0, consumers: 0 });
     vi.advanceTimersByTime(999);
     bus.declare(declared);
     vi.advanceTimersByTime(999);
-    expect(bus.inspectQueue('q')).toBeDefined();
+    expect(queueIn(bus, 'q')).toBeDefined();
     vi.advanceTimersByTime(1_000);
-    expect(bus.inspectQueue('q')).toBeUndefined();
+    expect(queueIn(bus, 'q')).toBeUndefined();
   });
 
   it('does not keep the process alive', () => {
@@ -49,6 +50,6 @@ describe('MemoryBus', () => {
     const bus = new MemoryBus();
     bus.declare([queue('q', { arguments: { 'x-expires': 2 ** 32 - 1 } })]);
     vi.advanceTimersByTime(1_000);
-    expect(bus.inspectQueue('q')).toBeDefined();
+    expect(queueIn(bus, 'q')).toBeDefined();
   });
 });

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { MemoryBroker } from '../../../../lib/broker/memory/memory-broker.js';
+import { MemoryBroker } from '../../../support/memory-broker.js';
 import { MemoryBus } from '../../../../lib/broker/memory/memory-bus.js';
 import { resolveRabbitOptions } from '../../../../lib/config/rabbit-options.js';
 import { queue } from '../../../behaviour/declarations.js';
@@ -34,9 +34,13 @@ it('who consumes holds its process, until it is closed; who does not, does not',
 
 it('a consumer that was refused holds nothing', async () => {
   const before = held();
-  const broker = new MemoryBroker(new MemoryBus(), resolveRabbitOptions({}));
-  const consuming = broker.consume({ topology: [], queues: ['none'], prefetch: 0, onDeliveries: () => undefined });
-  await expect(consuming).rejects.toThrow("no queue 'none'");
+  const bus = new MemoryBus();
+  bus.declare([queue('q', { durable: false })]);
+  bus.declare([queue('other', { autoDelete: true })]);
+  const broker = new MemoryBroker(bus, resolveRabbitOptions({}));
+  const topology = [queue('q', { durable: false }), queue('other')];
+  const consuming = broker.consume({ topology, queues: ['q', 'other'], prefetch: 0, onDeliveries: () => undefined });
+  await expect(consuming).rejects.toThrow("'other' exists with other properties");
   await vi.waitUntil(() => held().length === before.length);
   await broker.close();
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Broker, Declaration, Delivery, OutgoingMessage, Subscription } from '../../../../lib/index.js';
+import type { Broker, Declaration, Delivery, OutgoingMessage } from '../../../../lib/index.js';
 
 export type RawMessage = Record<string, unknown>;
 
@@ -96,11 +96,11 @@ export class RawPeer {
   }
 
   private async consume(queue: string, topology: readonly Declaration[]): Promise<void> {
-    const subscription: Subscription = await this.broker.consume({
+    await this.broker.consume({
       topology,
       queues: [queue],
       prefetch: 0,
-      onDeliveries: (deliveries) => {
+      onDeliveries: (deliveries, subscription) => {
         this.take(deliveries);
         subscription.flush();
       },

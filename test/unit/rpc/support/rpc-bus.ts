@@ -9,7 +9,7 @@ import {
   type RpcServerOptions,
   type Target,
 } from '../../../../lib/index.js';
-import { MemoryBroker } from '../../../../lib/broker/memory/memory-broker.js';
+import { MemoryBroker } from '../../../support/memory-broker.js';
 import { MemoryBus } from '../../../../lib/broker/memory/memory-bus.js';
 import { resolveRabbitOptions } from '../../../../lib/config/rabbit-options.js';
 import { RawPeer } from './raw-peer.js';

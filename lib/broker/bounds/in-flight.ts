@@ -1,0 +1,67 @@
+import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
+import { MessageDeliveryFailure } from '../../errors/delivery.errors.js';
+import type { MessagePurpose, OutgoingMessage } from '../broker.js';
+
+export type InFlightLimits = Pick<ResolvedRabbitOptions, 'maxInFlightBytes' | 'maxInFlightMessages'>;
+
+/** What waits for its outcome. */
+interface Load {
+  messages: number;
+  bytes: number;
+}
+
+/** A promise, its callbacks and the records of a message that waits. */
+const overheadBytes = 1024;
+
+const nothing = (): void => undefined;
+
+/**
+ * What was given to `publish` and has no outcome yet: bounded, so that an outage does not fill the memory; per
+ * purpose, so that a burst of one does not starve another.
+ */
+export class InFlight {
+  private readonly loads: Readonly<Record<Exclude<MessagePurpose, 'owed'>, Load>> = {
+    notification: { messages: 0, bytes: 0 },
+    request: { messages: 0, bytes: 0 },
+  };
+
+  constructor(private readonly limits: InFlightLimits) {}
+
+  /** Why one more is too many; undefined: it may come. */
+  refusalOf(message: OutgoingMessage): MessageDeliveryFailure | undefined {
+    const { purpose = 'request' } = message;
+    if (purpose === 'owed') return undefined;
+    const { maxInFlightBytes, maxInFlightMessages } = this.limits;
+    const { messages, bytes } = this.loads[purpose];
+    if (messages >= maxInFlightMessages) {
+      return new MessageDeliveryFailure(`${messages} messages are unconfirmed already (maxInFlightMessages)`, message);
+    }
+    if (bytes >= maxInFlightBytes) {
+      return new MessageDeliveryFailure(
+        `${bytes} bytes are held for unconfirmed messages already (maxInFlightBytes)`,
+        message,
+      );
+    }
+    return undefined;
+  }
+
+  /** Returns what is to be called, once, when the message has its outcome. */
+  add({ body, purpose = 'request' }: OutgoingMessage): () => void {
+    if (purpose === 'owed') return nothing;
+    const load = this.loads[purpose];
+    const bytes = costOf(body);
+    load.messages += 1;
+    load.bytes += bytes;
+    return () => {
+      load.messages -= 1;
+      load.bytes -= bytes;
+    };
+  }
+}
+
+/** What a message takes of the memory: its text, two bytes a character unless all are ASCII, and its encoded form beside it. */
+function costOf(body: string): number {
+  const encoded = Buffer.byteLength(body);
+  const text = encoded === body.length ? encoded : 2 * body.length;
+  return overheadBytes + text + encoded;
+}

@@ -1,0 +1,43 @@
+import type { EventChannel } from '../../../events/event-channel.js';
+import { replyText } from '../connection/reply-codes.js';
+
+/** Tells which queues of one request are not consumed, and when they are again. */
+export class ConsumerLosses {
+  private readonly lost = new Set<string>();
+  private lastText: string | undefined;
+
+  constructor(private readonly events: EventChannel) {}
+
+  get areReported(): boolean {
+    return this.lost.size > 0;
+  }
+
+  /** Each reason once, however often it is met. */
+  report(queues: readonly string[], reason: string, error?: unknown): void {
+    for (const queue of queues) this.lost.add(queue);
+    const message = `Not consuming ${queues.join(', ')}: ${reason}`;
+    if (message === this.lastText) return;
+    this.lastText = message;
+    this.events.emit({ type: 'consumers-lost', level: 'warn', message, queues, error });
+  }
+
+  /** Callbacks of consumers promise not to throw; thrown on, it would cost the connection. */
+  guarded(queues: readonly string[], callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      const queue = queues.join(', ');
+      const message = `Taking deliveries of ${queue} failed: ${replyText(error)}`;
+      this.events.emit({ type: 'message-rejected', level: 'error', message, queue, error });
+    }
+  }
+
+  restored(): void {
+    this.lastText = undefined;
+    if (this.lost.size === 0) return;
+    const queues = [...this.lost];
+    this.lost.clear();
+    const message = `Consuming again: ${queues.join(', ')}`;
+    this.events.emit({ type: 'consumers-restored', level: 'log', message, queues });
+  }
+}

@@ -1,0 +1,125 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
+import { connect, type ChannelModel, type Options, type SocketOptions } from 'amqplib';
+import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
+import type { TransportHost } from '../../config/transport-url.js';
+import { BrokerRefusal, type Link, type LinkProvider, type LinkRequest, ReplyCode } from '../link.js';
+import { type HandshakeClose, HandshakeReader } from './handshake-reader.js';
+import { inOneLine } from './rabbit-channel.js';
+import { RabbitLink } from './rabbit-link.js';
+import { saslResponse } from './sasl.js';
+
+const channelMax = 2_047;
+const frameMax = 131_072;
+const shortestConnectTimeoutMs = 1_000;
+/** RabbitMQ itself ends a handshake after 10 s unless told otherwise. */
+const longestConnectTimeoutMs = 15_000;
+
+/** amqplib does not show its socket before the end of the handshake. */
+function watchingSockets<T>(begin: () => T, told: (socket: Socket) => void): T {
+  const watch = (message: unknown): void => told((message as { socket: Socket }).socket);
+  subscribe('net.client.socket', watch);
+  try {
+    return begin();
+  } finally {
+    unsubscribe('net.client.socket', watch);
+  }
+}
+
+/** Opens AMQP connections as this library wants them. */
+export class RabbitLinks implements LinkProvider {
+  readonly mayFallSilent = true;
+  /** How often each host has been reached and has not greeted us in time, since it last did. */
+  readonly #tooSlow = new Map<TransportHost, number>();
+
+  constructor(
+    private readonly virtualHost: string,
+    private readonly options: ResolvedRabbitOptions,
+  ) {}
+
+  labelOf({ hostname, port }: TransportHost): string {
+    return hostname.includes(':') ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+  }
+
+  async open(host: TransportHost, request: LinkRequest): Promise<Link> {
+    const timeoutMs = this.timeoutMs(host);
+    const abort = new AbortController();
+    const onAbort = (): void => abort.abort(request.signal.reason);
+    request.signal.addEventListener('abort', onAbort, { once: true });
+    let socket: Socket | undefined;
+    let reader: HandshakeReader | undefined;
+    const timer = setTimeout(() => {
+      if (socket?.connecting === false) this.#tooSlow.set(host, (this.#tooSlow.get(host) ?? 0) + 1);
+      abort.abort(new Error(`no answer within ${timeoutMs} ms`));
+    }, timeoutMs);
+    const aborted = new Promise<never>((_resolve, reject) => {
+      abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
+    });
+    const watch = (made: Socket): void => {
+      socket = made;
+      reader = new HandshakeReader(made, request.onGreeting);
+    };
+    try {
+      const connecting = (): Promise<ChannelModel> =>
+        connect(this.destination(host), this.socketOptions(host, request.connectionName, abort.signal));
+      const link = new RabbitLink(await Promise.race([watchingSockets(connecting, watch), aborted]));
+      setImmediate(() => reader?.release());
+      this.#tooSlow.delete(host);
+      return link;
+    } catch (error) {
+      throw this.explained(error, reader?.closedWith);
+    } finally {
+      clearTimeout(timer);
+      request.signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /**
+   * A host that is only mute must not hold up the next one; a broker that is only slow gets more time with each attempt.
+   * One that cannot be reached does not: a new attempt asks for the way sooner than the kernel would.
+   */
+  private timeoutMs(host: TransportHost): number {
+    const { livenessTimeoutMs } = this.options;
+    const grown = Math.min(livenessTimeoutMs * (1 + (this.#tooSlow.get(host) ?? 0)), longestConnectTimeoutMs);
+    return Math.max(grown, livenessTimeoutMs, shortestConnectTimeoutMs);
+  }
+
+  /** What amqplib says of a handshake that was broken off lacks the broker's words, or wraps them. */
+  private explained(error: unknown, close: HandshakeClose | undefined): unknown {
+    if (!close) return error;
+    const words = inOneLine(close.text);
+    if (close.code === ReplyCode.accessRefused) return new BrokerRefusal(close.code, words, { cause: error });
+    if (close.code !== ReplyCode.notAllowed) return new Error(words, { cause: error });
+    return new BrokerRefusal(close.code, `virtual host '${this.virtualHost}' is refused: ${words}`, { cause: error });
+  }
+
+  private destination(host: TransportHost): Options.Connect {
+    return {
+      protocol: 'amqp',
+      hostname: host.hostname,
+      port: host.port,
+      // amqplib decodes it once more.
+      vhost: encodeURIComponent(this.virtualHost),
+      channelMax,
+      frameMax,
+      heartbeat: Math.round(this.options.heartbeatTimeoutThreshold),
+    };
+  }
+
+  private socketOptions(host: TransportHost, connectionName: string, signal: AbortSignal): SocketOptions {
+    const options: SocketOptions & { signal: AbortSignal } = {
+      noDelay: true,
+      keepAlive: true,
+      signal,
+      credentials: saslResponse(this.options.rabbitLoginMethod, host),
+      clientProperties: {
+        product: 'nestjs-oslo-messaging',
+        // amqplib would tell its own.
+        version: undefined,
+        information: undefined,
+        connection_name: connectionName,
+      },
+    };
+    return options;
+  }
+}

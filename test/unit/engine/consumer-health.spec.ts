@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import type { QueueInspection } from '../../../lib/index.js';
+import type { QueueInspector } from '../../../lib/broker/engine/connection/queue-inspector.js';
+import type { ConsumeChannel } from '../../../lib/broker/engine/consume/consume-channel.js';
+import { ConsumerHealth } from '../../../lib/broker/engine/consume/consumer-health.js';
+
+class Channel {
+  held = 0;
+  count = 0;
+
+  answers = (): Promise<boolean> => Promise.resolve(true);
+  deliveredFrom = (): number => this.count;
+}
+
+const waiting = { messages: 3, consumers: 1 };
+const empty = { messages: 0, consumers: 1 };
+
+/** A broker that shows of each queue what a test says. */
+function examining() {
+  const shown: Record<string, QueueInspection | undefined> = {};
+  const inspect = (_session: unknown, queue: string): Promise<QueueInspection | undefined> =>
+    Promise.resolve(shown[queue]);
+  const health = new ConsumerHealth({ inspect } as unknown as QueueInspector);
+  const examine = (channel: Channel) => health.examine(channel as unknown as ConsumeChannel, Object.keys(shown));
+  return { shown, examine };
+}
+
+describe('a stalled queue', () => {
+  it('is told by two checks in a row between which nothing came', async () => {
+    const [{ shown, examine }, channel] = [examining(), new Channel()];
+    shown.q = waiting;
+    expect(await examine(channel)).toMatchObject({ stalled: [] });
+    expect(await examine(channel)).toMatchObject({ stalled: ['q'] });
+  });
+
+  it('is none where something came, nothing waits, or we have not settled what we got', async () => {
+    const [{ shown, examine }, channel] = [examining(), new Channel()];
+    const stalled = async (seen: QueueInspection): Promise<boolean> => {
+      shown.q = seen;
+      return (await examine(channel)).stalled.length > 0;
+    };
+    await stalled(waiting);
+    channel.count += 1;
+    expect(await stalled(waiting)).toBe(false);
+    expect(await stalled(empty)).toBe(false);
+    expect(await stalled(waiting)).toBe(false);
+    channel.held = 1;
+    expect(await stalled(waiting)).toBe(false);
+    channel.held = 0;
+    expect(await stalled(waiting)).toBe(false);
+    expect(await stalled(waiting)).toBe(true);
+  });
+
+  it('is looked for on each queue and each channel by itself', async () => {
+    const [{ shown, examine }, channel] = [examining(), new Channel()];
+    shown.q = waiting;
+    await examine(channel);
+    shown.other = waiting;
+    expect(await examine(new Channel())).toMatchObject({ stalled: [] });
+  });
+});
+
+it('a queue without a consumer, and one that is gone, are missing', async () => {
+  const { shown, examine } = examining();
+  Object.assign(shown, { gone: undefined, unconsumed: { messages: 0, consumers: 0 }, well: empty });
+  expect(await examine(new Channel())).toEqual({ isStuck: false, missing: ['gone', 'unconsumed'], stalled: [] });
+});
+
+it('a channel that does not answer is stuck, whatever its queues show', async () => {
+  const [{ shown, examine }, channel] = [examining(), new Channel()];
+  shown.q = waiting;
+  channel.answers = () => Promise.resolve(false);
+  expect(await examine(channel)).toEqual({ isStuck: true, missing: [], stalled: [] });
+});
