@@ -36,6 +36,18 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'simulation',
+          // Alone in its process: it changes how timers and the bus work.
+          sequence: { groupOrder: 1 },
+          include: ['test/simulation/**/*.spec.ts'],
+          setupFiles: ['test/support/setup.ts'],
+          pool: 'forks',
+          testTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'broker',
           sequence: { groupOrder: 1 },
           include: ['test/broker/**/*.spec.ts'],

@@ -29,6 +29,8 @@ export interface Destination {
   readonly hosts: readonly TransportHost[];
   /** For people: passwords masked. */
   readonly url: string;
+  /** Its connections that try to connect again, with those of others. @defaultValue those of this process */
+  readonly disconnected?: Set<Connection>;
 }
 
 /** How long consumers may take to say good-bye before their connection is closed. */
@@ -223,8 +225,9 @@ export class Engine implements Broker {
 
   private connection(purpose: 'consume' | 'publish', unreachable: Set<TransportHost>, after?: Connection): Connection {
     const { closingRequests, events, options } = this;
-    const { hosts, links } = this.#destination;
+    const { disconnected, hosts, links } = this.#destination;
     return new Connection({
+      disconnected,
       purpose,
       links,
       hosts: new Hosts(hosts, options.kombuFailoverStrategy, unreachable),

@@ -190,7 +190,10 @@ export class BusChannel {
     if (hanging) return;
     const waiting = this.hung;
     this.hung = [];
-    for (const action of waiting) this.receive(action);
+    // Under an alarm it is still not read.
+    for (const action of waiting) {
+      if (this.receive(action) === 'unread') this.connection.up.send(() => this.receive(action));
+    }
   }
 
   prefetch(count: number): void {

@@ -96,15 +96,15 @@ export class RequestChannel {
   private async attempt<T>(what: string, request: (channel: LinkChannel) => Promise<T>): Promise<T> {
     if (this.unanswered.has(what)) throw new NoAnswer(what);
     const opened = this.opened();
-    const attempt = new AbortController();
+    let attempt: 'left' | 'running' = 'running';
     const answer = opened.then((channel) => {
-      if (attempt.signal.aborted) throw new NoAnswer(what);
+      if (attempt === 'left') throw new NoAnswer(what);
       return request(channel);
     });
     try {
       return await answerWithin(this.timeout, what, answer);
     } catch (error) {
-      attempt.abort();
+      attempt = 'left';
       if (error instanceof NoAnswer) this.leave(what, opened, answer);
       // What could not be written (a name that is too long) leaves the channel waiting for an answer, for ever.
       else if (replyCode(error) === undefined) this.leave(what, opened, Promise.resolve());

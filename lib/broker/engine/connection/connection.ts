@@ -36,6 +36,8 @@ export interface ConnectionParts {
   events: EventChannel;
   /** Known for longer than one session lives. */
   closingRequests: ClosingRequests;
+  /** All that try to connect again: the more they are, the more time each of them takes. @defaultValue those of this process */
+  disconnected?: Set<Connection>;
   /** Connects first: a broker that thousands come back to is asked for one connection by each, and for the other when that is there. */
   after?: { readonly session: Session | undefined };
 }
@@ -68,8 +70,8 @@ type TransitionFacts = Pick<ConnectionChanged, 'error' | 'host' | 'level' | 'mes
 const stableAfterMs = 250;
 const forgivenShortSessions = 4;
 
-/** Those of this process that try to connect again: the more they are, the more time each of them takes. */
-const disconnected = new Set<Connection>();
+/** Those of this process. */
+const ofThisProcess = new Set<Connection>();
 
 /** Keeps one connection up: connects, notices its loss, connects again; never two at a time. */
 export class Connection implements SessionObserver {
@@ -84,7 +86,11 @@ export class Connection implements SessionObserver {
   private downSince: number | undefined;
   private failure: AttemptFailure | undefined;
 
-  constructor(private readonly parts: ConnectionParts) {}
+  private readonly disconnected: Set<Connection>;
+
+  constructor(private readonly parts: ConnectionParts) {
+    this.disconnected = parts.disconnected ?? ofThisProcess;
+  }
 
   /** While there is one. */
   get session(): Session | undefined {
@@ -198,7 +204,7 @@ export class Connection implements SessionObserver {
     this.failure = undefined;
     this.refusals.clear();
     this.downSince = undefined;
-    disconnected.delete(this);
+    this.disconnected.delete(this);
     const message = `Connected to ${session.host}`;
     this.enter({ name: 'connected', session }, { level: 'log', message, host: session.host });
     this.tell((listener) => listener.connected?.(session));
@@ -234,15 +240,15 @@ export class Connection implements SessionObserver {
     const { backoff } = this.parts;
     const now = performance.now();
     this.downSince ??= now;
-    disconnected.add(this);
+    this.disconnected.add(this);
     if (this.refusals.size > 0) return backoff.refusedDelayMs(Math.max(...this.refusals.values()));
-    return backoff.delayMs(this.failures, { ms: now - this.downSince, neighbours: disconnected.size - 1 });
+    return backoff.delayMs(this.failures, { ms: now - this.downSince, neighbours: this.disconnected.size - 1 });
   }
 
   private async end(): Promise<void> {
     const { phase, session } = this;
     this.enter({ name: 'closing', phase });
-    disconnected.delete(this);
+    this.disconnected.delete(this);
     await session?.close();
     this.enter({ name: 'closed' }, { level: 'log', message: 'The connection is closed' });
     this.listeners.clear();

@@ -13,8 +13,7 @@ interface Waiter {
 /** Who waits for the bus to be reachable for the first time. */
 export class FirstConnection {
   private readonly waiters = new Set<Waiter>();
-  private happened = false;
-  private closed = false;
+  private state: 'awaited' | 'closed' | 'happened' = 'awaited';
   private lastFailure: AttemptFailure | undefined;
   private attempts = 0;
 
@@ -31,8 +30,8 @@ export class FirstConnection {
 
   /** @throws MessageDeliveryFailure when `giveUpMs` passes first @throws ClosedError */
   wait(giveUpMs = Infinity): Promise<void> {
-    if (this.closed) return Promise.reject(new ClosedError('broker'));
-    if (this.happened) return Promise.resolve();
+    if (this.state === 'closed') return Promise.reject(new ClosedError('broker'));
+    if (this.state === 'happened') return Promise.resolve();
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { impatient: giveUpMs <= 0, timer: undefined, resolve, reject };
       this.waiters.add(waiter);
@@ -42,12 +41,13 @@ export class FirstConnection {
   }
 
   close(): void {
-    this.closed = true;
+    this.state = 'closed';
     for (const waiter of this.take()) waiter.reject(new ClosedError('broker'));
   }
 
   private connected(): void {
-    this.happened = true;
+    if (this.state === 'closed') return;
+    this.state = 'happened';
     for (const waiter of this.take()) waiter.resolve();
   }
 

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { mutations, plant } from './mutations.js';
+import { type Schedule, scheduleOf } from './schedule.js';
+import { simulated } from './simulate.js';
+
+/** As many as take some ten seconds; `npm run simulate` runs more. */
+const seeds = 400;
+/** In this many seeds at most each mistake is found here; 10 000 are allowed. */
+const enoughSeeds = 400;
+
+describe('the engine, RPC and notifications under faults', () => {
+  it(`hold what they promise, in ${seeds} schedules`, async () => {
+    const failed: object[] = [];
+    for (let seed = 1; seed <= seeds; seed += 1) {
+      const { violations } = await simulated(scheduleOf(seed));
+      if (violations.length > 0) failed.push({ seed, violations });
+    }
+    expect(failed).toEqual([]);
+  });
+
+  it('do the same for the same seed, to the letter', async () => {
+    for (const seed of [7, 77, 777]) {
+      const { trace } = await simulated(scheduleOf(seed));
+      expect(trace.length).toBeGreaterThan(50);
+      expect((await simulated(scheduleOf(seed))).trace).toEqual(trace);
+    }
+  });
+});
+
+describe('schedules that have failed', () => {
+  const found: Record<string, Schedule['steps']> = {
+    'a channel that hangs under an alarm': [
+      { atMs: 3955, step: { kind: 'alarm', forMs: 8000 } },
+      { atMs: 4412, step: { kind: 'fanout', node: 2, behaviour: 'echo' } },
+      { atMs: 4850, step: { kind: 'alarm', forMs: 50 } },
+      { atMs: 4880, step: { kind: 'channelHangs', which: 30, forMs: 3000 } },
+      { atMs: 7794, step: { kind: 'alarm', forMs: 8000 } },
+    ],
+    'a connection that falls silent while it is blocked': [
+      { atMs: 15_670, step: { kind: 'alarm', forMs: 8000 } },
+      { atMs: 16_000, step: { kind: 'cast', node: 2, behaviour: 'echo' } },
+      { atMs: 17_888, step: { kind: 'connectionSilent', which: 3, forgottenAfterMs: 1000 } },
+      { atMs: 18_866, step: { kind: 'notify', node: 0, count: 1 } },
+    ],
+  };
+
+  it.each(Object.entries(found))('%s', async (_name, steps) => {
+    expect((await simulated({ seed: 528, steps })).violations).toEqual([]);
+  });
+});
+
+describe('the simulation finds a mistake', () => {
+  it.each(Object.entries(mutations).map(([name, { breaks }]) => [name, breaks]))('%s (%s)', async (name) => {
+    const undo = plant(name);
+    try {
+      for (let seed = 1; seed <= enoughSeeds; seed += 1) {
+        if ((await simulated(scheduleOf(seed))).violations.length > 0) return;
+      }
+    } finally {
+      undo();
+    }
+    expect.fail(`not found in ${enoughSeeds} seeds`);
+  });
+});
