@@ -14,6 +14,9 @@ const MAY_IMPORT = {
   testing: ['nest', 'rpc', 'notify', 'broker', 'config', 'events', 'wire', 'errors'],
 };
 
+/** What the package exports: the only barrels. */
+const DOORS = ['^lib/(index|core)[.]ts$', '^lib/testing/index[.]ts$'];
+
 const direction = Object.entries(MAY_IMPORT).map(([folder, others]) => ({
   name: `direction-of-${folder}`,
   severity: 'error',
@@ -29,19 +32,19 @@ module.exports = {
       name: 'no-unknown-folder',
       comment: 'A new folder gets a row in the table above.',
       severity: 'error',
-      from: { path: `^lib/(?!(${Object.keys(MAY_IMPORT).join('|')})/|index[.]ts$)` },
+      from: { path: `^lib/(?!(${Object.keys(MAY_IMPORT).join('|')})/|(index|core)[.]ts$)` },
       to: {},
     },
     {
       name: 'nobody-imports-the-barrels',
       severity: 'error',
       from: { path: '^lib/' },
-      to: { path: ['^lib/index[.]ts$', '^lib/testing/index[.]ts$'] },
+      to: { path: DOORS },
     },
     {
       name: 'no-other-barrels',
       severity: 'error',
-      from: { path: '^lib/', pathNot: ['^lib/index[.]ts$', '^lib/testing/index[.]ts$'] },
+      from: { path: '^lib/', pathNot: DOORS },
       to: { path: '/index[.]ts$', dependencyTypes: ['local'] },
     },
     {
@@ -61,6 +64,31 @@ module.exports = {
       severity: 'error',
       from: { path: '^lib/', pathNot: '^lib/(nest|testing)/' },
       to: { path: 'node_modules/(@nestjs|rxjs|reflect-metadata)' },
+    },
+    {
+      name: 'the-engine-knows-no-bus',
+      comment: 'What is hard exists once: behind Link are amqplib and the embedded bus.',
+      severity: 'error',
+      from: { path: '^lib/broker/(engine|bounds)/' },
+      to: {
+        path: [
+          '^lib/broker/(rabbit|memory)/',
+          '^lib/broker/connect-broker',
+          '^(node:)?(net|tls|dns|diagnostics_channel)$',
+        ],
+      },
+    },
+    {
+      name: 'links-know-no-engine',
+      severity: 'error',
+      from: { path: '^lib/broker/(rabbit|memory)/' },
+      to: { path: ['^lib/broker/engine/', '^lib/broker/connect-broker'] },
+    },
+    {
+      name: 'core-needs-no-framework',
+      severity: 'error',
+      from: { path: '^lib/core[.]ts$' },
+      to: { path: '^lib/(nest|testing)/' },
     },
     {
       name: 'no-undeclared-packages',

@@ -8,6 +8,7 @@ export default defineConfig({
     // The samples import the package by its name: here that is the source.
     alias: [
       { find: /^nestjs-oslo-messaging$/, replacement: source('lib/index.ts') },
+      { find: /^nestjs-oslo-messaging\/core$/, replacement: source('lib/core.ts') },
       { find: /^nestjs-oslo-messaging\/testing$/, replacement: source('lib/testing/index.ts') },
     ],
   },

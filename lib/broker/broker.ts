@@ -1,19 +1,16 @@
 import type { ResolvedRabbitOptions } from '../config/rabbit-options.js';
+import { ConfigurationError } from '../errors/configuration.errors.js';
 import type { EventChannel } from '../events/event-channel.js';
 import type { Topology } from '../wire/topology.js';
 
 /**
- * The seam between oslo.messaging's rules and a message bus, shaped like AMQP.
- *
- * `rpc/` and `notify/` know a bus only through these interfaces; RabbitMQ and the embedded
- * `memory://` bus implement them with the same behaviour.
+ * A connection to a message bus, for clients, servers, notifiers and listeners to share.
  *
  * @publicApi
  */
 export interface Broker {
   /** The transport URL, passwords masked. */
   readonly url: string;
-  readonly options: ResolvedRabbitOptions;
   /** Connection changes, blocked state, cancelled consumers, lost confirms. */
   readonly events: EventChannel;
   readonly state: BrokerState;
@@ -28,6 +25,21 @@ export interface Broker {
    * @throws ClosedError when the broker is closed meanwhile
    */
   connected(giveUpMs?: number): Promise<void>;
+
+  /**
+   * Ends everything. While the connection is up, all messages that were accepted before go out first, for 5 s at most; the
+   * rest rejects with `ClosedError`. Unacknowledged deliveries go back. Idempotent.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * The seam between oslo.messaging's rules and a message bus, shaped like AMQP.
+ *
+ * `rpc/` and `notify/` know a bus only through it; RabbitMQ and the embedded `memory://` bus behave alike behind it.
+ */
+export interface MessageBroker extends Broker {
+  readonly options: ResolvedRabbitOptions;
 
   /**
    * Sends one message; resolves when the broker has confirmed it.
@@ -79,12 +91,13 @@ export interface Broker {
    * @throws ClosedError
    */
   deleteQueue(queue: string): Promise<void>;
+}
 
-  /**
-   * Ends everything. While the connection is up, what was given to `publish` before goes out first, for 5 s at most; the
-   * rest rejects with `ClosedError`. Unacknowledged deliveries go back. Idempotent.
-   */
-  close(): Promise<void>;
+/** The seam of a broker that this library has made. @throws ConfigurationError it was made by somebody else */
+export function seamOf(broker: Broker): MessageBroker {
+  const seam = broker as Partial<MessageBroker>;
+  if (typeof seam?.publish === 'function' && typeof seam.consume === 'function') return seam as MessageBroker;
+  throw new ConfigurationError('A broker is made by connectBroker() or createBroker()');
 }
 
 /**
@@ -98,15 +111,11 @@ export type BrokerState = 'blocked' | 'closed' | 'connected' | 'connecting';
  * Why a message is sent. Requests and notifications each have a budget of their own (`maxInFlightMessages`,
  * `maxInFlightBytes`), so that neither starves the other; `owed`, answers and heartbeats, has none: it is never
  * refused for what the application sends, and who owes it bounds it.
- *
- * @publicApi
  */
 export type MessagePurpose = 'notification' | 'owed' | 'request';
 
 /**
  * One message to be sent, and how long that may be tried.
- *
- * @publicApi
  */
 export interface OutgoingMessage {
   /** `''` is the default exchange, which routes by queue name. */
@@ -137,26 +146,22 @@ export interface OutgoingMessage {
   giveUpMs?: number;
   /** Whose budget it counts against. @defaultValue 'request' */
   purpose?: MessagePurpose;
-  /** Whoever waits for what comes of it: what has not gone out when that has ended goes out no more, and resolves. */
+  /** The call that waits for what comes of it: once that has ended the message goes out no more, and resolves. */
   owner?: MessageOwner;
 }
 
 /**
- * Whoever waits for what comes of a message, as a call waits for its answer.
- *
- * @publicApi
+ * The one that waits for what comes of a message, as a call waits for its answer.
  */
 export interface MessageOwner {
   /** It waits no more. */
   readonly ended: boolean;
-  /** Whether the broker had a queue for the message; told each time that is known. */
+  /** True when the broker had a queue for the message; told each time that is known. */
   routed(isRouted: boolean): void;
 }
 
 /**
- * What to consume, and whom to tell of deliveries.
- *
- * @publicApi
+ * Queues to consume, and the callbacks for their deliveries.
  */
 export interface ConsumeRequest {
   /** In the order in which it is declared. */
@@ -190,12 +195,10 @@ export interface ConsumeRequest {
 
 /**
  * The consumers of one `ConsumeRequest`, on one channel.
- *
- * @publicApi
  */
 export interface Subscription {
   readonly queues: readonly string[];
-  /** Whether every queue is being consumed right now. */
+  /** True when every queue is being consumed right now. */
   readonly consuming: boolean;
   /**
    * Writes the acknowledgements gathered so far, in one frame where possible. Without a call
@@ -211,8 +214,6 @@ export interface Subscription {
 
 /**
  * One message as it came, to be acknowledged or rejected once.
- *
- * @publicApi
  */
 export interface Delivery {
   /** The queue it was consumed from. */
@@ -235,8 +236,6 @@ export interface Delivery {
 
 /**
  * The AMQP properties that a receiver goes by.
- *
- * @publicApi
  */
 export interface DeliveryProperties {
   contentType?: string;
@@ -247,9 +246,7 @@ export interface DeliveryProperties {
 }
 
 /**
- * What a passive look at a queue shows.
- *
- * @publicApi
+ * The state of a queue, as a passive declaration shows it.
  */
 export interface QueueInspection {
   /** Ready for delivery. */

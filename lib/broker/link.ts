@@ -9,7 +9,7 @@ import type { BindingDeclaration, ExchangeDeclaration, QueueDeclaration } from '
  * Nothing is told from inside a verb: callbacks and answers come in a later turn.
  */
 export interface LinkProvider {
-  /** Whether a connection may end without a word, as over a network; then the engine watches for it. */
+  /** True when a connection may end without a word, as over a network; then the engine watches for it. */
   readonly mayFallSilent: boolean;
   /** A host for people: without credentials. */
   labelOf(host: TransportHost): string;
@@ -46,7 +46,7 @@ export interface Link {
   readonly signsOfLife: number;
   /** A large message still leaves: until it is through no answer can come on a slow connection. */
   readonly uploading: boolean;
-  /** Who is told of everything from now on, and of an end that came before. */
+  /** Sets the observer of everything from now on, and of an end that came before. */
   attach(observer: LinkObserver): void;
   /** `confirms`: each message published on it is confirmed. */
   openChannel(observer: ChannelObserver, options?: { confirms: boolean }): Promise<LinkChannel>;

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../errors/configuration.errors.js';
 
-/** What the value of an option may be. */
+/** The values that an option may have. */
 export type OptionRule = (
   | { readonly type: 'boolean' | 'string' }
   /** A string that is not empty; a variable of the environment that is not set is often ''. */
@@ -15,7 +15,7 @@ export type OptionRule = (
   /** Whatever it is, whoever takes it checks it. */
   | { readonly type: 'checked' }
 ) & {
-  /** Whether null stands for the default. */
+  /** True when null stands for the default. */
   readonly nullable?: boolean;
 };
 
@@ -102,7 +102,7 @@ const descriptions = {
   version: "a version such as '1.0'",
 } as const;
 
-/** What the value must be, for people. */
+/** The rule for the value, in words. */
 export function describeRule(rule: OptionRule): string {
   const described = describeType(rule);
   return rule.nullable ? `${described}, or null` : described;

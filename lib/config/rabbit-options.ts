@@ -113,7 +113,7 @@ const SHORT: OptionRule = { type: 'integer', min: 0, max: 65_535 };
 const TIMER_MS: OptionRule = { type: 'integer', min: 1, max: 2_147_483_647 };
 const TIMER_SECONDS: OptionRule = { type: 'number', min: 0, max: 2_147_483 };
 
-/** What each option may be; types as in oslo.config, ranges where AMQP or oslo have them. */
+/** The rule of each option; types as in oslo.config, ranges where AMQP or oslo have them. */
 export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
   amqpDurableQueues: SWITCH,
   amqpAutoDelete: SWITCH,
@@ -182,7 +182,7 @@ function defaultOptions(): ResolvedRabbitOptions {
     // As an object takes some 64 bytes.
     maxMessageValues: Math.min(1_000_000, heapShare(256)),
     maxHeldBytes: Math.min(128 * 1024 * 1024, heapShare(4)),
-    // What we would not read ourselves.
+    // Larger ones we would not read ourselves.
     maxOutgoingMessageBytes: 16 * 1024 * 1024,
     connectionName: `${basename(process.argv[1] ?? 'node')}:${process.pid}:${crypto.randomUUID()}`,
   };

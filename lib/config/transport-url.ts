@@ -1,7 +1,7 @@
 import { InvalidTransportUrl } from '../errors/configuration.errors.js';
 
 /**
- * Where a broker listens, and who we are there.
+ * The address of a broker, and our credentials there.
  *
  * @publicApi
  */
@@ -29,7 +29,7 @@ export interface TransportUrl {
   readonly masked: string;
 }
 
-/** What is used where no URL is given. */
+/** Used when no URL is given. */
 export const DEFAULT_TRANSPORT_URL = 'rabbit://guest:guest@127.0.0.1:5672/';
 
 const DEFAULT_PORT = 5672;

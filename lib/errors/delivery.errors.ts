@@ -1,7 +1,7 @@
 import { OsloMessagingError, type ErrorFacts } from './oslo-messaging.error.js';
 
 /**
- * Where a message was to go.
+ * The destination of a message.
  *
  * @publicApi
  */
@@ -22,7 +22,7 @@ export interface DeliveryFacts extends ErrorFacts {
  * @publicApi
  */
 export class MessageDeliveryFailure extends OsloMessagingError {
-  /** Where the message was to go; absent where it is about no message. */
+  /** Destination of the message; absent when the error is about no message. */
   readonly exchange?: string;
   readonly routingKey?: string;
   readonly host?: string;
@@ -84,7 +84,7 @@ export class PreconditionFailed extends OsloMessagingError {
  * @publicApi
  */
 export class ClosedError extends OsloMessagingError {
-  /** What was closed: broker, client, server, … */
+  /** The thing that was closed: broker, client, server, … */
   readonly closed: string;
 
   constructor(closed: string, facts?: ErrorFacts) {

@@ -3,10 +3,10 @@
  *
  * @publicApi
  */
-export type ErrorFault = 'broker' | 'caller' | 'library' | 'peer';
+export type ErrorFault = 'broker' | 'caller' | 'peer';
 
 /**
- * What every error of this library knows about what went wrong; absent where it does not apply.
+ * Facts that every error of this library has; absent where they do not apply.
  *
  * @publicApi
  */
@@ -41,7 +41,7 @@ export abstract class OsloMessagingError extends Error {
   /** Stable and machine-readable, `OSLO_…`. */
   readonly code: string;
   readonly fault: ErrorFault;
-  /** Whether the same attempt may succeed later without anything being changed. */
+  /** True when the same attempt may succeed later without anything being changed. */
   readonly retryable: boolean;
   readonly target?: string;
   readonly method?: string;

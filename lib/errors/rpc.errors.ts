@@ -12,7 +12,7 @@ export interface TimeoutFacts extends ErrorFacts {
   fault?: ErrorFault;
 }
 
-/** Where a server could have answered; in all else the broker, or the way to it, was in between. */
+/** In these cases a server could have answered; in all others the broker, or the way to it, was in between. */
 const reasonsOfThePeer: ReadonlySet<TimeoutReason> = new Set([
   'no-consumers',
   'no-exchange',

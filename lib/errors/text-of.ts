@@ -1,4 +1,4 @@
-/** What was thrown, in words; anything can be thrown, and this never throws itself. */
+/** The text of a thrown value; anything can be thrown, and this never throws itself. */
 export function textOf(thrown: unknown): string {
   return safely(() =>
     thrown instanceof Error
@@ -30,7 +30,7 @@ export function chainOf(thrown: unknown): readonly unknown[] {
   return chain;
 }
 
-/** What an `AggregateError` has gathered. */
+/** The errors that an `AggregateError` has gathered. */
 export function gatheredBy(thrown: unknown): readonly unknown[] {
   const { errors } = (thrown ?? {}) as { errors?: unknown };
   return thrown instanceof AggregateError && Array.isArray(errors) ? errors.slice(0, MOST_REASONS) : [];

@@ -1,5 +1,5 @@
 /**
- * What most likely kept the answer away; the definite ones first.
+ * The most likely reason that no answer came; the definite ones first.
  *
  * - `disconnected`: there is no connection to the broker.
  * - `blocked`: the broker takes no messages (memory or disk alarm), neither ours nor, as a rule, the server's.
@@ -40,7 +40,7 @@ export interface ConnectionOutage {
 }
 
 /**
- * What was seen of the call's surroundings shortly before its deadline; plain data, fit for JSON.
+ * The surroundings of a call shortly before its deadline; plain data, fit for JSON.
  *
  * @publicApi
  */
@@ -48,12 +48,12 @@ export interface TimeoutDiagnosis {
   readonly reason: TimeoutReason;
   /** The reason with its facts, for people; part of the error's message. */
   readonly summary: string;
-  /** What ran out: the call's timeout, or the patience of its call monitor. */
+  /** The time that ran out: the call's timeout, or the patience of its call monitor. */
   readonly waitedFor: 'answer' | 'heartbeat';
-  /** Where the request went. */
+  /** Destination of the request. */
   readonly exchange: string;
   readonly queue: string;
-  /** Whether the broker has confirmed the request. */
+  /** True when the broker has confirmed the request. */
   readonly confirmed: boolean;
   /** Ready messages and consumers of the queue; absent where it was not seen. */
   readonly messages?: number;

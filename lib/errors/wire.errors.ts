@@ -1,7 +1,7 @@
 import { OsloMessagingError, type ErrorFacts, type ErrorFault } from './oslo-messaging.error.js';
 
 /**
- * What was received, shortened and masked.
+ * The received bytes, shortened and masked.
  *
  * @publicApi
  */

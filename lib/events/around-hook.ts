@@ -1,5 +1,5 @@
 /**
- * What a hook is told about the message that it wraps.
+ * Facts for a hook about the message that it wraps.
  *
  * @publicApi
  */
@@ -10,7 +10,7 @@ export interface HookedMessage {
   method?: string;
   msgId?: string;
   uniqueId?: string;
-  /** What travels beside the arguments; a hook may add keys before `next()`. */
+  /** Keys that travel beside the arguments; a hook may add keys before `next()`. */
   context: Record<string, unknown>;
 }
 

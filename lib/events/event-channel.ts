@@ -9,7 +9,7 @@ import type { MessagingEvent } from './messaging-event.js';
 export type MessagingEventListener = (event: MessagingEvent) => void;
 
 /**
- * Where everything worth reporting comes out, as values.
+ * Reports everything worth reporting, as values.
  *
  * A client or server on a broker has a scope of the broker's channel: its listeners hear its own events
  * and the broker's, the broker's hear those of all scopes. A listener that throws harms nobody. A

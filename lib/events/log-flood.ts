@@ -23,7 +23,7 @@ export class LogFlood {
   /** `write` takes the line that stands for those that were held back. */
   constructor(private readonly write: (line: string) => void) {}
 
-  /** Whether the event is to be written by itself. */
+  /** True when the event is to be written by itself. */
   admits(event: MessagingEvent): boolean {
     if (isNeverMany(event)) return true;
     const name = kindOf(event);

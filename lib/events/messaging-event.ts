@@ -22,7 +22,7 @@ export interface ConnectionChanged extends EventBase {
   host?: string;
 }
 
-/** What a connection is right now; `blocked`: the broker has stopped reading what is published. @publicApi */
+/** The phase of a connection; `blocked`: the broker has stopped reading what is published. @publicApi */
 export type ConnectionPhase = 'blocked' | 'closed' | 'connected' | 'connecting' | 'disconnected';
 
 /** Consumers were lost on a healthy connection (queue deleted, failover, channel error), or are back. @publicApi */
@@ -80,7 +80,7 @@ export interface MessageUnrouted extends EventBase {
 /** Sending failed; reported whether or not anybody awaits the promise. @publicApi */
 export interface SendFailed extends EventBase {
   type: 'send-failed';
-  kind: 'call' | 'cast' | 'fanout' | 'heartbeat' | 'notification' | 'reply';
+  kind: 'cast' | 'fanout' | 'notification';
   target: string;
   method?: string;
 }
@@ -129,8 +129,8 @@ export interface ReplyDropped extends EventBase {
 /** A reply came for a call that is not waiting (any more). @publicApi */
 export interface ReplyUnmatched extends EventBase {
   type: 'reply-unmatched';
-  /** `late`: the call had ended before; `unknown`: never one of ours; `duplicate`: answered already. */
-  reason: 'duplicate' | 'late' | 'unknown';
+  /** `late`: the call had ended before; `unknown`: never one of ours. */
+  reason: 'late' | 'unknown';
   msgId: string;
   /** The call that it belonged to, where that is known. */
   method?: string;
@@ -199,7 +199,7 @@ export interface ServerSaturated extends EventBase {
 /** A notification has been requeued often enough: it went to the `onDeadLetter` hook, or was dropped. @publicApi */
 export interface NotificationDeadLettered extends EventBase {
   type: 'notification-dead-lettered';
-  /** Whether the hook has taken it. */
+  /** True when the hook has taken it. */
   taken: boolean;
   queue: string;
   eventType?: string;

@@ -1,3 +1,4 @@
+import { isRecord } from '../wire/is-record.js';
 import { AssertionError } from 'node:assert';
 import { inspect } from 'node:util';
 import type { INestApplicationContext } from '@nestjs/common';
@@ -5,10 +6,9 @@ import { getNotifierToken } from '../nest/notifications/inject-notifier.decorato
 import { Notifier } from '../nest/notifications/notifier.js';
 import { type FilterRule, NotificationFilter } from '../notify/filter/notification-filter.js';
 import type { Notification, NotificationPriority } from '../wire/notification.js';
-import { matchesPartially } from './matches-partially.js';
 
 /**
- * What a notification must be; what is not named may be anything.
+ * The expected notification; fields that are not named may be anything.
  *
  * @publicApi
  */
@@ -20,12 +20,12 @@ export interface ExpectedNotification {
   publisherId?: FilterRule;
   /** Objects may have more keys; matchers such as `expect.any(String)` may stand for any part. */
   payload?: unknown;
-  /** What of the request context went along, likewise. */
+  /** The expected request context, likewise. */
   context?: object;
 }
 
 /**
- * Where to look for it.
+ * The notifier to look at.
  *
  * @publicApi
  */
@@ -81,4 +81,25 @@ function complaint(expected: ExpectedNotification, sent: readonly Notification[]
   });
   const what = sent.length > shown.length ? `the last ${shown.length} of ${sent.length}` : 'all that';
   return `${wanted}; ${what} were sent:\n${shown.join('\n')}`;
+}
+
+/**
+ * True when everything that is expected is there: objects may have more keys than expected, lists not more
+ * items. Matchers of test libraries (`expect.any(String)`) may stand for any part.
+ */
+function matchesPartially(actual: unknown, expected: unknown): boolean {
+  if (isMatcher(expected)) return expected.asymmetricMatch(actual);
+  if (Array.isArray(expected)) {
+    if (!Array.isArray(actual) || actual.length !== expected.length) return false;
+    return expected.every((item, index) => matchesPartially(actual[index], item));
+  }
+  if (!isRecord(expected)) return Object.is(actual, expected);
+  if (!isRecord(actual)) return false;
+  return Object.entries(expected).every(
+    ([key, value]) => Object.hasOwn(actual, key) && matchesPartially(actual[key], value),
+  );
+}
+
+function isMatcher(value: unknown): value is { asymmetricMatch(actual: unknown): boolean } {
+  return isRecord(value) && typeof value.asymmetricMatch === 'function';
 }

@@ -98,7 +98,7 @@ export class MemoryTestBus {
     return this.bus.bindings;
   }
 
-  /** What waits in a queue for delivery, the next one first; a queue that does not exist holds nothing. */
+  /** The messages that wait in a queue for delivery, the next one first; a queue that does not exist holds nothing. */
   messages(queue: string): readonly WaitingMessage[] {
     return this.bus.messagesIn(queue).map(waitingMessageOf);
   }

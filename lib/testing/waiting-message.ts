@@ -13,7 +13,7 @@ export interface WaitingMessage {
   expirationMs?: number;
   /** The JSON text. */
   body: string;
-  /** What the envelope holds: `method`, `args`, `_context_…`, or `event_type`, `payload`, …; absent in a body that is none. */
+  /** The contents of the envelope: `method`, `args`, `_context_…`, or `event_type`, `payload`, …; absent in a body that is none. */
   message?: Readonly<Record<string, unknown>>;
 }
 

@@ -30,7 +30,7 @@ export function checkApiVersion(text: string): ApiVersion {
 }
 
 /**
- * Whether what is implemented serves what is requested: same major, requested minor not higher, and
+ * True when what is implemented serves what is requested: same major, requested minor not higher, and
  * in the same minor the requested revision not higher.
  *
  * Mirrors Python's `version_is_compatible`: nothing implemented in particular serves everything,

@@ -1,6 +1,6 @@
 import { MalformedMessage } from '../errors/wire.errors.js';
 
-/** What is less deep is read in milliseconds; a handler that walks through it recursively fails by itself. */
+/** Less deep ones are read in milliseconds; a handler that walks through it recursively fails by itself. */
 const greatestDepth = 131_072;
 
 /** Most values take less; an object with keys of its own takes more. */
@@ -41,7 +41,7 @@ function countValues(text: string, maxValues: number): number {
   return values;
 }
 
-/** Where the string that begins there ends; the last character where it does not. */
+/** The end of the string that begins there; the last character where it does not. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at++) {
     const code = text.charCodeAt(at);

@@ -50,7 +50,7 @@ export function stringifyJson(value: unknown): string {
   }
 }
 
-/** What a value is that `JSON.stringify` fails at. */
+/** The description of a value that `JSON.stringify` fails at. */
 export function unwritable(error: unknown): MalformedMessage {
   const isEngines = error instanceof RangeError && /call stack|string length/i.test(error.message);
   const reason = isEngines

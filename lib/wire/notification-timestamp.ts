@@ -1,4 +1,4 @@
-/** What Python's `str(datetime)` writes; also with `T` and a zone, as other services have it. */
+/** The text that Python's `str(datetime)` writes; also with `T` and a zone, as other services have it. */
 const TIMESTAMP = /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):?(\d\d))?$/;
 
 /** `YYYY-MM-DD HH:MM:SS.ffffff` in UTC; as in Python without a fraction that is exactly zero. */

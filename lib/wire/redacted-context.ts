@@ -1,6 +1,6 @@
 import type { RequestContext } from './request-context.js';
 
-/** What Python's oslo.context sends with a notification, in its order; nothing else leaves with one. */
+/** The keys that Python's oslo.context sends with a notification, in its order; nothing else leaves with one. */
 const NOTIFIED_KEYS = [
   'user',
   'project_id',

@@ -9,7 +9,7 @@ const ESCAPED_AT = /\\u0040/gi;
 /** At the start only: a password may hold one. */
 const SCHEME = /^[a-z0-9+.-]*:\/\//i;
 /**
- * What follows a scheme in a text. JSON writes characters of a password as escapes, at any level of encoding; a quote
+ * The text after a scheme. JSON writes characters of a password as escapes, at any level of encoding; a quote
  * ends the URL where it ends a string.
  */
 const REST_OF_URL = String.raw`(?:[^\s"\\]|\\(?!")|\\?"(?![\s,:;.}\])\\]|$))*`;
@@ -45,7 +45,7 @@ export function maskSecrets(text: string): string {
     .replace(FERNET_TOKEN, MASK);
 }
 
-/** Whether what has this name is a secret. */
+/** True when what has this name is a secret. */
 export function isSecretName(name: string): boolean {
   return NAME_OF_SECRET.test(name);
 }
@@ -107,7 +107,7 @@ function maskQuoted(text: string): string {
   return masked + text.slice(done);
 }
 
-/** Where the value ends that starts there; a value that is cut, or no plain one, goes on to the end. */
+/** The end of the value that starts there; a value that is cut, or no plain one, goes on to the end. */
 function endOfValue(text: string, start: number, escapes: string): number {
   const rest = /^(?:(?:null|None|true|false)\b|[bru]{0,2}(\\*)(["'])|[^\s,}\]\\"']*)/.exec(
     text.slice(start, start + 64),
@@ -115,7 +115,7 @@ function endOfValue(text: string, start: number, escapes: string): number {
   if (rest?.[2] !== undefined) {
     const [opening, own = '', quote] = rest;
     const end = endOfString(text, start + opening.length, own, quote);
-    // Where the two differ, something is damaged: rather too much is masked.
+    // A difference of the two means that something is damaged: rather too much is masked.
     return own === escapes ? end : Math.max(end, endOfString(text, start + opening.length, escapes, quote));
   }
   if (/^(?:null|None|true|false)$/.test(rest?.[0] ?? '')) return start;

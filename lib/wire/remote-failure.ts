@@ -37,7 +37,7 @@ export function encodeFailure(failure: RemoteFailure): string {
   }
 }
 
-/** What is left of a failure that is more than may be sent: its class, and the beginning of its message. */
+/** The rest of a failure that is larger than may be sent: its class, and the beginning of its message. */
 export function shortenedFailure({ excType, module, message }: RemoteFailure): RemoteFailure {
   const beginning = message.slice(0, 1000);
   return { excType, module, message: beginning, traceback: [], args: [beginning], kwargs: {} };

@@ -1,7 +1,7 @@
 import { MalformedMessage } from '../errors/wire.errors.js';
 
 /**
- * What travels beside the arguments: user, project, token, request id …
+ * Values that travel beside the arguments: user, project, token, request id …
  *
  * @publicApi
  */
@@ -26,7 +26,7 @@ export function unpackContext(message: Readonly<Record<string, unknown>>): Reque
   return context;
 }
 
-/** Whether a received message has the context key that no honest peer sends. */
+/** True when a received message has the context key that no honest peer sends. */
 export function hasPrototypeContextKey(message: Readonly<Record<string, unknown>>): boolean {
   return Object.hasOwn(message, `${CONTEXT_PREFIX}__proto__`);
 }

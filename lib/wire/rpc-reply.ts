@@ -2,7 +2,7 @@ import { MalformedMessage } from '../errors/wire.errors.js';
 import { sealEnvelope } from './envelope.js';
 import { stringifyJson } from './json.js';
 
-/** What goes back to a caller: a result, a failure, or (not `ending`, both null) a heartbeat. */
+/** The message that goes back to a caller: a result, a failure, or (not `ending`, both null) a heartbeat. */
 export interface RpcReply {
   msgId: string;
   result: unknown;
@@ -50,7 +50,7 @@ function failureText(failure: unknown): string | null {
   return typeof failure === 'string' ? failure : stringifyJson(failure);
 }
 
-/** Whether it only says that the server is at work. */
+/** True when it only says that the server is at work. */
 export function isHeartbeat({ ending, result, failure }: RpcReply): boolean {
   return !ending && result === null && failure === null;
 }

@@ -1,5 +1,5 @@
 /**
- * Where a message goes, or what a server serves. Absent fields are inherited or default.
+ * The destination of a message, or the address of a server. Absent fields are inherited or default.
  *
  * Mirrors `oslo_messaging.Target`.
  *

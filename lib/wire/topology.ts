@@ -51,7 +51,7 @@ export interface BindingDeclaration {
 export type Declaration = BindingDeclaration | ExchangeDeclaration | QueueDeclaration;
 
 /**
- * What has to exist before a message can be published or consumed, in the order of declaration.
+ * The objects that have to exist before a message can be published or consumed, in the order of declaration.
  *
  * @publicApi
  */
@@ -118,12 +118,12 @@ export function newReplyQueueName(): string {
   return `reply_${newUniqueId()}`;
 }
 
-/** What has to exist before a call, a cast or a notification is published. */
+/** The objects that have to exist before a call, a cast or a notification is published. */
 export function controlExchangeTopology(exchange: string, options: TopologyOptions): Topology {
   return [controlExchange(exchange, options)];
 }
 
-/** What has to exist before a fanout cast is published. */
+/** The objects that have to exist before a fanout cast is published. */
 export function fanoutExchangeTopology(topic: string, options: TopologyOptions): Topology {
   return [fanoutExchange(topic, options)];
 }
@@ -135,7 +135,7 @@ export interface RpcServerAddress {
   readonly fanoutQueue: string;
 }
 
-/** What a server consumes: its topic's queue, its own, and its fanout queue. */
+/** The queues of a server: its topic's queue, its own, and its fanout queue. */
 export function rpcServerTopology(address: RpcServerAddress, options: TopologyOptions): Topology {
   const { exchange, topic, server, fanoutQueue } = address;
   return [

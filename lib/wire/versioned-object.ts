@@ -4,12 +4,12 @@ import { isRecord } from './is-record.js';
 const NAME_KEY = /^(\w+_object)\.name$/;
 
 /**
- * What an object is beside its data.
+ * The head of an object: all but its data.
  *
  * @publicApi
  */
 export interface VersionedObjectHead {
-  /** What the keys begin with: `nova_object`, `ironic_object`, `versioned_object`, … */
+  /** The prefix of the keys: `nova_object`, `ironic_object`, `versioned_object`, … */
   prefix: string;
   name: string;
   namespace: string;

@@ -1,4 +1,5 @@
-import type { Broker, RabbitOptions } from '../../lib/index.js';
+import type { RabbitOptions } from '../../lib/index.js';
+import type { MessageBroker as Broker } from '../../lib/broker/broker.js';
 
 /** What the behaviour suite needs of a bus. */
 export interface BusUnderTest {

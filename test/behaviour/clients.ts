@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach } from 'vitest';
-import type { Broker, ConsumeRequest, MessagingEvent, RabbitOptions, Subscription, Topology } from '../../lib/index.js';
+import type { MessagingEvent, RabbitOptions } from '../../lib/index.js';
+import type { MessageBroker as Broker } from '../../lib/broker/broker.js';
+import type { ConsumeRequest, Subscription } from '../../lib/broker/broker.js';
+import type { Topology } from '../../lib/wire/topology.js';
 import type { BusUnderTest } from './bus-under-test.js';
 import { DeliveryLog } from './delivery-log.js';
 import { queue } from './declarations.js';

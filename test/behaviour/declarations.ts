@@ -1,4 +1,4 @@
-import type { BindingDeclaration, ExchangeDeclaration, QueueDeclaration } from '../../lib/index.js';
+import type { BindingDeclaration, ExchangeDeclaration, QueueDeclaration } from '../../lib/wire/topology.js';
 
 export function queue(name: string, properties: Partial<QueueDeclaration> = {}): QueueDeclaration {
   return { kind: 'queue', name, durable: false, autoDelete: false, arguments: {}, ...properties };

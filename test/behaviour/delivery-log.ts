@@ -1,4 +1,4 @@
-import type { Delivery } from '../../lib/index.js';
+import type { Delivery } from '../../lib/broker/broker.js';
 
 export interface LoggedDelivery {
   delivery: Delivery;

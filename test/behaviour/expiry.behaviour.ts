@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type Broker, MessageUndeliverable, type QueueDeclaration } from '../../lib/index.js';
+import { MessageUndeliverable } from '../../lib/index.js';
+import type { MessageBroker as Broker } from '../../lib/broker/broker.js';
+import type { QueueDeclaration } from '../../lib/wire/topology.js';
 import { eventually } from '../support/eventually.js';
 import { consume, declare, fill, unique, type Clients } from './clients.js';
 import { queue } from './declarations.js';

@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  MessageDeliveryFailure,
-  type MessagePurpose,
-  MessageUndeliverable,
-  PreconditionFailed,
-} from '../../lib/index.js';
+import { MessageDeliveryFailure, MessageUndeliverable, PreconditionFailed } from '../../lib/index.js';
+import type { MessagePurpose } from '../../lib/broker/broker.js';
 import { consume, declare, fill, unique, type Clients } from './clients.js';
 import { binding, exchange, queue } from './declarations.js';
 

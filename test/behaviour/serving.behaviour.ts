@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Broker, RpcClient, RpcServer } from '../../lib/index.js';
+import { RpcClient, RpcServer } from '../../lib/index.js';
+import type { MessageBroker as Broker } from '../../lib/broker/broker.js';
 import { eventually } from '../support/eventually.js';
 import type { FaultyBus } from './bus-under-test.js';
 import { unique, type Clients } from './clients.js';

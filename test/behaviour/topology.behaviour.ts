@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Declaration, InvalidTarget, PreconditionFailed } from '../../lib/index.js';
+import { InvalidTarget, PreconditionFailed } from '../../lib/index.js';
+import type { Declaration } from '../../lib/wire/topology.js';
 import { consume, declare, fill, unique, type Clients } from './clients.js';
 import { binding, exchange, queue } from './declarations.js';
 

@@ -1,3 +1,4 @@
+import { seamOf } from '../../lib/broker/broker.js';
 import { afterAll, beforeAll } from 'vitest';
 import { createBroker } from '../../lib/index.js';
 import { describeFaults } from '../behaviour/broker-faults.js';
@@ -18,7 +19,7 @@ const vhost = useVhost({ server: () => server });
 afterAll(() => proxy.close());
 
 describeFaults('RabbitBroker', {
-  createBroker: (options) => createBroker(vhost.urlVia(proxy), options),
+  createBroker: (options) => seamOf(createBroker(vhost.urlVia(proxy), options)),
   interrupt: async () => proxy.drop(),
   refuse: () => proxy.refuse(),
   accept: () => proxy.accept(),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Broker, createBroker, RpcClient, RpcServer } from '../../lib/index.js';
+import { createBroker, RpcClient, RpcServer } from '../../lib/index.js';
+import type { Broker } from '../../lib/index.js';
 import { eventually } from '../support/eventually.js';
 import { useVhost } from '../support/rabbit.js';
 

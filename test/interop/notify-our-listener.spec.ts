@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import {
-  type Broker,
   connectBroker,
   type IncomingNotification,
   NOTIFICATION_PRIORITIES,
@@ -9,6 +8,7 @@ import {
   type NotificationRegistration,
   NotificationResult,
 } from '../../lib/index.js';
+import type { Broker } from '../../lib/index.js';
 
 import { eventually } from '../support/eventually.js';
 import { useVhost } from '../support/rabbit.js';

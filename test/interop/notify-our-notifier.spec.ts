@@ -1,11 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  type Broker,
-  connectBroker,
-  NOTIFICATION_PRIORITIES,
-  NotifierCore,
-  type NotifierOptions,
-} from '../../lib/index.js';
+import { connectBroker, NOTIFICATION_PRIORITIES, NotifierCore, type NotifierOptions } from '../../lib/index.js';
+import type { Broker } from '../../lib/index.js';
 
 import { parseTimestamp } from '../../lib/wire/notification-timestamp.js';
 import { eventually } from '../support/eventually.js';

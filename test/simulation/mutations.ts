@@ -1,4 +1,4 @@
-import type { OutgoingMessage } from '../../lib/index.js';
+import type { OutgoingMessage } from '../../lib/broker/broker.js';
 import { InFlight } from '../../lib/broker/bounds/in-flight.js';
 import { Session } from '../../lib/broker/engine/connection/session.js';
 import { AckLedger } from '../../lib/broker/engine/consume/ack-ledger.js';

@@ -1,4 +1,4 @@
-import type { QueueInspection } from '../../lib/index.js';
+import type { QueueInspection } from '../../lib/broker/broker.js';
 import { Engine } from '../../lib/broker/engine/engine.js';
 import type { Link, LinkProvider } from '../../lib/broker/link.js';
 import type { MemoryBus } from '../../lib/broker/memory/memory-bus.js';

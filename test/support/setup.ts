@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { illegalTransitions } from '../../lib/broker/engine/state.js';
 import { vi } from 'vitest';
 
 /** The second that Vitest waits for by itself is short on a busy machine. */
@@ -11,3 +12,8 @@ if (waitFor.name !== 'patientWaitFor') {
     return waitFor(callback, typeof options === 'object' ? options : { timeout: options ?? patienceMs });
   };
 }
+
+// In production it is printed, and not made.
+illegalTransitions.report = (transition) => {
+  throw transition;
+};

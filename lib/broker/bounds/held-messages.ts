@@ -1,4 +1,4 @@
-/** What is smaller is not counted: the prefetch bounds it. */
+/** Smaller ones are not counted: the prefetch bounds it. */
 const countedFromBytes = 4_096;
 
 /** As many messages that went back are recognised. */
@@ -7,7 +7,7 @@ const mostReturned = 1_000;
 /** AMQP's number for a prefetch has 16 bits. */
 const greatestPrefetch = 65_535;
 
-/** What all consumers of a broker may hold together, in bytes. */
+/** The most that all consumers of a broker may hold together, in bytes. */
 export class HeldBudget {
   private held = 0;
   private readonly waiting = new Set<() => void>();
@@ -70,7 +70,7 @@ export class HeldMessages {
     return this.stopWaiting !== undefined;
   }
 
-  /** Whether a message is one too many. */
+  /** True when a message is one too many. */
   refuses(bytes: number): boolean {
     this.largest = Math.max(this.largest, bytes);
     if (this.isFull) return true;

@@ -4,7 +4,7 @@ import type { MessagePurpose, OutgoingMessage } from '../broker.js';
 
 export type InFlightLimits = Pick<ResolvedRabbitOptions, 'maxInFlightBytes' | 'maxInFlightMessages'>;
 
-/** What waits for its outcome. */
+/** Messages that wait for their outcome. */
 interface Load {
   messages: number;
   bytes: number;
@@ -16,7 +16,7 @@ const overheadBytes = 1024;
 const nothing = (): void => undefined;
 
 /**
- * What was given to `publish` and has no outcome yet: bounded, so that an outage does not fill the memory; per
+ * Messages that were given to `publish` and have no outcome yet: bounded, so that an outage does not fill the memory; per
  * purpose, so that a burst of one does not starve another.
  */
 export class InFlight {
@@ -59,7 +59,7 @@ export class InFlight {
   }
 }
 
-/** What a message takes of the memory: its text, two bytes a character unless all are ASCII, and its encoded form beside it. */
+/** The memory that a message takes: its text, two bytes a character unless all are ASCII, and its encoded form beside it. */
 function costOf(body: string): number {
   const encoded = Buffer.byteLength(body);
   const text = encoded === body.length ? encoded : 2 * body.length;

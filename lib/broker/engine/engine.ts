@@ -7,7 +7,14 @@ import { flushed } from '../../events/flushed.js';
 import { within } from '../../events/within.js';
 import { refusalOfSize } from '../../wire/message-size.js';
 import { HeldBudget } from '../bounds/held-messages.js';
-import type { Broker, BrokerState, ConsumeRequest, OutgoingMessage, QueueInspection, Subscription } from '../broker.js';
+import type {
+  BrokerState,
+  ConsumeRequest,
+  MessageBroker,
+  OutgoingMessage,
+  QueueInspection,
+  Subscription,
+} from '../broker.js';
 import type { LinkProvider } from '../link.js';
 import { Backoff } from './connection/backoff.js';
 import { ClosingRequests } from './connection/closing-requests.js';
@@ -23,7 +30,7 @@ import { HealthChecks } from './health.js';
 import { PublishGate } from './publish/publish-gate.js';
 import { Publisher } from './publish/publisher.js';
 
-/** Where the bus is, and how to get there. */
+/** The address of a bus, and the way there. */
 export interface Destination {
   readonly links: LinkProvider;
   readonly hosts: readonly TransportHost[];
@@ -40,7 +47,7 @@ const goodbyeMs = 1_000;
  * A bus behind the seam. Two connections: a broker stops reading one that has published while it is under an alarm, and
  * the acks of consumers must not wait for that.
  */
-export class Engine implements Broker {
+export class Engine implements MessageBroker {
   readonly url: string;
   readonly events = new EventChannel();
   /** Not even `inspect` shows what holds passwords. */

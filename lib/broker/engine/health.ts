@@ -7,7 +7,7 @@ export interface CheckedParts {
 }
 
 /**
- * What is noticed though nobody has told, every `consumerCheckIntervalMs`. A connection that is silent is noticed by `Liveness`.
+ * Faults that are noticed though nobody has told, every `consumerCheckIntervalMs`. A connection that is silent is noticed by `Liveness`.
  *
  * | what | question | verdict | action |
  * |---|---|---|---|

@@ -262,7 +262,7 @@ export class BusChannel {
     this.connection.down.send(() => this.client.channelClosed(refusal));
   }
 
-  /** What was not acknowledged goes back. */
+  /** Messages that were not acknowledged go back. */
   leave(): void {
     if (this.state === 'closed') return;
     this.state = 'closed';

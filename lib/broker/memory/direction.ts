@@ -1,6 +1,6 @@
 import { longestTimerMs } from '../../events/longest-timer.js';
 
-/** What happens where a frame arrives; `'unread'`: it stays where it is, and all behind it, until `release`. */
+/** The effect of a frame that arrives; `'unread'`: it stays where it is, and all behind it, until `release`. */
 export type Arrival = () => 'unread' | void;
 
 interface Frame {
@@ -52,13 +52,13 @@ export class Direction {
     this.arm();
   }
 
-  /** What is under way is as fast, or as slow, as what comes after it. */
+  /** Frames under way become as fast, or as slow, as those that come after them. */
   delayChanged(): void {
     this.disarm();
     this.arm();
   }
 
-  /** What is under way arrives now. */
+  /** Lets frames under way arrive now. */
   flush(): void {
     const { frames } = this;
     this.frames = [];
@@ -66,7 +66,7 @@ export class Direction {
     for (const { arrive } of frames) this.inContext(arrive);
   }
 
-  /** What is under way is lost, and what is still sent. */
+  /** Loses frames under way, and those that are still sent. */
   end(): void {
     this.state = 'ended';
     this.frames = [];
@@ -75,7 +75,7 @@ export class Direction {
 
   private arrived(): void {
     const frames = this.frames;
-    // What is sent by what arrives here comes in a turn of its own.
+    // Frames sent by those that arrive here come in a turn of their own.
     this.frames = [];
     let read = 0;
     for (; read < frames.length && this.isOpen && this.msLeft(frames[read]!) <= 0; read++) {

@@ -13,7 +13,7 @@ import { MemoryExchange } from './memory-exchange.js';
 import type { MemoryMessage } from './memory-message.js';
 import { MemoryQueue } from './memory-queue.js';
 
-/** What a client asks the bus for. */
+/** The verbs of a client. */
 export type Verb = 'bind' | 'consume' | 'declare' | 'delete' | 'inspect' | 'publish';
 
 /** A connection of a client, as the bus sees it. */
@@ -30,7 +30,7 @@ export interface AttachedConnection {
 export interface BusFaults {
   /** Why the bus refuses it. */
   refusal?(verb: Verb, name: string): BrokerRefusal | undefined;
-  /** Whether the bus does not take charge of a message (`basic.nack`). */
+  /** True when the bus does not take charge of a message (`basic.nack`). */
   nacks?(message: LinkMessage): boolean;
   /** How many copies of a message each queue gets. */
   copies?(message: LinkMessage): number;
@@ -43,7 +43,7 @@ export interface BusFaults {
  */
 export class MemoryBus {
   faults: BusFaults = {};
-  /** Whether new connections are taken. */
+  /** True when new connections are taken. */
   accepting = true;
   private readonly exchanges = new Map<string, MemoryExchange>();
   private readonly queues = new Map<string, MemoryQueue>();
@@ -199,7 +199,7 @@ export class MemoryBus {
     this.exchanges.delete(name);
   }
 
-  /** Whether some queue was bound for it, and whether the bus has taken charge of it. @throws BrokerRefusal 404 */
+  /** True when some queue was bound for it, and whether the bus has taken charge of it. @throws BrokerRefusal 404 */
   publish(message: LinkMessage): { routed: boolean; taken: boolean } {
     this.allow('publish', message.exchange);
     const queues = this.queuesFor(message);

@@ -52,7 +52,7 @@ export class MemoryExchange {
     return queues;
   }
 
-  /** Whether this took the exchange's last binding, with which an auto-delete exchange goes too. */
+  /** True when this took the exchange's last binding, with which an auto-delete exchange goes too. */
   unbind(queue: MemoryQueue): boolean {
     if (this.isUnbound()) return false;
     for (const [routingKey, queues] of this.exact) {

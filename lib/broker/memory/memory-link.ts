@@ -1,3 +1,4 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { TransportHost } from '../../config/transport-url.js';
 import { requireName } from '../../wire/topology.js';
 import type { QueueInspection } from '../broker.js';
@@ -17,7 +18,6 @@ import {
 import type { BindingDeclaration, ExchangeDeclaration, QueueDeclaration } from '../../wire/topology.js';
 import { BusConnection, type BusChannel, type ChannelClient, type ConnectionClient } from './bus-connection.js';
 import type { MemoryBus } from './memory-bus.js';
-import { processHold } from './process-hold.js';
 
 /** Opens connections to a bus inside this process. */
 export class MemoryLinks implements LinkProvider {
@@ -55,7 +55,7 @@ function inALaterTurn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
 }
 
-/** What waits for an answer of the bus. */
+/** Questions that wait for an answer of the bus. */
 class Questions {
   private readonly waiting = new Set<(error: Error) => void>();
 
@@ -315,7 +315,7 @@ class MemoryLinkChannel implements LinkChannel, ChannelClient {
     this.connection.up.pass(() => this.atBus.receive(() => action(this.atBus)));
   }
 
-  /** Whoever consumes keeps the process running. */
+  /** A consumer keeps the process running. */
   private hold(consumerTag: string): void {
     if (this.consumers.has(consumerTag)) return;
     this.consumers.add(consumerTag);
@@ -326,3 +326,25 @@ class MemoryLinkChannel implements LinkChannel, ChannelClient {
     if (this.consumers.delete(consumerTag)) processHold.release();
   }
 }
+
+/** Keeps the process running while anybody holds it, as an open socket does, with nothing that a fake clock would see. */
+class ProcessHold {
+  private holders = 0;
+  private port: MessagePort | undefined;
+
+  acquire(): void {
+    this.holders += 1;
+    if (this.port) return;
+    this.port = new MessageChannel().port1;
+    this.port.ref();
+  }
+
+  release(): void {
+    this.holders -= 1;
+    if (this.holders > 0) return;
+    this.port?.close();
+    this.port = undefined;
+  }
+}
+
+const processHold = new ProcessHold();

@@ -4,9 +4,9 @@ import type { MemoryMessage, QueuedMessage } from './memory-message.js';
 import { ReadyMessages } from './ready-messages.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
 
-/** What a queue knows of a consumer. */
+/** A consumer, as its queue knows it. */
 export interface QueueConsumer {
-  /** Whether its prefetch lets it take one more. */
+  /** True when its prefetch lets it take one more. */
   readonly hasRoom: boolean;
   take(message: QueuedMessage): void;
   /** The queue is gone. */

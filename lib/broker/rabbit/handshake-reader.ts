@@ -56,7 +56,7 @@ export class HandshakeReader {
     this.socket.emit('readable');
   }
 
-  /** What ends in the middle of a handshake has failed, whatever has come. */
+  /** A socket that ends in the middle of a handshake has failed, whatever has come. */
   private end(): void {
     if (this.state === 'reading' || this.state === 'opening') this.state = 'ended';
   }

@@ -178,7 +178,7 @@ async function answered<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-/** What amqplib says of a refusal, in the broker's own words; other errors as they are. */
+/** Turns an error of amqplib into the broker's own words; other errors stay as they are. */
 export function refusalOf(error: unknown): Error {
   if (!(error instanceof Error)) return new Error(String(error));
   const code = 'code' in error ? error.code : undefined;

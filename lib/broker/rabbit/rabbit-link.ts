@@ -1,10 +1,9 @@
+import type { Writable } from 'node:stream';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { ChannelModel } from 'amqplib';
 import type { ChannelObserver, Link, LinkChannel, LinkObserver } from '../link.js';
-import { bytesOfFrames, socketOf } from './amqp-socket.js';
 import { RabbitChannel, refusalOf } from './rabbit-channel.js';
-import { gatherWrites } from './socket-cork.js';
 import { Uploads } from './uploads.js';
 
 /** A socket that is only half closed by its peer is cut after this time. */
@@ -70,7 +69,7 @@ export class RabbitLink implements Link {
     return this.state === 'open';
   }
 
-  /** Where amqplib only says good-bye, after frames that make no sense, an answer may never come. */
+  /** Frames that make no sense make amqplib say good-bye, and an answer may never come. */
   private failed(error: Error): void {
     this.reason ??= error;
     queueMicrotask(() => this.isOpen && this.destroy(error));
@@ -92,4 +91,44 @@ export class RabbitLink implements Link {
     cut.unref();
     this.socket.once('close', () => clearTimeout(cut));
   }
+}
+
+/**
+ * Makes one write of all that is written within one callback of the event loop.
+ *
+ * amqplib writes frame by frame: a system call and often a packet each, which is more than half of
+ * what a small message costs at both ends.
+ */
+export function gatherWrites(socket: Writable): void {
+  const write: Writable['write'] = socket.write.bind(socket);
+  let corked = false;
+  const uncork = (): void => {
+    corked = false;
+    socket.uncork();
+  };
+  socket.write = ((...args: Parameters<typeof write>): boolean => {
+    if (!corked) {
+      corked = true;
+      socket.cork();
+      process.nextTick(uncork);
+    }
+    return write(...args);
+  }) as typeof socket.write;
+}
+
+/** amqplib has it, but tells nobody in its types. */
+function socketOf(model: ChannelModel): Socket {
+  return (model.connection as unknown as { stream: Socket }).stream;
+}
+
+/** A part this long is a sign of life though the frame is not whole. */
+const partBytes = 16_384;
+
+/**
+ * Grows with each whole frame that has come in, and with each larger part of one. Behind a damaged length all that comes
+ * is part of one frame: a few answers to our own questions are no life then.
+ */
+function bytesOfFrames(model: ChannelModel): number {
+  const { rest } = model.connection as unknown as { rest?: Buffer };
+  return socketOf(model).bytesRead - ((rest?.length ?? 0) % partBytes);
 }

@@ -1,13 +1,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
-import { connect, type ChannelModel, type Options, type SocketOptions } from 'amqplib';
+import { connect, type ChannelModel, type Options, type SocketOptions, credentials } from 'amqplib';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import type { TransportHost } from '../../config/transport-url.js';
 import { BrokerRefusal, type Link, type LinkProvider, type LinkRequest, ReplyCode } from '../link.js';
 import { type HandshakeClose, HandshakeReader } from './handshake-reader.js';
 import { inOneLine } from './rabbit-channel.js';
 import { RabbitLink } from './rabbit-link.js';
-import { saslResponse } from './sasl.js';
 
 const channelMax = 2_047;
 const frameMax = 131_072;
@@ -84,7 +83,7 @@ export class RabbitLinks implements LinkProvider {
     return Math.max(grown, livenessTimeoutMs, shortestConnectTimeoutMs);
   }
 
-  /** What amqplib says of a handshake that was broken off lacks the broker's words, or wraps them. */
+  /** amqplib's words for a handshake that was broken off lack the broker's words, or wraps them. */
   private explained(error: unknown, close: HandshakeClose | undefined): unknown {
     if (!close) return error;
     const words = inOneLine(close.text);
@@ -122,4 +121,18 @@ export class RabbitLinks implements LinkProvider {
     };
     return options;
   }
+}
+
+interface SaslResponse {
+  mechanism: string;
+  response(): Buffer;
+}
+
+/** Answers the broker's question who we are; kombu's `guest` where a host names nobody. */
+function saslResponse(method: ResolvedRabbitOptions['rabbitLoginMethod'], host: TransportHost): SaslResponse {
+  if (method === 'EXTERNAL') return credentials.external();
+  const anonymous = host.username === undefined && host.password === undefined;
+  const username = anonymous ? 'guest' : (host.username ?? '');
+  const password = anonymous ? 'guest' : (host.password ?? '');
+  return method === 'PLAIN' ? credentials.plain(username, password) : credentials.amqplain(username, password);
 }

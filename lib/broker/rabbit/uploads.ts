@@ -15,7 +15,7 @@ export class Uploads {
   private readonly waiting = new Set<{ readonly bytes: number }>();
   private changedAt = 0;
 
-  /** Whether the first of them may still take its time; that more have come is no sign of life. */
+  /** True when the first of them may still take its time; that more have come is no sign of life. */
   get areUnderWay(): boolean {
     const [first] = this.waiting;
     return first !== undefined && performance.now() - this.changedAt < first.bytes / slowestBytesPerMs;

@@ -29,10 +29,10 @@ export interface ClientOsloRpcOptions extends RpcClientOptions, ConnectBrokerOpt
   version?: string;
   /** Of patterns that name none. @defaultValue none: any server of the topic */
   server?: string;
-  /** Whether requests made in a handler carry the context of its request, where they name none. @defaultValue 'same-transport' */
+  /** True when requests made in a handler carry the context of its request, where they name none. @defaultValue 'same-transport' */
   forwardContext?: ForwardContext;
   /**
-   * Whether events are written to Nest's log. Otherwise warnings and errors go to stderr, unless `events` has a listener.
+   * True when events are written to Nest's log. Otherwise warnings and errors go to stderr, unless `events` has a listener.
    *
    * @defaultValue true
    */

@@ -133,7 +133,7 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
     }
   }
 
-  /** Where the user's line is; rxjs subscribes from lines of its own. */
+  /** The user's line, which has to be taken here: rxjs subscribes from lines of its own. */
   private callSite(below: (...args: never[]) => unknown): CallSite | undefined {
     return this.options.callSite ? captureCallSite(below) : undefined;
   }

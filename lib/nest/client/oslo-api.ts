@@ -3,7 +3,7 @@ import type { RpcArguments } from '../../rpc/client/rpc-call-context.js';
 import type { OsloRpcRecord } from './oslo-rpc.record.js';
 
 /**
- * What a client may call, where nobody says: any method, with any keyword arguments.
+ * The methods of a client whose interface is not declared: any method, with any keyword arguments.
  *
  * @publicApi
  */
@@ -21,7 +21,7 @@ type Method = (...args: never[]) => unknown;
 export type OsloMethodName<Api> = { [Name in keyof Api]: Api[Name] extends Method ? Name : never }[keyof Api] & string;
 
 /**
- * What a method gives: of a promise or stream what it holds, and `null` for nothing, as the wire has it.
+ * The result of a method: of a promise or stream what it holds, and `null` for nothing, as the wire has it.
  *
  * @publicApi
  */
@@ -29,7 +29,7 @@ export type OsloResult<Api, Name extends keyof Api> = Api[Name] extends (...args
   ? Carried<Awaited<Returned> extends Observable<infer Value> ? Value : Awaited<Returned>>
   : never;
 
-/** What is left of a result on the wire, where there is no `undefined`. */
+/** A result as the wire leaves it: there is no `undefined`. */
 type Carried<Value> = unknown extends Value ? Value : Value extends void | undefined ? null : Value;
 
 /** The first parameter are the keyword arguments; what else a handler takes is no business of its callers. */
@@ -50,7 +50,7 @@ type NoArguments = Record<string, never>;
 type KeywordObject<First> = First extends readonly unknown[] | Method ? never : First extends object ? First : never;
 
 /**
- * What follows the method's name: its keyword arguments, or a record with them, and options. The arguments
+ * The parameters after the method's name: its keyword arguments, or a record with them, and options. The arguments
  * may be missing where all of them may.
  *
  * @publicApi

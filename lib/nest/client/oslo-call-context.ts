@@ -76,7 +76,7 @@ export class OsloCallContext<Api extends object = AnyOsloApi> {
     return new OsloCallContext<Api>(() => prepared);
   }
 
-  /** Whether the version cap allows requests of `version`, by default the target's. */
+  /** True when the version cap allows requests of `version`, by default the target's. */
   canSendVersion(version?: string | null): boolean {
     return this.open().canSendVersion(version);
   }

@@ -12,7 +12,7 @@ export type OsloProxy<Api extends object> = {
   ) => Promise<OsloResult<Api, Name>>;
 };
 
-/** What others look for on any object, and would call: promises, `JSON.stringify` and Nest's lifecycle. */
+/** Members that others look for on any object, and would call: promises, `JSON.stringify` and Nest's lifecycle. */
 const NOT_ON_PROXIES = [
   'beforeApplicationShutdown',
   'onApplicationBootstrap',

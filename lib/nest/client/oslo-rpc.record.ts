@@ -1,7 +1,7 @@
 import type { RpcArguments } from '../../rpc/client/rpc-call-context.js';
 
 /**
- * What goes with the arguments of one request.
+ * Options that go with the arguments of one request.
  *
  * @publicApi
  */

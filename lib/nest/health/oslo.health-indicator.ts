@@ -13,7 +13,7 @@ export type OsloHealthPart = HealthSnapshot & {
 };
 
 /**
- * What `@nestjs/terminus` makes its answer of. Names and states only: no URL, no host, no error.
+ * The result that `@nestjs/terminus` makes its answer of. Names and states only: no URL, no host, no error.
  *
  * @publicApi
  */

@@ -11,7 +11,7 @@ export type InstanceWrapper = ReturnType<DiscoveryService['getProviders']>[numbe
 export interface ListenerMethod {
   readonly wrapper: InstanceWrapper;
   readonly name: string;
-  /** Where Nest finds its arguments. */
+  /** The key under which Nest finds its arguments. */
   readonly argumentsKey: string;
 }
 

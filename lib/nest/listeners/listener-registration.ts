@@ -10,7 +10,7 @@ import { runQuietly } from '../notifications/quiet-logging.js';
 import { runOutsideRequests } from '../shared/request-context.store.js';
 import { ambientContext } from '../server/running-request.js';
 
-/** What the core calls for a listener on the bus `transport`. */
+/** The registration of a listener on the bus `transport`, as the core calls it. */
 export function registrationOf(listener: FoundListener, transport: string): NotificationRegistration {
   const { batch, call, versioned, ...wanted } = listener;
   const run = (context: OsloNotificationContext, payload: unknown): Promise<unknown> =>

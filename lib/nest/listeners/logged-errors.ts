@@ -3,7 +3,7 @@ import { ExternalErrorProxy } from '@nestjs/core/helpers/external-proxy.js';
 
 const logged = new WeakSet<object>();
 
-/** Whether Nest has written it to its log, as it does with what no filter of a listener takes. */
+/** True when Nest has written it to its log, as it does with what no filter of a listener takes. */
 export function isLoggedByNest(error: unknown): boolean {
   return typeof error === 'object' && error !== null && logged.has(error);
 }

@@ -43,7 +43,7 @@ export class NotificationListeners {
     if (this.options.logEvents) logEvents(this.events, new Logger(LISTENER_LOGGER), isLoggedByNest);
   }
 
-  /** What is consumed. */
+  /** The consumed queues. */
   get queues(): readonly string[] {
     return this.listener?.queues ?? [];
   }

@@ -10,7 +10,7 @@ export class NotificationMetadataAccessor {
     return (Reflect.getMetadata(ON_NOTIFICATION, method) as OnNotificationMetadata[] | undefined) ?? [];
   }
 
-  /** Where Nest finds the arguments of a method. */
+  /** The key under which Nest finds the arguments of a method. */
   argumentsKeyOf(listener: object, methodName: string): string {
     const isDecorated = Reflect.hasMetadata(PARAM_ARGS_METADATA, listener.constructor, methodName);
     return isDecorated ? PARAM_ARGS_METADATA : PLAIN_ARGUMENTS;

@@ -12,7 +12,7 @@ export type OsloNotification<Payload = unknown> = IncomingNotification<Payload>;
 const NOBODY: RequestContext = Object.freeze({});
 
 /**
- * What a listener is given beside the payload, as `@Ctx()`, and as `REQUEST` where it is request-scoped.
+ * The context of a notification, given to a listener beside the payload, as `@Ctx()`, and as `REQUEST` where it is request-scoped.
  *
  * Of a batch, which is nobody's in particular, the request context is empty and the other facts are those
  * of its first notification.
@@ -60,7 +60,7 @@ export class OsloNotificationContext<Payload = unknown> extends BaseRpcContext<r
     return this.notification.sentAt;
   }
 
-  /** What was sent beside the payload: user, project, request id … */
+  /** The request context of the sender: user, project, request id … */
   get requestContext(): RequestContext {
     return this.isBatch ? NOBODY : this.notification.requestContext;
   }

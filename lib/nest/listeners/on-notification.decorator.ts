@@ -21,7 +21,7 @@ export interface OnNotificationOptions extends NotificationFilterOptions {
   exchange?: string;
   /** A queue of that name with a copy of the stream of its own; without one it shares `<topic>.<priority>`. */
   pool?: string;
-  /** Whether failing, or asking for it, puts a notification back to its queue. @defaultValue false, as in Python */
+  /** True when failing, or asking for it, puts a notification back to its queue. @defaultValue false, as in Python */
   allowRequeue?: boolean;
   /** Hands over lists. @defaultValue one at a time */
   batch?: BatchOptions;
@@ -36,7 +36,7 @@ export interface OnNotificationOptions extends NotificationFilterOptions {
   versioned?: boolean | 'data';
 }
 
-/** What one `@OnNotification()` said. */
+/** The options of one `@OnNotification()`. */
 const RULES: OptionRules<OnNotificationOptions> = {
   filter: OPTION_TABLE.filter,
   topics: OPTION_TABLE.topics,

@@ -8,7 +8,7 @@ interface Connection {
   close(): Promise<void>;
 }
 
-/** What one `forFeature` has made: connects it when the application starts, closes it when all has ended. */
+/** The clients of one `forFeature`: connects it when the application starts, closes it when all has ended. */
 export abstract class FeatureConnections implements OnModuleInit, OnApplicationShutdown {
   @Inject(SharedBrokers) private readonly brokers!: SharedBrokers;
 

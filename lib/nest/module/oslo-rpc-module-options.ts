@@ -12,13 +12,13 @@ import type { ClientOsloRpcOptions } from '../client/client-oslo-rpc-options.js'
 export type OsloRpcModuleOptions = ClientOsloRpcOptions;
 
 /**
- * Who sees the options.
+ * The scope of the options.
  *
  * @publicApi
  */
 export interface OsloRpcModuleScope {
   /**
-   * Whether they count for every `forFeature` of the application. Otherwise for those that are given a
+   * True when they count for every `forFeature` of the application. Otherwise for those that are given a
    * module that exports this one: `forFeature([…], { imports: [BusModule] })`.
    *
    * @defaultValue true
@@ -59,12 +59,12 @@ export interface OsloRpcFeature extends ClientOsloRpcOptions {
 }
 
 /**
- * Who sees the clients of a `forFeature`, and what it sees.
+ * The scope of the clients of a `forFeature`.
  *
  * @publicApi
  */
 export interface OsloRpcFeatureScope extends Pick<ModuleMetadata, 'imports'> {
-  /** Whether its clients can be injected everywhere. @defaultValue false: where the module is imported */
+  /** True when its clients can be injected everywhere. @defaultValue false: where the module is imported */
   isGlobal?: boolean;
 }
 

@@ -17,7 +17,7 @@ import { Notifier } from './notifier.js';
 import { inCurrentContext } from '../shared/request-context.store.js';
 
 /**
- * What `HttpNotificationInterceptor` tells, and of what.
+ * Options of `HttpNotificationInterceptor`.
  *
  * @publicApi
  */

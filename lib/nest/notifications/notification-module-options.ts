@@ -23,16 +23,16 @@ export interface NotificationModuleOptions extends CoreOptions, RabbitOptions, O
   topics?: readonly string[];
   /** Foreign code around each send and each handler. @defaultValue [] */
   hooks?: readonly AroundHook[];
-  /** What to do while the broker cannot be reached. @defaultValue 'wait' with listeners, else 'background' */
+  /** Startup while the broker cannot be reached. @defaultValue 'wait' with listeners, else 'background' */
   startup?: StartupPolicy;
-  /** Whether notifications carry the context of what is being handled, where they name none. @defaultValue 'same-transport' */
+  /** True when notifications carry the context of what is being handled, where they name none. @defaultValue 'same-transport' */
   forwardContext?: ForwardContext;
   /** Converts contexts and payloads, both ways. @defaultValue none: plain JSON data */
   serializer?: Serializer<object>;
   /** Longest time that a shutdown waits for notifications that are not out yet. @defaultValue 5000 */
   flushTimeoutMs?: number;
   /**
-   * Whether events are written to Nest's log. Otherwise warnings and errors go to stderr, unless `events` has a listener.
+   * True when events are written to Nest's log. Otherwise warnings and errors go to stderr, unless `events` has a listener.
    *
    * @defaultValue true
    */
@@ -40,12 +40,12 @@ export interface NotificationModuleOptions extends CoreOptions, RabbitOptions, O
 }
 
 /**
- * Who sees the module's notifier and options.
+ * The scope of the module's notifier and options.
  *
  * @publicApi
  */
 export interface NotificationModuleScope {
-  /** Whether `Notifier` can be injected everywhere. @defaultValue true */
+  /** True when `Notifier` can be injected everywhere. @defaultValue true */
   isGlobal?: boolean;
 }
 
@@ -82,12 +82,12 @@ export interface NotificationFeature extends NotificationModuleOptions {
 }
 
 /**
- * Who sees the notifiers of a `forFeature`, and what it sees.
+ * The scope of the notifiers of a `forFeature`.
  *
  * @publicApi
  */
 export interface NotificationFeatureScope extends Pick<ModuleMetadata, 'imports'> {
-  /** Whether its notifiers can be injected everywhere. @defaultValue false: where the module is imported */
+  /** True when its notifiers can be injected everywhere. @defaultValue false: where the module is imported */
   isGlobal?: boolean;
 }
 

@@ -7,14 +7,14 @@ import { LISTENER_LOGGER, LOG_RECORD, NOTIFIER_LOGGER } from '../shared/nest.con
 import { isQuiet, runQuietly } from './quiet-logging.js';
 
 /**
- * What `OsloLogger` sends, and where it writes.
+ * Options of `OsloLogger`: levels to send, and where to write.
  *
  * @publicApi
  */
 export interface OsloLoggerOptions {
   /** The logger that goes on writing; null: none. @defaultValue Nest's console logger */
   logger?: LoggerService | null;
-  /** What is sent, too. @defaultValue ['log', 'warn', 'error', 'fatal'] */
+  /** Levels that are sent, too. @defaultValue ['log', 'warn', 'error', 'fatal'] */
   levels?: readonly LogLevel[];
 }
 

@@ -11,7 +11,7 @@ import { osloMethodOf } from './oslo-method.decorator.js';
 import type { OsloRpcPattern } from '../shared/oslo-rpc.pattern.js';
 
 /**
- * Where the methods of an endpoint are reached, and what `@Controller()` takes beside it.
+ * Address of an endpoint's methods, and options of `@Controller()`.
  *
  * @publicApi
  */

@@ -5,7 +5,7 @@ import { OSLO_RPC } from '../shared/nest.constants.js';
 import type { OsloRpcPattern } from '../shared/oslo-rpc.pattern.js';
 
 /**
- * What `@OsloMethod()` may say about its method.
+ * Options of `@OsloMethod()`.
  *
  * @publicApi
  */
@@ -44,7 +44,7 @@ export function OsloMethod(options: OsloMethodOptions = {}): MethodDecorator {
   };
 }
 
-/** What `@OsloMethod()` said; `undefined` for other methods. */
+/** The options that `@OsloMethod()` was given; `undefined` for other methods. */
 export function osloMethodOf(method: object): (OsloMethodOptions & { name: string }) | undefined {
   return Reflect.getMetadata(OPTIONS, method) as (OsloMethodOptions & { name: string }) | undefined;
 }

@@ -21,7 +21,7 @@ export class OsloRpcContext<Context extends object = RequestContext> extends Bas
     (this as { args: KeywordArguments }).args = request.args;
   }
 
-  /** What Nest's contexts are made of: here the one request. */
+  /** The arguments of Nest's contexts: here the one request. */
   override getArgs(): [IncomingRequest] {
     return [this.request];
   }
@@ -30,12 +30,12 @@ export class OsloRpcContext<Context extends object = RequestContext> extends Bas
     return this.getArgs()[index];
   }
 
-  /** What the caller sent beside the arguments: user, project, request id … */
+  /** The request context of the caller: user, project, request id … */
   get requestContext(): Context {
     return this.request.requestContext as object as Context;
   }
 
-  /** What was addressed: exchange, topic, server, namespace, version, fanout. */
+  /** The addressed target: exchange, topic, server, namespace, version, fanout. */
   get target(): Target {
     return this.request.target;
   }
@@ -48,7 +48,7 @@ export class OsloRpcContext<Context extends object = RequestContext> extends Bas
     return this.request.namespace;
   }
 
-  /** What the caller asked for. */
+  /** The requested version. */
   get version(): string {
     return this.request.version;
   }
@@ -62,7 +62,7 @@ export class OsloRpcContext<Context extends object = RequestContext> extends Bas
     return this.request.uniqueId;
   }
 
-  /** Whether the caller waits for an answer. */
+  /** True when the caller waits for an answer. */
   get isCall(): boolean {
     return this.request.isCall;
   }

@@ -34,7 +34,7 @@ export interface ServerOsloRpcOptions extends RpcServerOptions, ConnectBrokerOpt
   /** Patterns with another transport id are not served; one of its own for a second bus. @defaultValue OSLO_RPC */
   transportId?: symbol;
   /**
-   * Whether events are written to Nest's log. Otherwise warnings and errors go to stderr, unless `events` has a listener.
+   * True when events are written to Nest's log. Otherwise warnings and errors go to stderr, unless `events` has a listener.
    *
    * @defaultValue true
    */

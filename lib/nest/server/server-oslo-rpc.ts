@@ -1,3 +1,5 @@
+import type { RpcAccessPolicy } from '../../rpc/server/access-policy.js';
+import { isObservable, lastValueFrom } from 'rxjs';
 import { inspect } from 'node:util';
 import { Logger } from '@nestjs/common';
 import { type BaseRpcContext, type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
@@ -10,17 +12,15 @@ import { healthOf, type HealthSnapshot } from '../../events/health-snapshot.js';
 import type { IncomingRequest } from '../../rpc/server/incoming-request.js';
 import type { RpcEndpoint } from '../../rpc/server/rpc-endpoint.js';
 import { RpcServer } from '../../rpc/server/rpc-server.js';
-import { resultOf } from './handler-call.js';
 import { HandlerFailures } from './errors/handler-failures.js';
 import { handlerName } from './handler-names.js';
 import { listenTo, type OsloEvents, type OsloStatus } from '../shared/oslo-events.js';
 import { logEvents } from '../shared/event-logger.js';
-import { endpointOf, type HandlerCalls } from './served-endpoint.js';
+import { endpointOf, type HandlerCalls, type ServedEndpoint } from './served-endpoint.js';
 import { PatternRegistry, patternKey } from './pattern-registry.js';
 import { OsloRpcContext } from './oslo-rpc.context.js';
 import { readPattern } from '../shared/oslo-rpc.pattern.js';
 import { runRequest } from './running-request.js';
-import { servedTable } from './served-table.js';
 import { SharedBrokers, type BrokerLease } from '../module/shared-brokers.js';
 import { waitAtStartup } from '../shared/startup-policy.js';
 import {
@@ -125,7 +125,7 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
   }
 
   /**
-   * Where its clients find it.
+   * Exchange and topic, for its clients.
    *
    * @internal
    */
@@ -236,3 +236,26 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
 
 /** Keeps the topic's queues, as a Python server without endpoints does. */
 const NOTHING_SERVED: RpcEndpoint = { methods: new Map() };
+
+/** The answer of a handler: of a stream its last value, and `null` where it gives none. */
+async function resultOf(handler: MessageHandler, context: OsloRpcContext): Promise<unknown> {
+  const result: unknown = await handler(context.args, context);
+  const answer: unknown = isObservable(result) ? await lastValueFrom(result, { defaultValue: null }) : result;
+  return answer ?? null;
+}
+
+/** The interfaces of a server, a line each, for its log; those that its policy denies are marked. */
+function servedTable(endpoints: readonly ServedEndpoint[], server: string, policy: RpcAccessPolicy): string {
+  const rows = endpoints.map((endpoint) => rowOf(endpoint, policy));
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
+  return [`Exposes as server '${server}':`, ...lines.map((line) => `  ${line}`)].join('\n');
+}
+
+function rowOf(endpoint: ServedEndpoint, policy: RpcAccessPolicy): string[] {
+  const { exchange, topic, namespace, version, methods, anyMethod } = endpoint;
+  const place = `${exchange}/${topic}`;
+  if (anyMethod) return [place, 'any namespace', 'any version', 'any other method'];
+  const names = [...methods].map(([name, handler]) => (policy.isAllowed(name, handler) ? name : `${name} (denied)`));
+  return [place, namespace ?? '(no namespace)', version, names.join(', ')];
+}

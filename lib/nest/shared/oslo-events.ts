@@ -3,14 +3,14 @@ import type { EventChannel } from '../../events/event-channel.js';
 import type { MessagingEvent } from '../../events/messaging-event.js';
 
 /**
- * What `on()` of server and client knows: the reported events by their `type`.
+ * The events of `on()` of server and client: the reported events by their `type`.
  *
  * @publicApi
  */
 export type OsloEvents = { [Type in MessagingEvent['type']]: (event: Extract<MessagingEvent, { type: Type }>) => void };
 
 /**
- * What `status` of the server shows. `blocked`: connected, but the broker has stopped reading what is published.
+ * The states of the server's `status`. `blocked`: connected, but the broker has stopped reading what is published.
  *
  * @publicApi
  */

@@ -2,7 +2,7 @@ import { InvalidTarget } from '../../errors/configuration.errors.js';
 import type { PrepareOptions } from '../../rpc/client/call-settings.js';
 
 /**
- * What a handler serves, or what a client asks for. A string that is an identifier is short for
+ * The method that a handler serves, or that a client asks for. A string that is an identifier is short for
  * `{ method }`: that method, in the null namespace.
  *
  * @publicApi
@@ -50,7 +50,7 @@ export function requirePattern(pattern: unknown): OsloRpcPattern {
   throw new InvalidTarget(`${shown} names no method: it must be an identifier or an object with a 'method'`);
 }
 
-/** What a client's pattern changes in its client's settings; `undefined` for nothing. */
+/** The settings that a pattern of a client changes; `undefined` for nothing. */
 export function changesOf(pattern: OsloRpcPattern): PrepareOptions | undefined {
   const { atLeastOnce, callMonitorTimeout, exchange, fanout, namespace, retry, server, timeout, topic, version } =
     pattern;

@@ -2,7 +2,7 @@ import type { Broker } from '../../broker/broker.js';
 import { checkOption, checkWaitingTime, type OptionRule } from '../../config/option-rule.js';
 
 /**
- * What a start does while the broker cannot be reached: wait for it; fail at the first failed attempt to
+ * The behaviour of a start while the broker cannot be reached: wait for it; fail at the first failed attempt to
  * connect; or start without it, and connect in the background.
  *
  * @publicApi
@@ -15,7 +15,7 @@ export type StartupPolicy = 'background' | 'fail-fast' | 'wait';
  * @publicApi
  */
 export interface StartupOptions {
-  /** What to do while the broker cannot be reached; see `StartupPolicy`. @defaultValue 'wait' */
+  /** Startup while the broker cannot be reached; see `StartupPolicy`. @defaultValue 'wait' */
   startup?: StartupPolicy;
   /** Milliseconds that `'wait'` waits before it fails; 0 is `'fail-fast'`. @defaultValue without limit */
   startupTimeoutMs?: number;
@@ -46,7 +46,7 @@ export async function waitAtStartup(
   { startup, startupTimeoutMs }: StartupOptions,
 ): Promise<number | undefined> {
   if (startup === 'background') {
-    // Whoever waits for nothing is still to find it there.
+    // A caller that waits for nothing is still to find it there.
     broker.connected().catch(() => undefined);
     return undefined;
   }

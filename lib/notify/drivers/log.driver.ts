@@ -4,7 +4,7 @@ import type { Notification, NotificationPriority } from '../../wire/notification
 import type { NotificationDriver } from './notification-driver.js';
 
 /**
- * Where the driver `log` writes; Nest's `LoggerService` is one.
+ * The logger of the driver `log`; Nest's `LoggerService` is one.
  *
  * @publicApi
  */

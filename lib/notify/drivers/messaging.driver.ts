@@ -1,4 +1,4 @@
-import type { Broker } from '../../broker/broker.js';
+import type { MessageBroker } from '../../broker/broker.js';
 import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { isUnconfirmed } from '../../errors/oslo-messaging.error.js';
 import { runAround, type AroundHook } from '../../events/around-hook.js';
@@ -13,7 +13,7 @@ import { controlExchangeTopology, notificationTopology, type Topology } from '..
 import { started } from '../../events/started.js';
 import type { NotificationDriver, NotifyLimits } from './notification-driver.js';
 
-/** Where the messaging drivers send to. */
+/** The destination of the messaging drivers. */
 export interface MessagingDriverOptions {
   exchange: string;
   topics: readonly string[];
@@ -32,7 +32,7 @@ export class MessagingDriver implements NotificationDriver {
   private readonly topologies = new Map<string, Topology>();
 
   constructor(
-    private readonly broker: Broker,
+    private readonly broker: MessageBroker,
     private readonly format: NotificationFormat,
     private readonly options: MessagingDriverOptions,
   ) {}

@@ -18,7 +18,7 @@ export class Glob {
     const characters = [...text];
     let at = 0;
     let part = 0;
-    // Where to go on when what follows the last `*` does not fit: one character further.
+    // The place to go on at when the rest after the last `*` does not fit: one character further.
     let runPart = -1;
     let runAt = 0;
     while (at < characters.length) {

@@ -50,7 +50,7 @@ export interface OsloFilterRules {
 }
 
 /**
- * What a filter looks at.
+ * The fields that a filter reads.
  *
  * @publicApi
  */

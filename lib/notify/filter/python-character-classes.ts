@@ -1,4 +1,4 @@
-/** What `\d`, `\s` and `\w` take in Python: for texts, and with the flag `a`. As the inside of a set. */
+/** The characters of `\d`, `\s` and `\w` in Python: for texts, and with the flag `a`. As the inside of a set. */
 const UNICODE = {
   d: String.raw`\p{Nd}`,
   s: String.raw`\x09-\x0d\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`,

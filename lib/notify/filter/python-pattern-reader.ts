@@ -3,7 +3,7 @@ import { classOf, literal, wordBoundary } from './python-character-classes.js';
 import { PythonSetReader } from './python-set-reader.js';
 import { readEscape } from './python-escape.js';
 
-/** What can be repeated is only an atom. */
+/** Only an atom can be repeated. */
 type Last = 'assertion' | 'atom' | 'nothing';
 
 // With the flag `s`, which the translation needs, a dot is any character.
@@ -114,7 +114,7 @@ export class PythonPatternReader {
       return '';
     }
     const around = LOOK_AROUNDS.find((opening) => this.starts(opening));
-    // What is repeated around a lookahead has no counterpart in this mode.
+    // A repeated lookahead has no counterpart in this mode.
     this.open.push(around === undefined ? 'atom' : 'assertion');
     this.last = 'nothing';
     if (around !== undefined) {

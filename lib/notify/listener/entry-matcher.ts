@@ -23,7 +23,7 @@ export class EntryMatcher {
     return !this.exchanges.has(delivery.exchange);
   }
 
-  /** What was put straight into the queue, or bound to it by somebody else's key, is for everybody. */
+  /** A message that was put straight into the queue, or came by somebody else's key, is for everybody. */
   private isAddressed(entry: NotificationListenerEntry, { delivery }: HeldNotification): boolean {
     const { exchange, routingKey } = delivery;
     if (exchange === '') return true;

@@ -15,7 +15,7 @@ export interface HeldNotification {
   readonly received: ReceivedNotification;
   /** Recognises it when it comes again. */
   readonly id: string;
-  /** Whether the sender gave it that id, so that only a true duplicate has the same. */
+  /** True when the sender gave it that id, so that only a true duplicate has the same. */
   readonly hasOwnId: boolean;
   /** How often it has gone back to its queue from this process. */
   attempts: number;
@@ -23,12 +23,12 @@ export interface HeldNotification {
   since: number | undefined;
   /** Tried again earlier than it should be. */
   hurried: boolean;
-  /** Who has to run, in the order of registration, and how many of them have had their turn. */
+  /** Listeners that have to run, in the order of registration, and how many of them have had their turn. */
   todo: readonly NotificationListenerEntry[];
   turnsTaken: number;
-  /** Who has run, now or on an earlier delivery, and need not run again. */
+  /** Listeners that have run, now or on an earlier delivery, and need not run again. */
   readonly finished: Set<NotificationListenerEntry>;
-  /** Who failed or asked for a requeue. */
+  /** Listeners that failed or asked for a requeue. */
   readonly failures: { entry: NotificationListenerEntry; error?: unknown }[];
   /** Turns that are taken and not ended. */
   running: number;

@@ -4,7 +4,7 @@ import { parseTimestamp } from '../../wire/notification-timestamp.js';
 import type { RequestContext } from '../../wire/request-context.js';
 
 /**
- * What a listener may answer, as in Python: nothing counts as handled.
+ * The answers of a listener, as in Python: nothing counts as handled.
  *
  * @publicApi
  */
@@ -14,7 +14,7 @@ export const NotificationResult = { HANDLED: 'handled', REQUEUE: 'requeue' } as 
 export type NotificationResult = (typeof NotificationResult)[keyof typeof NotificationResult];
 
 /**
- * Where a notification came in.
+ * The queue and address of a notification.
  *
  * @publicApi
  */
@@ -43,7 +43,7 @@ export class IncomingNotification<Payload = unknown> {
 
   constructor(
     received: ReceivedNotification,
-    /** Where it came in. */
+    /** Its queue and address. */
     readonly origin: NotificationOrigin,
     /** How often it has gone back to its queue from this process. */
     readonly attempts: number,
@@ -74,7 +74,7 @@ export class IncomingNotification<Payload = unknown> {
     this.wanted = true;
   }
 
-  /** Whether `requeue` was called. */
+  /** True when `requeue` was called. */
   get requeueWanted(): boolean {
     return this.wanted;
   }

@@ -1,7 +1,7 @@
 import type { LaneCounters } from './listener-queue.js';
 
 /**
- * What a listener has counted since it was made.
+ * Counters of a listener since it was made.
  *
  * @publicApi
  */

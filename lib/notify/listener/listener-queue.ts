@@ -7,7 +7,7 @@ import { NotificationResult } from './incoming-notification.js';
 import type { ListenerOutcome, ListenerTurn } from './held-notification.js';
 import type { NotificationListenerEntry } from './notification-registration.js';
 
-/** What lanes have counted together. */
+/** Counters of all queues together. */
 export interface LaneCounters {
   /** Notifications that a listener has dealt with. */
   handled: number;
@@ -15,7 +15,7 @@ export interface LaneCounters {
   failed: number;
 }
 
-/** What lanes need of their listener. */
+/** Parts of the listener that its queues need. */
 export interface LaneParts {
   readonly events: EventChannel;
   readonly hooks: readonly AroundHook[];
@@ -87,7 +87,7 @@ export class ListenerQueue {
       return fail(error);
     }
     if (!isThenable(result)) return end({ requeue: result === NotificationResult.REQUEUE });
-    // What is no promise of the language may call back twice, or throw after it has.
+    // A foreign promise may call back twice, or throw after it has.
     void Promise.resolve(result).then((value) => end({ requeue: value === NotificationResult.REQUEUE }), fail);
   }
 

@@ -13,7 +13,7 @@ import type { RequeuePolicy } from './requeue/requeue-policy.js';
 import type { TurnTaker } from './turn-taker.js';
 import type { DeadLetterDesk } from './requeue/dead-letter-desk.js';
 
-/** What the queues of one listener have in common. */
+/** Parts that the queues of one listener share. */
 export interface IntakeParts {
   readonly reader: NotificationReader;
   readonly reports: NotificationReports;
@@ -68,7 +68,7 @@ export class NotificationIntake {
     }
   }
 
-  /** What is held comes again: what has not begun is forgotten, what runs ends. */
+  /** Held notifications come again: those that have not begun are forgotten, those that run end. */
   interrupted(): void {
     this.copies.clear();
     for (const held of this.inFlight.values()) held.gone = true;

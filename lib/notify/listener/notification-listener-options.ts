@@ -25,7 +25,7 @@ export interface DeadLetter {
   notification: IncomingNotification;
   /** How often this process has tried. */
   attempts: number;
-  /** Who has failed last, and with what; REQUEUE without an error has none. */
+  /** The listener that failed last, and its error; REQUEUE without an error has none. */
   failures: readonly { listener: string; error?: unknown }[];
 }
 
@@ -49,7 +49,7 @@ export interface NotificationListenerOptions {
   onDeadLetter?: (letter: DeadLetter) => unknown;
   /** Longest time that a stop waits for running handlers. @defaultValue 30000 */
   shutdownTimeoutMs?: number;
-  /** Whether integers beyond ±(2^53−1) arrive exactly, as bigint, or as the nearest number. @defaultValue 'exact' */
+  /** True when integers beyond ±(2^53−1) arrive exactly, as bigint, or as the nearest number. @defaultValue 'exact' */
   integers?: IntegerReading;
   /** Converts contexts and payloads. @defaultValue none: plain JSON data */
   serializer?: NotificationDeserializer;

@@ -1,4 +1,4 @@
-import type { Broker, Subscription } from '../../broker/broker.js';
+import { type Broker, type MessageBroker, seamOf, type Subscription } from '../../broker/broker.js';
 import { ClosedError } from '../../errors/delivery.errors.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { healthOf, type HealthSnapshot } from '../../events/health-snapshot.js';
@@ -58,26 +58,28 @@ export class NotificationListener {
   private readonly counted = newCounters();
   private readonly collectors: BatchCollector[] = [];
   private readonly channels: readonly Channel[];
+  private readonly broker: MessageBroker;
   private starting: Promise<void> | undefined;
   private draining: Promise<void> | undefined;
 
   /** @throws ConfigurationError */
   constructor(
-    private readonly broker: Broker,
+    broker: Broker,
     registrations: readonly NotificationRegistration[],
     options: NotificationListenerOptions = {},
   ) {
+    this.broker = seamOf(broker);
     this.options = resolveListenerOptions(options);
     this.events = broker.events.scope();
     const entries = registrations.map((registration, index) => entryOf(registration, index, this.options));
     this.channels = this.channelsOf(entries);
-    // Whoever could not read it: here, or where it was delivered.
+    // It was unreadable here, or where it was delivered.
     this.events.watch((event) => {
       if (event.type === 'message-rejected' && this.queues.includes(event.queue)) this.counted.rejected += 1;
     });
   }
 
-  /** What is, or will be, consumed. */
+  /** The queues that are, or will be, consumed. */
   get queues(): readonly string[] {
     return this.channels.map(({ plan }) => plan.queue);
   }

@@ -33,7 +33,7 @@ interface RegistrationBase {
   filter?: NotificationFilter | NotificationFilterOptions;
   /** A queue of that name with a copy of the stream of its own; without one it shares `<topic>.<priority>`. */
   pool?: string;
-  /** Whether failing, or asking for it, puts a notification back to its queue. @defaultValue false */
+  /** True when failing, or asking for it, puts a notification back to its queue. @defaultValue false */
   allowRequeue?: boolean;
   /** How many run at a time, per queue. More than one gives up their order. @defaultValue 1 */
   concurrency?: number;
@@ -61,7 +61,7 @@ export interface BatchRegistration extends RegistrationBase {
 }
 
 /**
- * Who listens to what. The handler answers nothing, or a `NotificationResult`, or a promise of it.
+ * A listener with its registration. The handler answers nothing, or a `NotificationResult`, or a promise of it.
  *
  * @publicApi
  */
@@ -83,7 +83,7 @@ export interface NotificationListenerEntry {
   readonly handler: (given: never) => unknown;
 }
 
-/** What a listener decides for the registrations that leave it open. */
+/** Defaults of a listener for its registrations. */
 export interface RegistrationDefaults {
   exchange: string;
   topics: readonly string[];

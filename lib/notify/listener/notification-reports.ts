@@ -48,7 +48,7 @@ export class NotificationReports {
   }
 }
 
-/** Who failed, and with what. */
+/** The listeners that failed, with their errors. */
 export function failuresOf({ failures }: HeldNotification): string {
   return failures
     .map(

@@ -9,7 +9,7 @@ const DEFAULT_EXCHANGE = 'openstack';
 export interface QueuePlan {
   readonly queue: string;
   readonly isPool: boolean;
-  /** Who listens to it, in the order of registration. */
+  /** Its listeners, in the order of registration. */
   readonly entries: readonly NotificationListenerEntry[];
 }
 

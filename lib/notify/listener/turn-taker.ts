@@ -4,7 +4,7 @@ import { IncomingNotification } from './incoming-notification.js';
 import type { ListenerQueue } from './listener-queue.js';
 import type { NotificationListenerEntry } from './notification-registration.js';
 
-/** Where the turns of a listener go: to its queue, or for a batch first to its collector. */
+/** The way of a listener's turns: to its queue, or for a batch first to its collector. */
 export interface Course {
   readonly queue: ListenerQueue;
   readonly collector?: BatchCollector;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-import type { Broker } from '../../broker/broker.js';
+import type { MessageBroker } from '../../broker/broker.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 import { textOf } from '../../errors/text-of.js';
 import { LogDriver } from '../drivers/log.driver.js';
@@ -23,12 +23,12 @@ import { RoutingRules } from './routing-rules.js';
  *
  * @throws ConfigurationError an unknown name, rules that cannot be read, or no broker for one that needs it
  */
-export function driversOf(options: ResolvedNotifierOptions, broker: Broker | undefined): NotificationDriver[] {
+export function driversOf(options: ResolvedNotifierOptions, broker: MessageBroker | undefined): NotificationDriver[] {
   return options.drivers.map((driver) => (typeof driver === 'object' ? driver : namedDriver(driver, options, broker)));
 }
 
 /**
- * Whether a notifier with these options sends anything through a broker.
+ * True when a notifier with these options sends anything through a broker.
  *
  * @throws ConfigurationError
  */
@@ -44,7 +44,7 @@ export function notifierNeedsBroker(options: NotifierOptions): boolean {
 function namedDriver(
   name: NotificationDriverName,
   options: ResolvedNotifierOptions,
-  broker: Broker | undefined,
+  broker: MessageBroker | undefined,
 ): NotificationDriver {
   switch (name) {
     case 'messaging':
@@ -64,7 +64,7 @@ function namedDriver(
   }
 }
 
-function routingDriver(options: ResolvedNotifierOptions, broker: Broker | undefined): RoutingDriver {
+function routingDriver(options: ResolvedNotifierOptions, broker: MessageBroker | undefined): RoutingDriver {
   const rules = rulesOf(options);
   const drivers = rules.drivers.map((name): [string, NotificationDriver] => {
     if (Object.hasOwn(options.routingDrivers, name)) return [name, options.routingDrivers[name]!];
@@ -89,7 +89,7 @@ function rulesOf({ routingConfig }: ResolvedNotifierOptions): RoutingRules {
   return RoutingRules.fromYaml(text);
 }
 
-function required(broker: Broker | undefined, driver: string): Broker {
+function required(broker: MessageBroker | undefined, driver: string): MessageBroker {
   if (broker) return broker;
   throw new ConfigurationError(`The notification driver '${driver}' needs a broker`, driver);
 }

@@ -1,4 +1,4 @@
-import type { Broker } from '../../broker/broker.js';
+import type { MessageBroker } from '../../broker/broker.js';
 import { ClosedError } from '../../errors/delivery.errors.js';
 import { howSendingFailed } from '../../errors/oslo-messaging.error.js';
 import { textWithCause } from '../../errors/text-of.js';
@@ -27,7 +27,7 @@ export interface OutgoingNotification {
   readonly timeout: number | null;
 }
 
-/** What all notifiers prepared from one share: the drivers, and what is not out yet. */
+/** Parts that all notifiers prepared from one share: the drivers, and what is not out yet. */
 export class NotificationOutbox {
   readonly events: EventChannel;
   private readonly drivers: readonly NotificationDriver[];
@@ -37,7 +37,7 @@ export class NotificationOutbox {
 
   /** @throws ConfigurationError */
   constructor(
-    private readonly broker: Broker | undefined,
+    private readonly broker: MessageBroker | undefined,
     readonly options: ResolvedNotifierOptions,
   ) {
     this.drivers = driversOf(options, broker);
@@ -63,14 +63,14 @@ export class NotificationOutbox {
     return this.unsent.size === 0 ? Promise.resolve() : new Promise((resolve) => void this.whenFlushed.add(resolve));
   }
 
-  /** What is not out yet goes out first, as long as it can. */
+  /** Notifications that are not out yet go out first, as long as they can. */
   async flushAndClose(): Promise<void> {
     this.closed = true;
     await flushed(this.flushed(), this.broker ?? { state: 'connected', events: this.events });
     await this.close();
   }
 
-  /** What is not out yet may still go out, with the broker, but nobody waits for it. */
+  /** Notifications that are not out yet may still go out, with the broker, but nobody waits for them. */
   async close(): Promise<void> {
     this.closed = true;
     for (const reject of this.unsent) reject(new ClosedError('notifier', { unconfirmed: true }));

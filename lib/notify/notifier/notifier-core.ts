@@ -1,4 +1,4 @@
-import type { Broker } from '../../broker/broker.js';
+import { type Broker, seamOf } from '../../broker/broker.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import type { MemoryNotificationLog } from './memory-notification-log.js';
 import { NotificationOutbox } from './notification-outbox.js';
@@ -28,7 +28,7 @@ export class NotifierCore extends PreparedNotifier {
    */
   constructor(broker: Broker | undefined, options: NotifierOptions = {}) {
     const resolved = resolveNotifierOptions(options);
-    super(new NotificationOutbox(broker, resolved), resolved);
+    super(new NotificationOutbox(broker && seamOf(broker), resolved), resolved);
   }
 
   /** Everything that this notifier reports, and its broker. */
@@ -36,7 +36,7 @@ export class NotifierCore extends PreparedNotifier {
     return this.outbox.events;
   }
 
-  /** What the driver `test` has kept. */
+  /** The notifications that the driver `test` has kept. */
   get testLog(): MemoryNotificationLog {
     return this.outbox.options.testLog;
   }
@@ -52,7 +52,7 @@ export class NotifierCore extends PreparedNotifier {
   }
 
   /**
-   * What is not out yet goes out first, for 5 s at most, while the broker is connected; the rest, and what comes, rejects
+   * Everything that is not out yet goes out first, for 5 s at most, while the broker is connected; the rest, and what comes, rejects
    * with `ClosedError`. The broker stays open. Idempotent.
    */
   close(): Promise<void> {

@@ -41,7 +41,7 @@ export interface NotificationSerializer {
  * @publicApi
  */
 export interface NotifierOptions {
-  /** Who notifies. @defaultValue `<process>.<host>` */
+  /** The publisher of the notifications. @defaultValue `<process>.<host>` */
   publisherId?: string;
   /** `control_exchange`. @defaultValue 'openstack' */
   exchange?: string;
@@ -59,9 +59,9 @@ export interface NotifierOptions {
   routingConfig?: RoutingConfig | string;
   /** Drivers of one's own that the routing rules may name. @defaultValue {} */
   routingDrivers?: Readonly<Record<string, NotificationDriver>>;
-  /** Where the driver `log` writes. @defaultValue the console's error stream */
+  /** The logger of the driver `log`. @defaultValue the console's error stream */
   logger?: NotificationLogger;
-  /** Where the driver `test` keeps notifications. @defaultValue a new one */
+  /** The log in which the driver `test` keeps notifications. @defaultValue a new one */
   testLog?: MemoryNotificationLog;
   /** Converts payloads and contexts. @defaultValue none: plain JSON data */
   serializer?: NotificationSerializer;

@@ -5,7 +5,7 @@ import type { NotificationOutbox } from './notification-outbox.js';
 import { checkRetry, checkTimeout } from './notifier-options.js';
 
 /**
- * What goes with one notification beside its payload.
+ * Options of one notification, beside its payload.
  *
  * @publicApi
  */
@@ -17,7 +17,7 @@ export interface NotifyOptions {
 }
 
 /**
- * What `prepare` changes. An omitted field is inherited, an explicit `null` resets it to the default.
+ * Settings that `prepare` changes. An omitted field is inherited, an explicit `null` resets it to the default.
  *
  * @publicApi
  */

@@ -2,14 +2,14 @@ import type { BrokerState } from '../../broker/broker.js';
 import type { ConnectionOutage, TimeoutDiagnosis, TimeoutReason } from '../../errors/timeout-diagnosis.js';
 import type { TargetSeen } from './target-inspections.js';
 
-/** What is known of a call that has timed out. */
+/** Facts of a call that has timed out. */
 export interface CallEvidence {
   readonly exchange: string;
   readonly queue: string;
   readonly waitedFor: TimeoutDiagnosis['waitedFor'];
-  /** Whether the broker has confirmed the request. */
+  /** True when the broker has confirmed the request. */
   readonly confirmed: boolean;
-  /** Whether the broker has had no queue for it. */
+  /** True when the broker has had no queue for it. */
   readonly isUnrouted: boolean;
   readonly lastHeartbeatMsAgo: number | undefined;
   readonly brokerState: BrokerState;
@@ -48,7 +48,7 @@ export function diagnose(evidence: CallEvidence): TimeoutDiagnosis {
   };
 }
 
-/** What is certain comes before what is likely. */
+/** Certain reasons come before likely ones. */
 function reasonOf({ brokerState, confirmed, isUnrouted, replyQueueAlive, seen }: CallEvidence): TimeoutReason {
   if (brokerState === 'connecting') return 'disconnected';
   if (brokerState === 'blocked') return 'blocked';

@@ -7,7 +7,7 @@ import type { Target } from '../../wire/target.js';
 import type { ResolvedRpcClientOptions, TransportOptions } from './rpc-client-options.js';
 
 /**
- * What `prepare` changes for the calls made through its result. An omitted field is inherited, an explicit
+ * Settings that `prepare` changes for the calls made through its result. An omitted field is inherited, an explicit
  * `null` resets it to the default, as in Python.
  *
  * @publicApi
@@ -48,7 +48,7 @@ export const DEFAULT_EXCHANGE = 'openstack';
 
 const TARGET_RULES: OptionRules<Target> = {
   exchange: OPTION_TABLE.exchange,
-  // What AMQP cannot write is an `InvalidTarget`.
+  // A name that AMQP cannot write is an `InvalidTarget`.
   topic: { type: 'checked' },
   namespace: OPTION_TABLE.namespace,
   version: { type: 'checked' },

@@ -1,4 +1,4 @@
-/** Where a call was made, kept unformatted: V8 makes the text only when somebody reads it. */
+/** The place of a call, kept unformatted: V8 makes the text only when somebody reads it. */
 export interface CallSite {
   stack?: string;
 }

@@ -1,4 +1,4 @@
-import type { Broker, OutgoingMessage } from '../../broker/broker.js';
+import type { MessageBroker, OutgoingMessage } from '../../broker/broker.js';
 import { ClosedError } from '../../errors/delivery.errors.js';
 import { runAround } from '../../events/around-hook.js';
 import type { EventChannel } from '../../events/event-channel.js';
@@ -25,7 +25,7 @@ export interface OutgoingRequest {
 
 type SendLimits = Pick<OutgoingMessage, 'expirationMs' | 'giveUpMs' | 'owner'>;
 
-/** What all contexts prepared from one client share. */
+/** Parts that all contexts prepared from one client share. */
 export class ClientTransport {
   readonly events: EventChannel;
   readonly inbox: ReplyInbox;
@@ -36,7 +36,7 @@ export class ClientTransport {
   private castsAreSent: (() => void) | undefined;
 
   constructor(
-    readonly broker: Broker,
+    readonly broker: MessageBroker,
     readonly options: ResolvedRpcClientOptions,
   ) {
     this.events = broker.events.scope();

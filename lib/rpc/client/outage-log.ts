@@ -1,4 +1,4 @@
-import type { Broker } from '../../broker/broker.js';
+import type { MessageBroker } from '../../broker/broker.js';
 import type { ConnectionOutage } from '../../errors/timeout-diagnosis.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import type { ConnectionChanged } from '../../events/messaging-event.js';
@@ -29,7 +29,7 @@ export class OutageLog {
   private readonly unwatch: () => void;
 
   constructor(
-    private readonly broker: Broker,
+    private readonly broker: MessageBroker,
     events: EventChannel,
     isReplyQueue: (queue: string) => boolean,
   ) {
@@ -63,7 +63,7 @@ export class OutageLog {
       this.begin('disconnected', connection);
     }
     if (to === 'blocked') this.begin('blocked', connection);
-    // What was down from the start was recorded without knowing which line it was.
+    // An outage from the start was recorded without knowing which connection it was.
     if (this.broker.state === 'connected') this.end((outage) => !isOfQueue(outage));
   }
 

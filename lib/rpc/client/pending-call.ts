@@ -5,18 +5,18 @@ import { longestTimerMs } from '../../events/longest-timer.js';
 import type { RpcReply } from '../../wire/rpc-reply.js';
 import type { TargetLook } from './target-inspections.js';
 
-/** What is known of a call while it waits and, for late replies, afterwards. */
+/** Facts of a call while it waits and, for late replies, afterwards. */
 export interface CallFacts {
   readonly msgId: string;
   readonly method: string;
   readonly target: string;
-  /** Where the request goes; the routing key names the queue. */
+  /** Destination of the request; the routing key names the queue. */
   readonly exchange: string;
   readonly queue: string;
   readonly replyQueue: string;
 }
 
-/** Who keeps the calls that wait, and knows how their surroundings are. */
+/** The keeper of the calls that wait, which knows their surroundings. */
 export interface CallKeeper {
   /** Called once, when the call has ended however it did. */
   forget(call: PendingCall, answerMayCome: boolean): void;
@@ -56,13 +56,13 @@ const LONGEST_LEAD_MS = 1000;
 export class PendingCall {
   /** On the clock of `performance.now()`. */
   readonly startedAt = performance.now();
-  /** Whether a server may have the request. */
+  /** True when a server may have the request. */
   sent = false;
-  /** Whether the broker has confirmed the request. */
+  /** True when the broker has confirmed the request. */
   confirmed = false;
-  /** Whether the broker had no queue for it the last time. */
+  /** True when the broker had no queue for it the last time. */
   isUnrouted = false;
-  /** What was seen at the target, from shortly before the deadline on. */
+  /** The state of the target, from shortly before the deadline on. */
   look: TargetLook | undefined;
   /** Set when it has timed out. */
   diagnosis: TimeoutDiagnosis | undefined;
@@ -99,7 +99,7 @@ export class PendingCall {
     return this.settled;
   }
 
-  /** What runs out first, as things are. */
+  /** The time that runs out first, as things are. */
   get waitsFor(): TimeoutDiagnosis['waitedFor'] {
     return this.dueAt < this.startedAt + this.patience.timeoutMs ? 'heartbeat' : 'answer';
   }

@@ -4,7 +4,7 @@ import { fanoutExchangeName, requireName, serverQueueName, topicQueueName } from
 import { describeTarget } from '../../wire/target.js';
 import { requireTopic, type CallSettings } from './call-settings.js';
 
-/** Where the requests of one target go. */
+/** The way of the requests of one target. */
 export interface RequestRoute {
   readonly exchange: string;
   readonly routingKey: string;

@@ -10,13 +10,12 @@ import type { RequestContext } from '../../wire/request-context.js';
 import { captureCallSite, showCallSite, type CallSite } from './call-site.js';
 import { changeSettings, checkVersionCap, type CallSettings, type PrepareOptions } from './call-settings.js';
 import type { ClientTransport, OutgoingRequest } from './client-transport.js';
-import { expirationOf } from './expiration.js';
 import { keywordArguments, requireMethodName } from './keyword-arguments.js';
 import { PendingCall, type CallOutcome } from './pending-call.js';
 import type { RequestRoute } from './request-route.js';
 
 /**
- * What goes with one request beside its arguments.
+ * Options of one request, beside its arguments.
  *
  * @publicApi
  */
@@ -26,7 +25,7 @@ export interface SendOptions {
 }
 
 /**
- * What goes with one call beside its arguments.
+ * Options of one call, beside its arguments.
  *
  * @publicApi
  */
@@ -141,7 +140,7 @@ export class RpcCallContext {
     return new RpcCallContext(this.transport, changeSettings(this.settings, changes, timeout));
   }
 
-  /** Whether the version cap allows requests of `version`, by default the target's. */
+  /** True when the version cap allows requests of `version`, by default the target's. */
   canSendVersion(version: string | null = this.settings.version): boolean {
     return isVersionCompatible(version, this.settings.versionCap);
   }
@@ -260,4 +259,12 @@ export interface CallEnds {
   resolve: (value: unknown) => void;
   reject: (error: unknown) => void;
   site: CallSite | undefined;
+}
+
+/** The broker's limit of `expiration`; what may wait longer has none. */
+const LONGEST_EXPIRATION_MS = 0xffffffff;
+
+/** The AMQP property for a call that waits so long. */
+function expirationOf(ms: number): number | undefined {
+  return ms > LONGEST_EXPIRATION_MS ? undefined : Math.ceil(ms);
 }

@@ -32,7 +32,7 @@ export interface RpcClientOptions extends RemoteExceptionOptions {
   transportOptions?: TransportOptions | null;
   /** Converts contexts, arguments and results. @defaultValue none: plain JSON data */
   serializer?: Serializer<object>;
-  /** Whether integers beyond ±(2^53−1) arrive exactly, as bigint, or as the nearest number. @defaultValue 'exact' */
+  /** True when integers beyond ±(2^53−1) arrive exactly, as bigint, or as the nearest number. @defaultValue 'exact' */
   integers?: IntegerReading;
   /** Foreign code around each send. @defaultValue [] */
   hooks?: readonly AroundHook[];

@@ -1,6 +1,6 @@
-import type { Broker, QueueInspection } from '../../broker/broker.js';
+import type { MessageBroker, QueueInspection } from '../../broker/broker.js';
 
-/** What a look at the target of a call has shown so far. */
+/** The result of an inspection of a call's target so far. */
 export interface TargetLook {
   /** Undefined: the broker has not answered, or cannot be asked. */
   seen?: TargetSeen;
@@ -16,7 +16,7 @@ export interface TargetSeen {
 export class TargetInspections {
   private readonly running = new Map<string, TargetLook>();
 
-  constructor(private readonly broker: Broker) {}
+  constructor(private readonly broker: MessageBroker) {}
 
   /** Begins a look, or joins the one that is under way. */
   look(exchange: string, queue: string): TargetLook {

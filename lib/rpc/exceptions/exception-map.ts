@@ -28,7 +28,7 @@ export interface ExceptionMapOptions {
   remoteExceptions?: Readonly<Record<string, RemoteExceptionClass>>;
   /** Module of error classes that have no Python class; their own name becomes the class. @defaultValue 'nestjs' */
   exceptionModule?: string;
-  /** Whether stack traces travel to the caller, as Python's do. @defaultValue true */
+  /** True when stack traces travel to the caller, as Python's do. @defaultValue true */
   sendTraceback?: boolean;
 }
 
@@ -97,7 +97,7 @@ function nameOf({ name, constructor }: Error): string {
   return own ?? 'Exception';
 }
 
-/** What a thrown error looks like to a Python caller. */
+/** A thrown error, as a Python caller sees it. */
 export class ExceptionMap {
   private readonly registered: PythonExceptions;
   private readonly exceptionModule: string;
@@ -181,7 +181,7 @@ function framesOf({ stack }: Error): string[] {
   return ['Traceback (most recent call last):', ...frames.filter((line) => FRAME.test(line)).toReversed()];
 }
 
-/** What led to it stands before it, as in Python. */
+/** Its causes stand before it, as in Python. */
 function reasonsOf(error: Error): string[] {
   const [, ...causes] = chainOf(error);
   const chain = causes

@@ -23,7 +23,7 @@ export interface RemoteExceptionOptions {
 
 const PYTHON_CLASS = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+$/;
 
-/** Whether it is the path of a Python class, `module.Class`. */
+/** True when it is the path of a Python class, `module.Class`. */
 export function isPythonClass(path: unknown): boolean {
   return typeof path === 'string' && PYTHON_CLASS.test(path);
 }

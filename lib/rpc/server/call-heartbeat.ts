@@ -1,4 +1,4 @@
-import type { Broker } from '../../broker/broker.js';
+import type { MessageBroker } from '../../broker/broker.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
 import { newUniqueId } from '../../wire/message-id.js';
 import { encodeReply } from '../../wire/rpc-reply.js';
@@ -14,7 +14,7 @@ const SHORTEST_INTERVAL_MS = 100;
  * serves timeouts below 2 s too, and is also stopped when the handler fails. One that cannot be sent is
  * no news: the caller may have gone, or its queue may be on its way back.
  */
-export function startHeartbeat(broker: Broker, request: IncomingRequest): () => void {
+export function startHeartbeat(broker: MessageBroker, request: IncomingRequest): () => void {
   const { clientTimeout, msgId, replyQueue } = request;
   if (!clientTimeout || clientTimeout < 0 || !msgId || !replyQueue) return () => {};
   const intervalMs = Math.max(SHORTEST_INTERVAL_MS, (clientTimeout * 1000) / 2);

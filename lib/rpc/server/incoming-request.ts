@@ -4,7 +4,7 @@ import type { RequestContext } from '../../wire/request-context.js';
 import type { ReceivedRequest } from '../../wire/rpc-request.js';
 import type { Target } from '../../wire/target.js';
 
-/** Where a request came in. */
+/** The queue and address of a request. */
 export interface RequestOrigin {
   topic: string;
   exchange: string;
@@ -13,7 +13,7 @@ export interface RequestOrigin {
 }
 
 /**
- * What remains known of the delivery once its message has been read.
+ * Facts of the delivery that remain once its message has been read.
  *
  * @publicApi
  */
@@ -34,7 +34,7 @@ export class IncomingRequest {
   readonly msgId?: string;
   readonly replyQueue?: string;
   readonly uniqueId?: string;
-  /** Whether the caller waits for an answer. */
+  /** True when the caller waits for an answer. */
   readonly isCall: boolean;
   readonly isFanout: boolean;
   /** Seconds without a sign of life after which the caller gives up (its call monitor); Python's `client_timeout`. */
@@ -65,7 +65,7 @@ export class IncomingRequest {
     this.requestContext = received.context;
   }
 
-  /** What was addressed: exchange, topic, namespace, version, server, fanout. */
+  /** The addressed target: exchange, topic, namespace, version, server, fanout. */
   get target(): Target {
     const { exchange, topic, server, isFanout } = this.origin;
     return { exchange, topic, server, namespace: this.namespace, version: this.version, fanout: isFanout };

@@ -12,7 +12,7 @@ import type { RequestRunner } from './request-runner.js';
 /** So many methods are named when all slots are taken, those that have run the longest first. */
 const NAMED_METHODS = 5;
 
-/** What a gate has counted since it was made. */
+/** Counters of a gate since it was made. */
 export interface GateCounters {
   /** Acknowledged and run (or refused by the dispatcher, which is an answer too). */
   dispatched: number;
@@ -62,7 +62,7 @@ export class RequestGate {
     private readonly reader: RequestReader,
     private readonly runner: RequestRunner,
     private readonly events: EventChannel,
-    /** What runs may have come with so many bytes together; one request may always run. */
+    /** The bytes that running requests may have come with together; one request may always run. */
     private readonly maxWeight: number,
   ) {}
 
@@ -100,7 +100,7 @@ export class RequestGate {
     });
   }
 
-  /** What is held has gone back to the broker, and will come again. */
+  /** Held requests have gone back to the broker, and will come again. */
   forgetHeld(): void {
     this.queue.takeAll();
     this.setAside = [];
@@ -184,7 +184,7 @@ export class RequestGate {
     return true;
   }
 
-  /** What the broker has not heard of comes again, here or at a sibling, which may have run it already. */
+  /** A request whose acknowledgement the broker has not heard comes again, here or at a sibling, which may have run it already. */
   private acknowledged(taken: readonly HeldRequest[], left: boolean): void {
     for (const held of taken) {
       if (left) this.start(held);

@@ -1,16 +1,15 @@
-import type { Broker } from '../../broker/broker.js';
+import type { MessageBroker } from '../../broker/broker.js';
 import { runAround } from '../../events/around-hook.js';
 import { inHandlerScope } from '../../events/handler-scope.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { NoSuchMethod, UnsupportedVersion } from '../../errors/rpc.errors.js';
-import { textWithCause } from '../../errors/text-of.js';
+import { textWithCause, textOf } from '../../errors/text-of.js';
 import { newUniqueId } from '../../wire/message-id.js';
 import { refusalOfSize } from '../../wire/message-size.js';
 import { encodeFailure, shortenedFailure } from '../../wire/remote-failure.js';
 import type { RequestContext } from '../../wire/request-context.js';
 import { encodeReply } from '../../wire/rpc-reply.js';
 import { shown } from '../../wire/shown.js';
-import { approachable } from './approachable.js';
 import { startHeartbeat } from './call-heartbeat.js';
 import { ExceptionMap } from '../exceptions/exception-map.js';
 import { isExpected } from './expected-exceptions.js';
@@ -32,7 +31,7 @@ export class RequestRunner {
   failed = 0;
 
   constructor(
-    private readonly broker: Broker,
+    private readonly broker: MessageBroker,
     private readonly options: ResolvedRpcServerOptions,
     private readonly events: EventChannel,
   ) {
@@ -60,7 +59,7 @@ export class RequestRunner {
       const found = (method = this.methodOf(held));
       const result = this.invoke(found, held);
       if (!isThenable(result)) return finish(() => this.answer(request, result, found));
-      // What is no promise of the language may call back twice, or throw after it has.
+      // A foreign promise may call back twice, or throw after it has.
       void Promise.resolve(result).then((value) => finish(() => this.answer(request, value, found)), fail);
     } catch (error) {
       fail(error);
@@ -190,4 +189,14 @@ function isOptional(method: string, error: unknown): boolean {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+/** A thrown value, or its text where not even `instanceof` is safe, as with a revoked proxy. */
+function approachable(thrown: unknown): unknown {
+  try {
+    void (thrown instanceof Error);
+    return thrown;
+  } catch {
+    return textOf(thrown);
+  }
 }

@@ -4,7 +4,7 @@ import { isVersionCompatible, parseApiVersion } from '../../wire/api-version.js'
 import type { RpcAccessPolicy } from './access-policy.js';
 import type { RpcEndpoint, RpcHandler } from './rpc-endpoint.js';
 
-/** What dispatching goes by. */
+/** The facts that dispatching goes by. */
 export interface RequestedMethod {
   method: string;
   namespace: string | null;

@@ -27,7 +27,7 @@ export interface RpcServerOptions extends ExceptionMapOptions {
   serializer?: Serializer<object>;
   /** Longest time that a stop waits for running handlers. @defaultValue 30000 */
   shutdownTimeoutMs?: number;
-  /** Whether integers beyond ±(2^53−1) arrive exactly, as bigint, or as the nearest number. @defaultValue 'exact' */
+  /** True when integers beyond ±(2^53−1) arrive exactly, as bigint, or as the nearest number. @defaultValue 'exact' */
   integers?: IntegerReading;
   /** Foreign code around each handler. @defaultValue [] */
   hooks?: readonly AroundHook[];

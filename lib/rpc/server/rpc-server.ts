@@ -1,4 +1,4 @@
-import type { Broker, Subscription } from '../../broker/broker.js';
+import { type Broker, type MessageBroker, seamOf, type Subscription } from '../../broker/broker.js';
 import { ClosedError } from '../../errors/delivery.errors.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { healthOf, type HealthSnapshot } from '../../events/health-snapshot.js';
@@ -13,7 +13,7 @@ import { resolveRpcServerOptions, type ResolvedRpcServerOptions, type RpcServerO
 import { servicesOf, ServiceDirectory } from './rpc-service.js';
 
 /**
- * What a server has counted since it was made.
+ * Counters of a server since it was made.
  *
  * @publicApi
  */
@@ -57,6 +57,7 @@ export class RpcServer {
   private readonly runner: RequestRunner;
   private readonly gate: RequestGate;
   private subscription: Subscription | undefined;
+  private readonly broker: MessageBroker;
   private starting: Promise<void> | undefined;
   private consuming: Promise<void> | undefined;
   private draining: Promise<void> | undefined;
@@ -66,24 +67,20 @@ export class RpcServer {
    * @throws InvalidTarget without a server, or without a topic for an endpoint
    * @throws ConfigurationError for endpoints or options that make no sense
    */
-  constructor(
-    private readonly broker: Broker,
-    target: Target,
-    endpoints: readonly RpcEndpoint[],
-    options: RpcServerOptions = {},
-  ) {
+  constructor(broker: Broker, target: Target, endpoints: readonly RpcEndpoint[], options: RpcServerOptions = {}) {
+    this.broker = seamOf(broker);
     this.options = resolveRpcServerOptions(options);
     this.events = broker.events.scope();
     this.directory = new ServiceDirectory(servicesOf(target, endpoints, this.options));
-    const { maxMessageBytes: maxBytes, maxMessageValues: maxValues } = broker.options;
+    const { maxMessageBytes: maxBytes, maxMessageValues: maxValues } = this.broker.options;
     const limits = { maxBytes, maxValues, integers: this.options.integers };
-    this.runner = new RequestRunner(broker, this.options, this.events);
+    this.runner = new RequestRunner(this.broker, this.options, this.events);
     this.gate = new RequestGate(
       this.options.executorThreadPoolSize,
       new RequestReader(this.directory, limits),
       this.runner,
       this.events,
-      broker.options.maxHeldBytes,
+      this.broker.options.maxHeldBytes,
     );
     this.events.watch((event) => {
       if (event.type === 'message-rejected' && this.queues.includes(event.queue)) this.gate.noteRejected();
@@ -186,7 +183,7 @@ export class RpcServer {
   /** Also when the queues could only be consumed after the server had been stopped. */
   private async leave(): Promise<void> {
     if (!this.subscription) {
-      // What is half declared is left by `consume`, when that has got so far.
+      // A queue that is half declared is left by `consume`, when that has got so far.
       if (this.broker.state === 'connected') await this.consuming?.catch(() => undefined);
       return;
     }

@@ -1,4 +1,5 @@
-import type { ConsumeRequest, Delivery, Topology } from '../../../lib/index.js';
+import type { ConsumeRequest, Delivery } from '../../../lib/broker/broker.js';
+import type { Topology } from '../../../lib/wire/topology.js';
 import { eventually } from '../../support/eventually.js';
 
 /** What a consumer got, in order. */

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Broker, type Delivery, RpcClient, RpcServer, type Subscription } from '../../../lib/index.js';
+import { RpcClient, RpcServer } from '../../../lib/index.js';
+import type { MessageBroker as Broker } from '../../../lib/broker/broker.js';
+import type { Delivery, Subscription } from '../../../lib/broker/broker.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';
 import { useBrokers } from './rabbit-brokers.js';

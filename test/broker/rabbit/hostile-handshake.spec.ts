@@ -1,3 +1,4 @@
+import { seamOf } from '../../../lib/broker/broker.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectBroker, createBroker, type MessagingEvent } from '../../../lib/index.js';
 import { eventually } from '../../support/eventually.js';
@@ -17,7 +18,7 @@ afterAll(() => void process.off('uncaughtExceptionMonitor', note));
 /** A client meets such a broker; resolves when it has noticed, or has opened its connection, and was closed. */
 async function meet(hostility: Hostility): Promise<MessagingEvent[]> {
   const hostile = await HostileBroker.start(hostility);
-  const broker = createBroker(`rabbit://guest:guest@127.0.0.1:${hostile.port}/`, { livenessTimeoutMs: 300 });
+  const broker = seamOf(createBroker(`rabbit://guest:guest@127.0.0.1:${hostile.port}/`, { livenessTimeoutMs: 300 }));
   const events: MessagingEvent[] = [];
   broker.events.subscribe((event) => events.push(event));
   if (hostility.connectionName !== undefined) {
@@ -83,7 +84,9 @@ describe.concurrent('a broker that breaks off a handshake', () => {
 
   it.each(endings.filter(([name]) => name !== 'nothing'))('with %s has ended the connection', async (_, ending) => {
     const hostile = await HostileBroker.start({ after: 'open-ok', ending });
-    const broker = createBroker(`rabbit://guest:guest@127.0.0.1:${hostile.port}/`, { livenessTimeoutMs: 60_000 });
+    const broker = seamOf(
+      createBroker(`rabbit://guest:guest@127.0.0.1:${hostile.port}/`, { livenessTimeoutMs: 60_000 }),
+    );
     await eventually(() => hostile.treated > 1, 'the client has connected again');
     await broker.close();
     await hostile.close();
@@ -96,7 +99,7 @@ describe.concurrent('a broker that breaks off a handshake', () => {
     ['close 320', 'CONNECTION_FORCED', 9],
   ])('instead of its open-ok, with %s: only a refusal is asked about seldom', async (name, words, most) => {
     const hostile = await HostileBroker.start({ after: 'tune', ending: ENDINGS[name]! });
-    const broker = createBroker(`rabbit://guest:guest@127.0.0.1:${hostile.port}/`);
+    const broker = seamOf(createBroker(`rabbit://guest:guest@127.0.0.1:${hostile.port}/`));
     await expect(broker.connected(1_500)).rejects.toThrow(words);
     expect(hostile.treated).toBeLessThanOrEqual(most);
     expect(broker.lastFailure).toContain(words);
@@ -106,7 +109,7 @@ describe.concurrent('a broker that breaks off a handshake', () => {
 
   it('is connected to again', async () => {
     const hostile = await HostileBroker.start({ after: 'open-ok', ending: ENDINGS['close 541']! });
-    const broker = createBroker(`rabbit://guest:guest@127.0.0.1:${hostile.port}/`);
+    const broker = seamOf(createBroker(`rabbit://guest:guest@127.0.0.1:${hostile.port}/`));
     const events: MessagingEvent[] = [];
     broker.events.subscribe((event) => events.push(event));
     await eventually(() => hostile.treated >= 3);

@@ -1,4 +1,4 @@
-import type { Declaration, Topology } from '../../../lib/index.js';
+import type { Declaration, Topology } from '../../../lib/wire/topology.js';
 
 /** One exchange and a queue bound under its own name, as RPC servers declare them. */
 export function topicTopology(exchange: string, queue: string, durable = false): Topology {

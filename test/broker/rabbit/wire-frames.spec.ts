@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Declaration } from '../../../lib/index.js';
+import type { Declaration } from '../../../lib/wire/topology.js';
 import { capturesOf, type CapturedFrame, declarationsIn, readGolden } from '../../golden/read-golden.js';
 import type { AmqpMethod } from '../../support/amqp-frames.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';

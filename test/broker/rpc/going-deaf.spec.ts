@@ -1,14 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import amqp from 'amqplib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  type MessagingEvent,
-  NotificationListener,
-  NotifierCore,
-  RpcClient,
-  RpcServer,
-  type Subscription,
-} from '../../../lib/index.js';
+import { type MessagingEvent, NotificationListener, NotifierCore, RpcClient, RpcServer } from '../../../lib/index.js';
+import type { Subscription } from '../../../lib/broker/broker.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { sharedRabbit, useVhost } from '../../support/rabbit.js';

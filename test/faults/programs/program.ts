@@ -1,4 +1,5 @@
-import { type Broker, createBroker, type RabbitOptions } from '../../../lib/index.js';
+import { createBroker, type RabbitOptions } from '../../../lib/index.js';
+import type { Broker } from '../../../lib/index.js';
 import { Journal } from '../bench/journal.js';
 
 /** What a program is started with. */

@@ -1,6 +1,5 @@
 import { afterAll } from 'vitest';
 import {
-  type Broker,
   createBroker,
   type MessagingEvent,
   type RabbitOptions,
@@ -11,6 +10,7 @@ import {
   type RpcServerOptions,
   type Target,
 } from '../../../lib/index.js';
+import type { Broker } from '../../../lib/index.js';
 
 /** Our clients and servers on one virtual host, each with connections of its own. */
 export class RpcEnds {

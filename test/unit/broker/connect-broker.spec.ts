@@ -1,12 +1,8 @@
+import { seamOf } from '../../../lib/broker/broker.js';
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  type Broker,
-  ConfigurationError,
-  connectBroker,
-  createBroker,
-  InvalidTransportUrl,
-} from '../../../lib/index.js';
+import { ConfigurationError, connectBroker, createBroker, InvalidTransportUrl } from '../../../lib/index.js';
+import type { MessageBroker as Broker } from '../../../lib/broker/broker.js';
 import { queue } from '../../behaviour/declarations.js';
 
 describe('connectBroker', () => {
@@ -14,7 +10,7 @@ describe('connectBroker', () => {
   afterEach(() => Promise.all(brokers.splice(0).map((broker) => broker.close())));
 
   async function connect(url: string): Promise<Broker> {
-    const broker = await connectBroker(url);
+    const broker = seamOf(await connectBroker(url));
     brokers.push(broker);
     return broker;
   }
@@ -44,10 +40,12 @@ describe('connectBroker', () => {
   });
 
   it('options of the URL rule over those given otherwise', () => {
-    const broker = createBroker('memory://?rabbit_qos_prefetch_count=7', {
-      rabbitQosPrefetchCount: 3,
-      maxInFlightMessages: 5,
-    });
+    const broker = seamOf(
+      createBroker('memory://?rabbit_qos_prefetch_count=7', {
+        rabbitQosPrefetchCount: 3,
+        maxInFlightMessages: 5,
+      }),
+    );
     brokers.push(broker);
     expect(broker.options).toMatchObject({ rabbitQosPrefetchCount: 7, maxInFlightMessages: 5 });
   });
@@ -61,7 +59,7 @@ describe('connectBroker', () => {
   });
 
   it('takes rabbit:// for RabbitMQ, and shows no password', async () => {
-    const broker = createBroker('rabbit://me:secret@127.0.0.1:1/');
+    const broker = seamOf(createBroker('rabbit://me:secret@127.0.0.1:1/'));
     broker.events.subscribe(() => undefined);
     brokers.push(broker);
     expect(broker.url).toContain('127.0.0.1:1');

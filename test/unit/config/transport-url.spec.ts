@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { InvalidTransportUrl, type TransportUrl } from '../../../lib/index.js';
+import { InvalidTransportUrl } from '../../../lib/index.js';
+import type { TransportUrl } from '../../../lib/config/transport-url.js';
 
 import { DEFAULT_TRANSPORT_URL, formatTransportUrl, parseTransportUrl } from '../../../lib/config/transport-url.js';
 import { readGolden } from '../../golden/read-golden.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { OutgoingMessage } from '../../../lib/index.js';
+import type { OutgoingMessage } from '../../../lib/broker/broker.js';
 import { sortOutLostConfirms } from '../../../lib/broker/engine/publish/channel-errors.js';
 import { BrokerRefusal } from '../../../lib/broker/link.js';
 import { PendingMessage } from '../../../lib/broker/engine/publish/pending-message.js';

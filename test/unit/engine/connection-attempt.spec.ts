@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ConnectionAttempt } from '../../../lib/broker/engine/connection/connection-attempt.js';
-import type { TransportHost } from '../../../lib/index.js';
+import type { TransportHost } from '../../../lib/config/transport-url.js';
 import { Hosts } from '../../../lib/broker/engine/connection/hosts.js';
 import { BrokerRefusal, type Link, type LinkProvider, type LinkRequest } from '../../../lib/broker/link.js';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { EventChannel } from '../../../lib/index.js';
+import { EventChannel } from '../../../lib/events/event-channel.js';
 import { Backoff, type BackoffOptions } from '../../../lib/broker/engine/connection/backoff.js';
 import { ClosingRequests } from '../../../lib/broker/engine/connection/closing-requests.js';
 import { Connection } from '../../../lib/broker/engine/connection/connection.js';

@@ -1,4 +1,4 @@
-import { EventChannel } from '../../../lib/index.js';
+import { EventChannel } from '../../../lib/events/event-channel.js';
 import { expect, it } from 'vitest';
 import { HeldBudget } from '../../../lib/broker/bounds/held-messages.js';
 import type { Session } from '../../../lib/broker/engine/connection/session.js';

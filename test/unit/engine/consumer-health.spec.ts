@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { QueueInspection } from '../../../lib/index.js';
+import type { QueueInspection } from '../../../lib/broker/broker.js';
 import type { QueueInspector } from '../../../lib/broker/engine/connection/queue-inspector.js';
 import type { ConsumeChannel } from '../../../lib/broker/engine/consume/consume-channel.js';
 import { ConsumerHealth } from '../../../lib/broker/engine/consume/consumer-health.js';

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { EventChannel, type MessagingEvent } from '../../../lib/index.js';
+import { type MessagingEvent } from '../../../lib/index.js';
+import { EventChannel } from '../../../lib/events/event-channel.js';
 import { EventLoopWatch } from '../../../lib/broker/engine/connection/event-loop-watch.js';
 
 describe('EventLoopWatch', () => {

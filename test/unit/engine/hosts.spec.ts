@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { TransportHost } from '../../../lib/index.js';
+import type { TransportHost } from '../../../lib/config/transport-url.js';
 import { Hosts } from '../../../lib/broker/engine/connection/hosts.js';
 
 const hosts = ['a', 'b', 'c'].map((hostname) => ({ hostname, port: 5672 }));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { QueueDeclaration } from '../../../lib/index.js';
+import type { QueueDeclaration } from '../../../lib/wire/topology.js';
 import { ClosingRequests } from '../../../lib/broker/engine/connection/closing-requests.js';
 import type { RequestChannel } from '../../../lib/broker/engine/connection/broker-request.js';
 import { BrokerRefusal, type LinkChannel } from '../../../lib/broker/link.js';

@@ -4,14 +4,8 @@ import { ClientsModule, MessagePattern, type MicroserviceOptions } from '@nestjs
 import { Test } from '@nestjs/testing';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import {
-  type Broker,
-  ClientOsloRpc,
-  getOsloClientToken,
-  InjectOsloClient,
-  OsloClient,
-  OsloRpcModule,
-} from '../../../lib/index.js';
+import { ClientOsloRpc, getOsloClientToken, InjectOsloClient, OsloClient, OsloRpcModule } from '../../../lib/index.js';
+import type { MessageBroker as Broker } from '../../../lib/broker/broker.js';
 import { moduleOf, newBusUrl, newServer, rootModule, serve } from './nest-apps.js';
 
 @Controller()

@@ -1,4 +1,5 @@
-import type { Delivery, MessagingEvent, RabbitOptions } from '../../../lib/index.js';
+import type { MessagingEvent, RabbitOptions } from '../../../lib/index.js';
+import type { Delivery } from '../../../lib/broker/broker.js';
 import { MemoryBroker, queueIn } from '../../support/memory-broker.js';
 import { MemoryBus } from '../../../lib/broker/memory/memory-bus.js';
 import { resolveRabbitOptions } from '../../../lib/config/rabbit-options.js';

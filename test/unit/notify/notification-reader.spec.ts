@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Delivery } from '../../../lib/index.js';
+import type { Delivery } from '../../../lib/broker/broker.js';
 
 import { NotificationReader } from '../../../lib/notify/listener/notification-reader.js';
 import { LONGEST_ID } from '../../../lib/wire/recent-ids.js';

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { expect, it } from 'vitest';
-import { gatherWrites } from '../../../lib/broker/rabbit/socket-cork.js';
+import { gatherWrites } from '../../../lib/broker/rabbit/rabbit-link.js';
 
 /** What the operating system would get, write by write. */
 class RecordedSocket extends Writable {

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import type { OutgoingMessage } from '../../../lib/index.js';
+import type { OutgoingMessage } from '../../../lib/broker/broker.js';
 import { eventually } from '../../support/eventually.js';
 import { Gate, useRpcBus } from './support/rpc-bus.js';
 

@@ -1,13 +1,8 @@
+import { seamOf } from '../../../lib/broker/broker.js';
 import { advanced } from '../../support/virtual-time.js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import {
-  type Broker,
-  connectBroker,
-  createBroker,
-  type MessagingEvent,
-  RpcClient,
-  RpcServer,
-} from '../../../lib/index.js';
+import { connectBroker, createBroker, type MessagingEvent, RpcClient, RpcServer } from '../../../lib/index.js';
+import type { MessageBroker as Broker } from '../../../lib/broker/broker.js';
 import { createMemoryBus, type MemoryTestBus } from '../../../lib/testing/index.js';
 
 const TARGET = { exchange: 'nova', topic: 'conductor' };
@@ -24,7 +19,7 @@ afterEach(async () => {
 });
 
 async function connect(): Promise<Broker> {
-  const broker = await connectBroker(bus.url);
+  const broker = seamOf(await connectBroker(bus.url));
   broker.events.subscribe((event) => events.push(event));
   return broker;
 }
@@ -85,7 +80,7 @@ describe('a bus for a test', () => {
 
   it('a look at it keeps no queue alive', async () => {
     vi.useFakeTimers();
-    const broker = createBroker(bus.url);
+    const broker = seamOf(createBroker(bus.url));
     await vi.advanceTimersByTimeAsync(0);
     const queue = {
       kind: 'queue',
@@ -165,7 +160,7 @@ describe('faults, at those who use RPC', () => {
 
   it('a fake clock moves all of it', async () => {
     vi.useFakeTimers();
-    const [near, far] = [createBroker(bus.url), createBroker(bus.url)];
+    const [near, far] = [seamOf(createBroker(bus.url)), seamOf(createBroker(bus.url))];
     await vi.advanceTimersByTimeAsync(0);
     const server = new RpcServer(near, { ...TARGET, server: 'host1' }, [{ methods: { ping: () => 'pong' } }]);
     await advanced(server.start());
@@ -210,7 +205,7 @@ describe('the end of a bus', () => {
 
   it.each(['as it is', 'refused', 'slow', 'blocked'])('leaves no timer, %s', async (condition) => {
     vi.useFakeTimers();
-    const broker = createBroker(bus.url);
+    const broker = seamOf(createBroker(bus.url));
     await vi.advanceTimersByTimeAsync(0);
     if (condition === 'slow') bus.delay(1_000);
     if (condition === 'blocked') bus.block();

@@ -13,12 +13,12 @@ const ceilingPerNeighbourMs = 40;
 /** A refused login is tried again so soon at first, and twice as late each time: brokers lock accounts. */
 const firstRefusedMs = 1_000;
 const longestRefusedMs = 30_000;
-// What oslo.messaging takes for the options of this group that are not set.
+// The values that oslo.messaging takes for the options of this group that are not set.
 const osloInterval = 1;
 const osloBackoff = 2;
 const osloIntervalMax = 30;
 
-/** What is known of the time without a connection. */
+/** Facts of the time without a connection. */
 export interface Outage {
   /** Milliseconds since it began. */
   ms: number;
@@ -33,7 +33,7 @@ export class Backoff {
     private readonly random: () => number = Math.random,
   ) {}
 
-  /** Whether the user has set how long to wait. */
+  /** True when the user has set how long to wait. */
   get isPrescribed(): boolean {
     const { kombuReconnectDelay, rabbitIntervalMax, rabbitRetryBackoff, rabbitRetryInterval } = this.options;
     const waits = [kombuReconnectDelay, rabbitIntervalMax, rabbitRetryBackoff, rabbitRetryInterval];

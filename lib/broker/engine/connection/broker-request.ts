@@ -4,7 +4,7 @@ import { replyCode } from './reply-codes.js';
 /** How long the broker is waited for. */
 export interface AnswerTimeout {
   timeoutMs: number;
-  /** Whether a missing answer is no surprise now: then it is waited for once more. */
+  /** True when a missing answer is no surprise now: then it is waited for once more. */
   excused(): boolean;
 }
 
@@ -32,13 +32,13 @@ export function answerWithin<T>(timeout: AnswerTimeout, what: string, answer: Pr
     const check = (): void => {
       if (!timeout.excused()) reject(new NoAnswer(what));
     };
-    // What has arrived while this process was busy is read before immediates run.
+    // Frames that arrived while this process was busy are read before immediates run.
     const timer = setInterval(() => setImmediate(check), timeout.timeoutMs);
     answer.then(resolve, reject).finally(() => clearInterval(timer));
   });
 }
 
-/** Whether an answer comes in time; a refusal is one. */
+/** True when an answer comes in time; a refusal is one. */
 export async function isAnswered(timeout: AnswerTimeout, what: string, answer: Promise<unknown>): Promise<boolean> {
   try {
     await answerWithin(timeout, what, answer);
@@ -106,7 +106,7 @@ export class RequestChannel {
     } catch (error) {
       attempt = 'left';
       if (error instanceof NoAnswer) this.leave(what, opened, answer);
-      // What could not be written (a name that is too long) leaves the channel waiting for an answer, for ever.
+      // A request that could not be written (a name that is too long) leaves the channel waiting for an answer, for ever.
       else if (replyCode(error) === undefined) this.leave(what, opened, Promise.resolve());
       else this.forget(opened);
       throw error;

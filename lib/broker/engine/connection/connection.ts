@@ -10,7 +10,7 @@ import { replyText } from './reply-codes.js';
 import { Session, type SessionObserver } from './session.js';
 import type { NamedDeclaration } from './topology-declarer.js';
 
-/** What users of a connection are told. */
+/** Callbacks for users of a connection. */
 export interface ConnectionListener {
   connected?(session: Session): void;
   disconnected?(session: Session, error: Error): void;

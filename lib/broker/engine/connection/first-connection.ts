@@ -3,14 +3,14 @@ import { longestTimerMs } from '../../../events/longest-timer.js';
 import type { AttemptFailure, Connection } from './connection.js';
 
 interface Waiter {
-  /** Whether one failed attempt is enough to give up. */
+  /** True when one failed attempt is enough to give up. */
   impatient: boolean;
   timer: NodeJS.Timeout | undefined;
   resolve(): void;
   reject(error: Error): void;
 }
 
-/** Who waits for the bus to be reachable for the first time. */
+/** Callers that wait for the bus to be reachable for the first time. */
 export class FirstConnection {
   private readonly waiters = new Set<Waiter>();
   private state: 'awaited' | 'closed' | 'happened' = 'awaited';

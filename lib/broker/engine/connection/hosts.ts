@@ -30,7 +30,7 @@ export class Hosts {
     return host;
   }
 
-  /** Whether some host is left that may be reachable. */
+  /** True when some host is left that may be reachable. */
   get hasOthers(): boolean {
     return this.#hosts.some((host) => !this.#unreachable.has(host));
   }

@@ -4,7 +4,7 @@ export interface WatchedConnection {
   readonly signsOfLife: number;
   /** Makes the broker send something, anything. */
   probe(): void;
-  /** Whether silence is no sign of death now: a broker under an alarm reads nothing. */
+  /** True when silence is no sign of death now: a broker under an alarm reads nothing. */
   excused(): boolean;
   /** Nothing came for the whole time. */
   dead(): void;
@@ -36,7 +36,7 @@ export class Liveness {
   ) {
     this.intervalMs = timeoutMs / checksPerTimeout;
     if (timeoutMs <= 0) return;
-    // What has arrived while this process was busy is read before immediates run.
+    // Frames that arrived while this process was busy are read before immediates run.
     this.timer = setInterval(() => this.tick(), this.intervalMs);
     this.timer.unref();
   }

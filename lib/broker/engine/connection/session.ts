@@ -6,7 +6,7 @@ import type { AskedConnection, ClosingRequests } from './closing-requests.js';
 import { Liveness } from './liveness.js';
 import { type NamedDeclaration, TopologyDeclarer } from './topology-declarer.js';
 
-/** What a session tells its connection. */
+/** Callbacks of a session to its connection. */
 export interface SessionObserver {
   sessionEnded(session: Session, error: Error): void;
   sessionBlocked(session: Session, reason: string): void;
@@ -20,7 +20,7 @@ export interface SessionParts {
   closingRequests: ClosingRequests;
   /** 0: only heartbeats notice a silence. */
   livenessTimeoutMs: number;
-  /** Whether it may fall silent. */
+  /** True when it may fall silent. */
   isWatched: boolean;
 }
 
@@ -30,11 +30,11 @@ const goodbyeMs = 1_000;
 const backlogBytes = 1_048_576;
 /** As long at most an answer is awaited behind deliveries. */
 const longestBacklogMs = 60_000;
-/** Where nobody watches for silence. */
+/** Used when nobody watches for silence. */
 const defaultAnswerMs = 5_000;
 
 /**
- * Whether the broker reads what is published. It tells of an alarm only those who publish: more than one message
+ * True when the broker reads what is published. It tells of an alarm only those who publish: more than one message
  * before its answer (`untried`, `tried`) would wait in its buffers, and be taken when nobody wants it any more.
  */
 type SessionState =
@@ -103,7 +103,7 @@ export class Session implements LinkObserver, AskedConnection {
     return this.state.name === 'blocked';
   }
 
-  /** Whether another message may be written now. */
+  /** True when another message may be written now. */
   get takesMessages(): boolean {
     return this.state.name === 'open' || this.state.name === 'untried';
   }
@@ -125,7 +125,7 @@ export class Session implements LinkObserver, AskedConnection {
     return this.liveness?.heldUp ?? false;
   }
 
-  /** Where answers stand behind many deliveries that still arrive, they are worth waiting for. */
+  /** Answers that stand behind many deliveries, which still arrive, are worth waiting for. */
   get timeoutBehindDeliveries(): AnswerTimeout {
     const since = performance.now();
     let seen = this.link.bytesRead;

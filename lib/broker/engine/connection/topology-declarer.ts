@@ -5,7 +5,7 @@ import { replyCode, replyText } from './reply-codes.js';
 import type { AskedConnection, ClosingRequest, ClosingRequests } from './closing-requests.js';
 import type { RequestChannel } from './broker-request.js';
 
-/** What has a name of its own. */
+/** Declarations that have a name of their own. */
 export type NamedDeclaration = Exclude<Declaration, { kind: 'binding' }>;
 
 /** Declares topologies on one connection. */
@@ -28,7 +28,7 @@ export class TopologyDeclarer {
     return this.declared.has(topology);
   }
 
-  /** What was declared may be gone: an auto-delete exchange goes with its last binding. */
+  /** Objects that were declared may be gone: an auto-delete exchange goes with its last binding. */
   forget(): void {
     this.declared = new WeakSet();
   }
@@ -65,7 +65,7 @@ export class TopologyDeclarer {
     );
   }
 
-  /** What to declare after this refusal; undefined: nothing would help. */
+  /** The declaration to try after this refusal; undefined: nothing would help. */
   private async secondTry(
     declaration: Declaration,
     wanted: Declaration,

@@ -125,12 +125,12 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
     return true;
   }
 
-  /** Whether it takes less at a time than was wanted, though that would fit by now. */
+  /** True when it takes less at a time than was wanted, though that would fit by now. */
   mayTakeMore(wanted: number): boolean {
     return this.prefetchCount !== wanted && !this.isFull && this.refit(wanted);
   }
 
-  /** Whether the broker still serves this very channel; asked by what changes nothing for consumers that are there. */
+  /** True when the broker still serves this very channel; asked by what changes nothing for consumers that are there. */
   answers(): Promise<boolean> {
     const timeout = whileMoving(() => this.deliveries, this.session.timeout);
     return isAnswered(timeout, 'consume channel', this.channel.prefetch(this.prefetchCount));
@@ -295,7 +295,7 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
     }
   }
 
-  /** What went back from this process, read or unread, has not ended it. */
+  /** A message that went back from this process, read or unread, has not ended it. */
   private requireHarmless(queue: string, { content, deliveryTag, redelivered }: LinkDelivery, body: Buffer): void {
     const mark = markOf(queue, content);
     if (redelivered && !this.limits.held.wasReturned(mark)) {

@@ -9,7 +9,7 @@ import type { ConsumeChannel } from './consume-channel.js';
 /** A connection that we gave up ends within this time, if the broker has heard of it at all. */
 const graceMs = 100;
 
-/** What is wrong with the consumers of one channel, though nobody has told. */
+/** Faults of the consumers of one channel that nobody has told. */
 export interface Findings {
   /** The broker does not answer on the channel: its process there hangs. */
   readonly isStuck: boolean;
@@ -19,7 +19,7 @@ export interface Findings {
   readonly stalled: readonly string[];
 }
 
-/** What a queue showed at the last check; one check proves nothing, as messages are always on their way. */
+/** The state of a queue at the last check; one check proves nothing, as messages are always on their way. */
 interface Seen {
   channel: ConsumeChannel;
   delivered: number;

@@ -1,7 +1,7 @@
 import type { Delivery, DeliveryProperties } from '../../broker.js';
 import type { LinkDelivery } from '../../link.js';
 
-/** Where a delivery is settled: the channel it came by, and no other. */
+/** The place where a delivery is settled: the channel it came by, and no other. */
 export interface DeliveryChannel {
   ack(delivery: ReceivedMessage): boolean;
   reject(delivery: ReceivedMessage, requeue: boolean): boolean;
@@ -18,7 +18,7 @@ export class ReceivedMessage implements Delivery {
   readonly redelivered: boolean;
   readonly properties: DeliveryProperties;
   readonly deliveryTag: number;
-  /** Whether it was reported that its channel is gone. */
+  /** True when it was reported that its channel is gone. */
   reportedLost = false;
 
   constructor(

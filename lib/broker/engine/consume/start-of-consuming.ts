@@ -35,7 +35,7 @@ export class StartOfConsuming {
   }
 }
 
-/** What will not pass by trying again: the first `consume` ends with it. */
+/** A refusal that will not pass by trying again: the first `consume` ends with it. */
 export function refusalOf(error: unknown, queues: readonly string[]): Error | undefined {
   if (error instanceof OsloMessagingError) return error;
   const code = replyCode(error);
@@ -58,7 +58,7 @@ export class HoldByOthers {
   /** On the clock of `performance.now()`. */
   private since: number | undefined;
 
-  /** Whether it lasts longer than what is left behind can hold them; `error`: what an attempt has met now. */
+  /** True when it lasts longer than what is left behind can hold them; `error`: what an attempt has met now. */
   lasts(error: unknown): boolean {
     this.since = isHeldByOthers(error) ? (this.since ?? performance.now()) : undefined;
     return this.since !== undefined && performance.now() - this.since >= longestHoldMs;

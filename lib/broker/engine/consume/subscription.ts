@@ -24,7 +24,7 @@ export interface SubscriptionParts {
   inspector: QueueInspector;
   closingRequests: ClosingRequests;
   limits: ConsumeLimits;
-  /** Whether the connection may fall silent: then what was restored is checked once more. */
+  /** True when the connection may fall silent: then what was restored is checked once more. */
   isWatched: boolean;
   onClosed(subscription: RestoredSubscription): void;
 }
@@ -384,7 +384,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const cancelled = this.cancel();
     this.unlisten();
     await cancelled;
-    // Whoever deletes the queues afterwards must not find them declared again.
+    // A deletion of the queues afterwards must not be followed by their declaration.
     await within(goodbyeMs, this.declaring);
     const { channel } = this;
     this.enter({ name: 'closed' });

@@ -2,7 +2,7 @@ import { BrokerRefusal, ReplyCode } from '../../link.js';
 import { replyText } from '../connection/reply-codes.js';
 import type { PendingMessage } from './pending-message.js';
 
-/** What the broker calls the exchange without a name where it speaks of permissions. */
+/** RabbitMQ's name for the exchange without a name, in texts about permissions. */
 const defaultExchange = 'amq.default';
 /** Each message that the user may not publish costs a channel, and the unconfirmed ones of others on it are published twice. */
 const rememberedMs = 1_000;
@@ -41,7 +41,7 @@ function quoted(text: string, kind: string): string | undefined {
   return new RegExp(`${kind} '([^']*)'`).exec(text)?.[1];
 }
 
-/** What becomes of the messages of a channel that has ended. */
+/** The fate of the messages of a channel that has ended. */
 export interface LostConfirms {
   /** To be published again, in order. */
   again: PendingMessage[];
@@ -111,7 +111,7 @@ interface RecentRefusal {
   isOffending: IsOffending;
 }
 
-/** What the user was not permitted to publish, for a moment. */
+/** Messages that the user was not permitted to publish, remembered for a moment. */
 export class RecentRefusals {
   private refusals: RecentRefusal[] = [];
 

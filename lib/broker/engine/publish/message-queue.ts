@@ -1,7 +1,7 @@
 import { Backoff } from '../connection/backoff.js';
 import type { PendingMessage, Place } from './pending-message.js';
 
-/** What waits to be written, first in first out; what goes again goes to the front. */
+/** Messages that wait to be written, first in first out; those that go again go to the front. */
 export class MessageQueue implements Place {
   readonly name = 'queued';
   private messages = new Set<PendingMessage>();

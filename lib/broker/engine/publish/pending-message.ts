@@ -13,12 +13,12 @@ const longestExpirationMs = 0xffffffff;
 type FailureFacts = Pick<DeliveryFacts, 'cause' | 'host' | 'unconfirmed'>;
 
 /**
- * Where a message may be: it waits to be written (`queued`), until its topology is declared, for its confirm, after a nack,
+ * The places where a message may be: it waits to be written (`queued`), until its topology is declared, for its confirm, after a nack,
  * or for its queue to come back. `new` and `settled` are nowhere.
  */
 export type PlaceName = 'backingOff' | 'declaring' | 'new' | 'queued' | 'settled' | 'unconfirmed' | 'unrouted';
 
-/** What a message is in; at one place at a time. Only `move` calls these. */
+/** A place that a message is in; one at a time. Only `move` calls these. */
 export interface Place {
   readonly name: PlaceName;
   entered?(pending: PendingMessage): void;
@@ -44,9 +44,9 @@ export class PendingMessage {
   readonly since = performance.now();
   /** On the clock of `performance.now()`; `Infinity`: none. */
   readonly deadline: number;
-  /** Whether its exchange was missing once and is to be declared anew. */
+  /** True when its exchange was missing once and is to be declared anew. */
   redeclared = false;
-  /** Whether it was written before, on a channel that is gone: it may have arrived. */
+  /** True when it was written before, on a channel that is gone: it may have arrived. */
   writtenBefore = false;
   /** How often the broker would not take it. */
   nacks = 0;
@@ -84,12 +84,12 @@ export class PendingMessage {
     to.entered?.(this);
   }
 
-  /** Whoever waited for what comes of it waits no more. */
+  /** True when the one that waited for its outcome waits no more. */
   get isAbandoned(): boolean {
     return this.message.owner?.ended === true;
   }
 
-  /** Whether the broker is to say when no queue takes it. */
+  /** True when the broker is to say when no queue takes it. */
   get mandatory(): boolean {
     return this.message.mandatory === true || this.message.awaitQueue === true;
   }

@@ -46,12 +46,12 @@ export class PublishChannel implements ChannelObserver, Place {
     return this.state.name === 'ended';
   }
 
-  /** Whether the broker still reads what was written on it. */
+  /** True when the broker still reads what was written on it. */
   get isRead(): boolean {
     return !this.hasEnded && this.session.alive && !this.session.blocked;
   }
 
-  /** Whether another message may be written now. */
+  /** True when another message may be written now. */
   get takesMessages(): boolean {
     return this.state.name === 'open' && this.session.takesMessages;
   }
@@ -69,7 +69,7 @@ export class PublishChannel implements ChannelObserver, Place {
     if (this.state.name === 'replaced') this.endWhenConfirmed();
   }
 
-  /** Whether the broker still serves this very channel; asked by what changes nothing. */
+  /** True when the broker still serves this very channel; asked by what changes nothing. */
   answers(): Promise<boolean> {
     const timeout = whileMoving(() => this.settled, this.session.timeout);
     return isAnswered(timeout, 'publish channel', this.channel.prefetch(0));

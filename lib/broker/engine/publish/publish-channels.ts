@@ -85,7 +85,7 @@ export class PublishChannels {
 
   private reopen(session: Session, channel?: PublishChannel): void {
     if (this.connection.session !== session) return this.enter({ name: 'waiting' });
-    // That its connection is gone as well may be told after this.
+    // The end of its connection may be told after this.
     const delay = this.failures === 0 ? 0 : this.backoff.delayMs(this.failures);
     this.failures++;
     const timer = setTimeout(() => void this.open(session, channel), delay);

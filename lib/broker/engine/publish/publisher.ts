@@ -129,7 +129,7 @@ export class Publisher implements PublishChannelsObserver {
     const missing = missingExchangeOf(refusal);
     if (missing !== undefined) this.parts.onUnrouted(missing);
     this.channels.lost(channel, this.sortOutUnconfirmed(channel, refusal));
-    // Where it had been replaced before.
+    // It may have been replaced before.
     this.pump();
   }
 
@@ -274,7 +274,7 @@ export class Publisher implements PublishChannelsObserver {
     if (pending.at.name === 'unconfirmed') pending.writtenBefore = true;
   }
 
-  /** What keeps messages from being sent now. */
+  /** The reason that messages are not sent now. */
   private get hindrance(): string | undefined {
     const { session, lastFailure } = this.parts.connection;
     if (!session) return `there is no connection to the broker${lastFailure ? ` (${lastFailure.reason})` : ''}`;

@@ -5,7 +5,7 @@ import { Backoff } from '../connection/backoff.js';
 import type { Session } from '../connection/session.js';
 import type { PendingMessage, Place } from './pending-message.js';
 
-/** What becomes of messages whose topology was to be declared, in their order. `error`: it could not be. */
+/** Told the fate of messages whose topology was to be declared, in their order. `error`: it could not be. */
 export type AfterDeclaring = (session: Session, messages: PendingMessage[], error?: unknown) => void;
 
 const tries = 3;
@@ -50,7 +50,7 @@ export class UndeclaredMessages {
   }
 }
 
-/** What is neither a refusal nor a loss of the connection (a node that fails over) may pass. */
+/** An error that is neither a refusal nor a loss of the connection (a node that fails over) may pass. */
 async function declare(session: Session, topology: Topology, triesLeft: number): Promise<void> {
   try {
     await session.declarer.declare(topology);

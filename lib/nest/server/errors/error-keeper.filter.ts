@@ -25,7 +25,7 @@ export class ErrorWitnessFilter implements ExceptionFilter {
   }
 }
 
-/** What a handler expects, and no filter of it or its controller takes. */
+/** An exception that a handler expects, and that no filter of it or its controller takes. */
 abstract class UnclaimedExpected {
   static [Symbol.hasInstance](error: unknown): boolean {
     const request = runningRequest();

@@ -17,7 +17,7 @@ export class HandlerFailures {
 
   constructor(private readonly events: EventChannel) {}
 
-  /** What a user's own filter made of an error wins over what the handler threw. */
+  /** The result of a user's own filter wins over the error that the handler threw. */
   errorOf(thrown: unknown, context: OsloRpcContext): unknown {
     if (!isUnknownError(thrown)) return toDescribable(thrown);
     const kept = keptError(context);
@@ -27,7 +27,7 @@ export class HandlerFailures {
     return error;
   }
 
-  /** Whether Nest's default filter has written this failure to the log. */
+  /** True when Nest's default filter has written this failure to the log. */
   isLogged(error: unknown): boolean {
     return typeof error === 'object' && error !== null && this.loggedByNest.has(error);
   }
@@ -46,7 +46,7 @@ export class HandlerFailures {
   }
 }
 
-/** What was thrown without being an error, as one: of text alone nobody could say whether it is in the log. */
+/** A thrown value that is no error, as one: of text alone nobody could say whether it is in the log. */
 function asObject(thrown: unknown): object {
   if (typeof thrown === 'object' && thrown !== null) return thrown;
   const error = new Error(textWithCause(thrown));

@@ -27,11 +27,11 @@ const NEST_EXCEPTIONS: PythonExceptions = [
   [RpcException, 'builtins.Exception'],
 ];
 
-/** What Nest itself makes of an exception's text. */
+/** Nest's own text for an exception. */
 const STANDARD_KEYS: ReadonlySet<string> = new Set(['error', 'message', 'statusCode']);
-/** What Nest's guards answer when they do no more than refuse. */
+/** The answer of Nest's guards when they do no more than refuse. */
 const FORBIDDEN = 'Forbidden resource';
-/** What Nest's default filter makes of every error but RpcException. */
+/** The answer of Nest's default filter to every error but RpcException. */
 const UNKNOWN = 'Internal server error';
 
 /** The options with Nest's exceptions behind all that the user has registered. */
@@ -40,12 +40,12 @@ export function withNestExceptions<Options extends ExceptionMapOptions>(options:
   return { ...options, pythonExceptions: [...(options.pythonExceptions ?? []), ...remote, ...NEST_EXCEPTIONS] };
 }
 
-/** Whether an error's class was lost: it is what Nest's default filter makes of any error. */
+/** True when an error's class was lost: it is what Nest's default filter makes of any error. */
 export function isUnknownError(thrown: unknown): boolean {
   return isStatusObject(thrown) && thrown.message === UNKNOWN;
 }
 
-/** What a Nest pipeline ended with, as an error that can be described to a Python caller. */
+/** The error that ended a Nest pipeline, as an error that can be described to a Python caller. */
 export function toDescribable(thrown: unknown): unknown {
   if (thrown instanceof RpcException) return fromRpcException(thrown);
   if (thrown instanceof HttpException) return fromHttpException(thrown);

@@ -4,7 +4,7 @@ import type { NotificationCounters } from '../listener-counters.js';
 import type { DeadLetter, NotificationListenerOptions } from '../notification-listener-options.js';
 import type { NotificationReports } from '../notification-reports.js';
 
-/** Where notifications end that were requeued to the limit: in the user's hook, or in a report. */
+/** The end of notifications that were requeued to the limit: in the user's hook, or in a report. */
 export class DeadLetterDesk {
   constructor(
     private readonly hook: NotificationListenerOptions['onDeadLetter'],

@@ -1,12 +1,12 @@
 import type { NotificationListenerEntry } from '../notification-registration.js';
 
-/** What this process knows of a notification that will come again. */
+/** Memory of a notification that will come again. */
 export interface RedeliveryRecord {
   /** How often it went back from here. */
   readonly attempts: number;
   /** On the clock of `performance.now()`: when it went back first. */
   readonly since: number;
-  /** Who need not run again. */
+  /** Listeners that need not run again. */
   readonly finished: ReadonlySet<NotificationListenerEntry>;
 }
 

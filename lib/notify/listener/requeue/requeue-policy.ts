@@ -6,7 +6,7 @@ type Limits = Pick<ResolvedListenerOptions, 'requeueBackoffMaxMs' | 'requeueBack
 export class RequeuePolicy {
   constructor(private readonly limits: Limits) {}
 
-  /** Whether what has gone back `attempts` times may do so again. */
+  /** True when what has gone back `attempts` times may do so again. */
   allowsAnother(attempts: number): boolean {
     return attempts < this.limits.requeueLimit;
   }

@@ -27,7 +27,7 @@ export class EndedCalls {
     return call;
   }
 
-  /** Whether one has ended after that moment on the clock of `performance.now()`. */
+  /** True when one has ended after that moment on the clock of `performance.now()`. */
   hasAnySince(moment: number): boolean {
     for (const { endedAt } of this.calls.values()) if (endedAt > moment) return true;
     return false;

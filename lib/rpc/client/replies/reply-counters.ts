@@ -1,5 +1,5 @@
 /**
- * What an inbox has counted since it was made.
+ * Counters of an inbox since it was made.
  *
  * @publicApi
  */

@@ -1,4 +1,4 @@
-import type { Broker, Delivery, Subscription } from '../../../broker/broker.js';
+import type { MessageBroker, Delivery, Subscription } from '../../../broker/broker.js';
 import { ClosedError, MessageDeliveryFailure } from '../../../errors/delivery.errors.js';
 import type { TimeoutDiagnosis } from '../../../errors/timeout-diagnosis.js';
 import { EventChannel } from '../../../events/event-channel.js';
@@ -22,7 +22,7 @@ const GOODBYE_MS = 2000;
 /** More rejections than these say no more. */
 const REMEMBERED_REJECTIONS = 100;
 
-const inboxes = new WeakMap<Broker, Map<IntegerReading, ReplyInbox>>();
+const inboxes = new WeakMap<MessageBroker, Map<IntegerReading, ReplyInbox>>();
 
 /**
  * The one reply queue of a broker, shared by its clients: replies find their call by `_msg_id`.
@@ -51,14 +51,14 @@ export class ReplyInbox implements CallKeeper {
   private readonly outages: OutageLog;
   private readonly stopListening: () => void;
   private readonly opening: ReplyQueueOpening;
-  /** Whether a call has needed the queue. */
+  /** True when a call has needed the queue. */
   private asked = false;
   private subscription: Subscription | undefined;
   private clients = 0;
   private released = false;
 
   private constructor(
-    private readonly broker: Broker,
+    private readonly broker: MessageBroker,
     private readonly integers: IntegerReading,
   ) {
     this.events = broker.events.scope();
@@ -73,7 +73,7 @@ export class ReplyInbox implements CallKeeper {
   }
 
   /** The inbox of a broker, made when the first client asks for it; each client releases it once. */
-  static acquire(broker: Broker, integers: IntegerReading): ReplyInbox {
+  static acquire(broker: MessageBroker, integers: IntegerReading): ReplyInbox {
     const ofBroker = inboxes.get(broker) ?? new Map<IntegerReading, ReplyInbox>();
     inboxes.set(broker, ofBroker);
     const inbox = ofBroker.get(integers) ?? new ReplyInbox(broker, integers);
@@ -82,17 +82,17 @@ export class ReplyInbox implements CallKeeper {
     return inbox;
   }
 
-  /** Where calls from now on have their answers sent. */
+  /** The reply queue of calls from now on. */
   get queue(): string {
     return this.replyQueue;
   }
 
-  /** Whether replies can be received without waiting for anything. */
+  /** True when replies can be received without waiting for anything. */
   get isOpen(): boolean {
     return this.subscription !== undefined;
   }
 
-  /** Whether replies come in right now; null: no call has needed any yet. */
+  /** True when replies come in right now; null: no call has needed any yet. */
   get isConsuming(): boolean | null {
     return this.asked ? (this.subscription?.consuming ?? false) : null;
   }
@@ -154,7 +154,7 @@ export class ReplyInbox implements CallKeeper {
     });
   }
 
-  /** Whoever could not read it: here, or where it was delivered. */
+  /** It was unreadable here, or where it was delivered. */
   private noteRejected(): void {
     this.counters.malformedReplies += 1;
     this.rejectedAt.push(performance.now());
@@ -187,7 +187,7 @@ export class ReplyInbox implements CallKeeper {
     return this.ended.hasAnySince(since);
   }
 
-  /** Whoever was the last client may have gone while a broker that was down was waited for. */
+  /** The last client may have gone while a broker that was down was waited for. */
   private async consume(): Promise<void> {
     this.asked = true;
     const { queue } = this;

@@ -7,7 +7,7 @@ import type { ConnectionPhase } from '../../../events/messaging-event.js';
 type Told = (error?: unknown) => void;
 
 /**
- * Who waits for the reply queue to be consumed for the first time. They are kept here, and not as reactions of a promise:
+ * Callers that wait for the reply queue to be consumed for the first time. They are kept here, and not as reactions of a promise:
  * a broker may be away for hours, and a call that has ended meanwhile must leave nothing behind.
  */
 export class ReplyQueueOpening {

@@ -8,7 +8,7 @@ export interface OutgoingReply {
   readonly body: string;
   /** On the clock of `performance.now()`: when the caller has given up at the latest. */
   readonly giveUpAt: number;
-  /** What to send in its place, once, where the broker takes nothing like it. */
+  /** The text to send in its place, once, where the broker takes nothing like it. */
   readonly instead: ((refusal: MalformedMessage) => string) | undefined;
   /** It has been confirmed before, and is no loss where it is not taken once more. */
   readonly again?: true;

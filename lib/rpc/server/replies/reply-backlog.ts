@@ -1,4 +1,4 @@
-import type { Broker } from '../../../broker/broker.js';
+import type { MessageBroker } from '../../../broker/broker.js';
 import type { OutgoingReply } from './outgoing-reply.js';
 
 /** Of what may be in flight: handlers that run already will add theirs. */
@@ -10,13 +10,13 @@ export class ReplyBacklog {
   private length = 0;
   private whenRoom: (() => void) | undefined;
 
-  constructor(private readonly broker: Broker) {}
+  constructor(private readonly broker: MessageBroker) {}
 
   get isEmpty(): boolean {
     return this.answers === 0;
   }
 
-  /** Whether an answer to a call that is taken now could leave. */
+  /** True when an answer to a call that is taken now could leave. */
   get hasRoom(): boolean {
     const { maxInFlightBytes, maxInFlightMessages } = this.broker.options;
     return (

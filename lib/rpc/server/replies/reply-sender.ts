@@ -1,4 +1,4 @@
-import type { Broker } from '../../../broker/broker.js';
+import type { MessageBroker } from '../../../broker/broker.js';
 import { MessageUndeliverable } from '../../../errors/delivery.errors.js';
 import { MalformedMessage } from '../../../errors/wire.errors.js';
 import type { EventChannel } from '../../../events/event-channel.js';
@@ -47,7 +47,7 @@ export class ReplySender {
   private closed = false;
 
   constructor(
-    private readonly broker: Broker,
+    private readonly broker: MessageBroker,
     private readonly events: EventChannel,
   ) {
     const { maxInFlightBytes } = broker.options;
@@ -102,7 +102,7 @@ export class ReplySender {
     }
   }
 
-  /** What kept it from being taken: `MessageUndeliverable` when there is no such queue; anything else is final. */
+  /** The reason that it was not taken: `MessageUndeliverable` when there is no such queue; anything else is final. */
   private async publish(reply: OutgoingReply): Promise<Error | undefined> {
     const { replyQueue: routingKey, body, giveUpAt } = reply;
     const sentAt = performance.now();

@@ -13,7 +13,7 @@ export interface MissingQueue {
   timer: NodeJS.Timeout | undefined;
 }
 
-/** Whoever shares the room with others: one reply queue that has taken answers before, or all that never have. */
+/** A holder that shares the room with others: one reply queue that has taken answers before, or all that never have. */
 interface Holder {
   bytes: number;
   readonly queues: Set<MissingQueue>;

@@ -3,9 +3,9 @@ import {
   MessageDeliveryFailure,
   type MessagingEvent,
   MessagingTimeout,
-  type OutgoingMessage,
   type RabbitOptions,
 } from '../../../../lib/index.js';
+import type { OutgoingMessage } from '../../../../lib/broker/broker.js';
 import { advanced } from '../../../support/virtual-time.js';
 import { MemoryBroker, queueIn } from '../../../support/memory-broker.js';
 import { MemoryBus } from '../../../../lib/broker/memory/memory-bus.js';

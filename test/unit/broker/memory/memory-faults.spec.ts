@@ -1,3 +1,4 @@
+import { seamOf } from '../../../../lib/broker/broker.js';
 import { afterAll } from 'vitest';
 import { createBroker } from '../../../../lib/index.js';
 import { createMemoryBus } from '../../../../lib/testing/index.js';
@@ -7,7 +8,7 @@ const bus = createMemoryBus();
 afterAll(() => bus.close());
 
 describeFaults('MemoryBroker', {
-  createBroker: (options) => createBroker(bus.url, options),
+  createBroker: (options) => seamOf(createBroker(bus.url, options)),
   interrupt: async () => bus.dropConnection(),
   refuse: async () => bus.refuse(),
   accept: async () => bus.accept(),

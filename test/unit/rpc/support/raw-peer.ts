@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Broker, Declaration, Delivery, OutgoingMessage } from '../../../../lib/index.js';
+import type { MessageBroker as Broker } from '../../../../lib/broker/broker.js';
+import type { Declaration } from '../../../../lib/wire/topology.js';
+import type { Delivery, OutgoingMessage } from '../../../../lib/broker/broker.js';
 
 export type RawMessage = Record<string, unknown>;
 

@@ -1,0 +1,122 @@
+export { connectBroker, createBroker } from './broker/connect-broker.js';
+export { ConfigurationError, InvalidTarget, InvalidTransportUrl } from './errors/configuration.errors.js';
+export {
+  ClosedError,
+  MessageDeliveryFailure,
+  MessageUndeliverable,
+  PreconditionFailed,
+} from './errors/delivery.errors.js';
+export { OsloMessagingError } from './errors/oslo-messaging.error.js';
+export {
+  MessagingTimeout,
+  NoSuchMethod,
+  RemoteError,
+  RpcVersionCapError,
+  UnsupportedVersion,
+} from './errors/rpc.errors.js';
+export { MalformedMessage, UnsupportedEnvelope } from './errors/wire.errors.js';
+export { NotificationFilter } from './notify/filter/notification-filter.js';
+export { NotificationResult } from './notify/listener/incoming-notification.js';
+export { NotificationListener } from './notify/listener/notification-listener.js';
+export { MemoryNotificationLog } from './notify/notifier/memory-notification-log.js';
+export { NotifierCore } from './notify/notifier/notifier-core.js';
+export { NOTIFICATION_DRIVERS } from './notify/notifier/notifier-options.js';
+export { RpcClient } from './rpc/client/rpc-client.js';
+export { remoteFailureOf } from './rpc/exceptions/remote-exceptions.js';
+export { defaultAccessPolicy, explicitAccessPolicy, expose, legacyAccessPolicy } from './rpc/server/access-policy.js';
+export { expectedExceptions } from './rpc/server/expected-exceptions.js';
+export { RpcServer } from './rpc/server/rpc-server.js';
+export { NOTIFICATION_PRIORITIES } from './wire/notification.js';
+export { plainVersioned, unwrapVersioned, VersionedObject } from './wire/versioned-object.js';
+
+export type { Broker, BrokerState } from './broker/broker.js';
+export type { ConnectBrokerOptions } from './broker/connect-broker.js';
+export type { RabbitOptions } from './config/rabbit-options.js';
+export type { DeliveryFacts as DeliveryFailureFacts } from './errors/delivery.errors.js';
+export type { ErrorClass } from './errors/error-class.js';
+export type { ErrorFacts, ErrorFault } from './errors/oslo-messaging.error.js';
+export type { RemoteFailureFacts, TimeoutFacts } from './errors/rpc.errors.js';
+export type { ConnectionOutage, TimeoutDiagnosis, TimeoutReason } from './errors/timeout-diagnosis.js';
+export type { WireFacts } from './errors/wire.errors.js';
+export type { AroundHook, HookedMessage } from './events/around-hook.js';
+export type { MessagingEventListener } from './events/event-channel.js';
+export type { EventChannel } from './events/event-channel.js';
+export type { HealthSnapshot } from './events/health-snapshot.js';
+export type {
+  AckLost,
+  ConnectionChanged,
+  ConnectionPhase,
+  ConsumersChanged,
+  DurabilityMismatch,
+  ErrorClassLost,
+  EventLevel,
+  EventLoopBlocked,
+  HandlerFailed,
+  LifecycleChanged,
+  ListenersBehind,
+  MessageRejected,
+  MessageRepublished,
+  MessageUnrouted,
+  MessagingEvent,
+  NotificationDeadLettered,
+  NotificationDropped,
+  NotificationRequeued,
+  ReplyDropped,
+  ReplyQueueReplaced,
+  ReplyUnmatched,
+  RequestDropped,
+  SendFailed,
+  ServerSaturated,
+  StartFailed,
+} from './events/messaging-event.js';
+export type { NotificationLogger } from './notify/drivers/log.driver.js';
+export type { NotificationDriver, NotifyLimits } from './notify/drivers/notification-driver.js';
+export type {
+  FilteredNotification,
+  FilterRule,
+  NotificationFilterOptions,
+  OsloFilterRules,
+  TextPattern,
+} from './notify/filter/notification-filter.js';
+export type { NotificationOrigin } from './notify/listener/incoming-notification.js';
+export type { IncomingNotification } from './notify/listener/incoming-notification.js';
+export type { NotificationCounters } from './notify/listener/listener-counters.js';
+export type {
+  DeadLetter,
+  NotificationDeserializer,
+  NotificationListenerOptions,
+} from './notify/listener/notification-listener-options.js';
+export type {
+  BatchOptions,
+  BatchRegistration,
+  NotificationRegistration,
+  SingleRegistration,
+} from './notify/listener/notification-registration.js';
+export type {
+  NotificationDriverName,
+  NotificationSerializer,
+  NotifierOptions,
+} from './notify/notifier/notifier-options.js';
+export type { NotifyOptions, PrepareNotifierOptions } from './notify/notifier/prepared-notifier.js';
+export type { PreparedNotifier } from './notify/notifier/prepared-notifier.js';
+export type { RoutingConfig, RoutingRule } from './notify/notifier/routing-rules.js';
+export type { PrepareOptions } from './rpc/client/call-settings.js';
+export type { ReplyCounters } from './rpc/client/replies/reply-counters.js';
+export type { CallOptions, RpcArguments, SendOptions } from './rpc/client/rpc-call-context.js';
+export type { RpcCallContext } from './rpc/client/rpc-call-context.js';
+export type { RpcClientOptions, TransportOptions } from './rpc/client/rpc-client-options.js';
+export type { PythonExceptions } from './rpc/exceptions/exception-map.js';
+export type { RemoteExceptionClass } from './rpc/exceptions/remote-exceptions.js';
+export type { Serializer } from './rpc/serializer.js';
+export type { RpcAccessPolicy } from './rpc/server/access-policy.js';
+export type { DeliveryFacts } from './rpc/server/incoming-request.js';
+export type { IncomingRequest } from './rpc/server/incoming-request.js';
+export type { RpcEndpoint, RpcHandler } from './rpc/server/rpc-endpoint.js';
+export type { RpcServerOptions } from './rpc/server/rpc-server-options.js';
+export type { RpcServerCounters } from './rpc/server/rpc-server.js';
+export type { IntegerReading } from './wire/json.js';
+export type { Notification, NotificationPriority } from './wire/notification.js';
+export type { RemoteFailure } from './wire/remote-failure.js';
+export type { RequestContext } from './wire/request-context.js';
+export type { Target } from './wire/target.js';
+export type { VersionedObjectHead } from './wire/versioned-object.js';
