@@ -44,7 +44,7 @@ export interface MessageBroker extends Broker {
   /**
    * Sends one message; resolves when the broker has confirmed it.
    *
-   * While the line is down the message is kept, as long as `retry`, `giveUpMs` and the bound of
+   * While the connection is down the message is kept, as long as `retry`, `giveUpMs` and the bound of
    * messages in flight allow.
    *
    * @throws MessageUndeliverable a mandatory message that was returned, or one whose queue was awaited in vain
@@ -180,7 +180,7 @@ export interface ConsumeRequest {
    * takes, unless the bus refuses it.
    */
   giveUpMs?: number;
-  /** Each delivery has its verdict as soon as it is handed over, so that what others hold (`maxHeldBytes`) holds nothing up here. */
+  /** Each delivery is settled as soon as it is handed over, so that what others hold (`maxHeldBytes`) holds nothing up here. */
   settledAtOnce?: boolean;
   /** Called once per tick with what arrived in it, in order; from the first on, before `consume` has resolved. Must not throw. */
   onDeliveries(deliveries: readonly Delivery[], subscription: Subscription): void;
@@ -224,7 +224,7 @@ export interface Delivery {
   readonly properties: DeliveryProperties;
   /** The bytes as they came. Parse at once and keep nothing of them: they may be a view into a larger buffer. */
   readonly body: Uint8Array;
-  /** The body has been read: its bytes are given up, and about `weight` bytes are held in their place until the verdict. */
+  /** The body has been read: its bytes are given up, and about `weight` bytes are held in their place until it is settled. */
   release(weight: number): void;
   /** Milliseconds, on the clock of `performance.now()`. */
   readonly receivedAt: number;

@@ -9,7 +9,7 @@
  * - `not-routed`: the exchange and the queue are there, but no binding between them: the broker returns the request.
  * - `no-consumers`: the queue is there, but nobody takes anything from it.
  * - `not-answered`: the queue is consumed; the server has the request, or has it still before it.
- * - `unknown`: the broker did not answer the look in time.
+ * - `unknown`: the broker did not answer the inspection in time.
  *
  * @publicApi
  */
@@ -48,7 +48,7 @@ export interface TimeoutDiagnosis {
   readonly reason: TimeoutReason;
   /** The reason with its facts, for people; part of the error's message. */
   readonly summary: string;
-  /** The time that ran out: the call's timeout, or the patience of its call monitor. */
+  /** The time that ran out: the call's timeout, or that of its call monitor. */
   readonly waitedFor: 'answer' | 'heartbeat';
   /** Destination of the request. */
   readonly exchange: string;

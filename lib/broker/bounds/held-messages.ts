@@ -47,7 +47,7 @@ export class HeldBudget {
 }
 
 /**
- * How much the deliveries of one channel hold that have no verdict.
+ * How much the deliveries of one channel hold that are not settled.
  *
  * One is always taken, however large: whoever holds nothing waits for nobody. From the first one on that is too much nothing is
  * taken, not even what would fit, so that the order stays as it was.

@@ -151,7 +151,7 @@ interface Unacknowledged {
   message: QueuedMessage;
 }
 
-/** The bus's end of one channel: consumers, deliveries without a verdict, confirms. */
+/** The bus's end of one channel: consumers, deliveries that are not settled, confirms. */
 export class BusChannel {
   private readonly consumers = new Map<string, BusConsumer>();
   /** By delivery tag, in order. */

@@ -1,5 +1,5 @@
 /** So long at a stretch a queue's listeners may have all that they can hold. */
-const PATIENCE_MS = 10_000;
+const TOLERATED_MS = 10_000;
 
 /** Notices when the listeners of a queue fall behind: they hold as much as the broker lets them, and go on doing so. */
 export class BacklogWatch {
@@ -14,7 +14,7 @@ export class BacklogWatch {
   /** Called with what is held whenever that changes. */
   holds(count: number): void {
     if (count >= this.full) {
-      this.timer ??= setTimeout(() => this.change(true), PATIENCE_MS).unref();
+      this.timer ??= setTimeout(() => this.change(true), TOLERATED_MS).unref();
     } else if (count <= this.full / 2) {
       this.stop();
       if (this.behind) this.change(false);

@@ -4,7 +4,7 @@ import type { ListenerTurn } from './held-notification.js';
 export class BatchCollector {
   private collected: ListenerTurn[] = [];
   private timer: NodeJS.Timeout | undefined;
-  private ending = false;
+  private state: 'ending' | 'open' = 'open';
 
   constructor(
     private readonly size: number,
@@ -14,7 +14,7 @@ export class BatchCollector {
 
   push(turn: ListenerTurn): void {
     this.collected.push(turn);
-    if (this.ending || this.collected.length >= this.size) this.flush();
+    if (this.state === 'ending' || this.collected.length >= this.size) this.flush();
     else this.timer ??= setTimeout(() => this.flush(), this.timeoutMs);
   }
 
@@ -28,7 +28,7 @@ export class BatchCollector {
 
   /** Hands over what there is, and from now on everything as it comes. */
   finish(): void {
-    this.ending = true;
+    this.state = 'ending';
     this.flush();
   }
 

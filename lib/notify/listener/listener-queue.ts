@@ -70,7 +70,7 @@ export class ListenerQueue {
 
   private start(turns: readonly ListenerTurn[]): void {
     this.busy += 1;
-    for (const { held } of turns) held.started = true;
+    for (const { held } of turns) held.start();
     const end = (outcome: ListenerOutcome): void => {
       this.busy -= 1;
       for (const turn of turns) this.endOne(turn, outcome);

@@ -42,7 +42,7 @@ export class NotificationIntake {
   private readonly whenEmpty = new Set<() => void>();
   private readonly heldBack: HeldBack;
   private readonly backlog: BacklogWatch;
-  private draining = false;
+  private state: 'draining' | 'open' = 'open';
 
   constructor(
     private readonly plan: QueuePlan,
@@ -63,7 +63,7 @@ export class NotificationIntake {
 
   receive(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) {
-      if (this.draining) delivery.reject(true);
+      if (this.state === 'draining') delivery.reject(true);
       else this.read(delivery);
     }
   }
@@ -71,19 +71,19 @@ export class NotificationIntake {
   /** Held notifications come again: those that have not begun are forgotten, those that run end. */
   interrupted(): void {
     this.copies.clear();
-    for (const held of this.inFlight.values()) held.gone = true;
-    this.turns.takeBack(({ gone }) => gone);
-    for (const held of [...this.inFlight.values()]) if (held.running === 0) this.forget(held);
+    for (const held of this.inFlight.values()) held.lose();
+    this.turns.takeBack(({ isGone }) => isGone);
+    for (const held of [...this.inFlight.values()]) if (held.isIdle) this.forget(held);
   }
 
   /** From now on gives back what has not begun, and what still comes. */
   restrict(): void {
-    this.draining = true;
+    this.state = 'draining';
     this.backlog.end();
     for (const held of [...this.copies.values()].flat()) held.delivery.reject(true);
     this.copies.clear();
-    this.turns.takeBack(({ started }) => !started);
-    for (const held of [...this.inFlight.values()]) if (!held.started) this.giveBack(held);
+    this.turns.takeBack(({ hasStarted }) => !hasStarted);
+    for (const held of [...this.inFlight.values()]) if (!held.hasStarted) this.giveBack(held);
   }
 
   /** Resolves when nothing is held. */
@@ -110,14 +110,10 @@ export class NotificationIntake {
     if (this.inFlight.has(id)) return void this.copies.set(id, [...(this.copies.get(id) ?? []), held]);
     const takers = this.matcher.takersOf(held);
     if (takers.length === 0) return this.dropUnmatched(held);
-    const record = this.memory.get(id);
-    for (const entry of record?.finished ?? []) held.finished.add(entry);
-    held.attempts = record?.attempts ?? 0;
-    held.since = record?.since;
-    held.todo = takers.filter((entry) => !held.finished.has(entry));
+    held.address(takers, this.memory.get(id));
     this.inFlight.set(id, held);
     this.backlog.holds(this.inFlight.size);
-    if (held.attempts > 0 && held.todo.length > 0) this.heldBack.hold(held);
+    if (held.attempts > 0 && held.hasListeners) this.heldBack.hold(held);
     else this.run(held);
   }
 
@@ -127,7 +123,7 @@ export class NotificationIntake {
 
   /** Nobody has a turn any more. */
   private settle(held: HeldNotification): void {
-    if (held.gone) return this.forget(held);
+    if (held.isGone) return this.forget(held);
     if (!held.failures.some(({ entry }) => entry.allowRequeue)) return this.acknowledge(held);
     if (this.parts.policy.allowsAnother(held.attempts)) return this.requeue(held);
     this.parts.deadLetters.take(
@@ -140,7 +136,7 @@ export class NotificationIntake {
   private acknowledge(held: HeldNotification): void {
     const { id, delivery, failures } = held;
     const refused = failures.filter(({ entry }) => !entry.allowRequeue);
-    if (held.gone || !delivery.ack()) return this.forget(held);
+    if (held.isGone || !delivery.ack()) return this.forget(held);
     this.parts.counters.acknowledged += 1;
     if (held.hasOwnId) this.seen.add(id);
     this.memory.delete(id);
@@ -153,7 +149,7 @@ export class NotificationIntake {
 
   private requeue(held: HeldNotification): void {
     const { policy } = this.parts;
-    if (held.gone) return this.forget(held);
+    if (held.isGone) return this.forget(held);
     const now = performance.now();
     const { since = now, finished, hurried } = held;
     const attempts = hurried ? Math.max(held.attempts, policy.attemptsWithin(now - since)) : held.attempts + 1;
@@ -191,9 +187,7 @@ export class NotificationIntake {
   }
 
   private reportBehind(behind: boolean): void {
-    const awaited = [...this.inFlight.values()].flatMap(
-      ({ todo, turnsTaken }) => todo.slice(0, turnsTaken).at(-1) ?? [],
-    );
+    const awaited = [...this.inFlight.values()].flatMap(({ latestTurn }) => latestTurn ?? []);
     const names = [...new Set(awaited.map(({ name }) => name))];
     this.parts.reports.behind(this.plan.queue, behind, this.inFlight.size, names);
   }

@@ -6,7 +6,7 @@ import { weighMessage } from '../../wire/envelope.js';
 import { decodeNotification } from '../../wire/notification.js';
 import { LONGEST_ID } from '../../wire/recent-ids.js';
 import type { RequestContext } from '../../wire/request-context.js';
-import type { HeldNotification } from './held-notification.js';
+import { HeldNotification } from './held-notification.js';
 import type { ResolvedListenerOptions } from './notification-listener-options.js';
 
 /** Makes notifications of deliveries. */
@@ -41,22 +41,7 @@ export class NotificationReader {
     }
     const id = ownId === undefined ? digestOf(delivery.body) : boundedId(ownId);
     delivery.release(weight);
-    return {
-      delivery,
-      received,
-      id,
-      hasOwnId: ownId !== undefined,
-      attempts: 0,
-      since: undefined,
-      hurried: false,
-      todo: [],
-      finished: new Set(),
-      failures: [],
-      turnsTaken: 0,
-      running: 0,
-      started: false,
-      gone: false,
-    };
+    return new HeldNotification(delivery, received, id, ownId !== undefined);
   }
 }
 

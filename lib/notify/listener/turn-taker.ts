@@ -20,24 +20,22 @@ export class TurnTaker {
 
   /** Calls `over` once, when all turns of `held` have ended. */
   take(held: HeldNotification, over: () => void): void {
-    while (held.turnsTaken < held.todo.length && !held.gone) {
-      const entry = held.todo[held.turnsTaken]!;
+    while (held.isLedOn) {
+      const entry = held.takeTurn();
       const { queue, collector } = this.courses.get(entry)!;
-      held.turnsTaken += 1;
-      held.running += 1;
       const turn = turnOf(held, entry, (outcome) => {
-        note(held, entry, outcome);
+        held.turnEnded(entry, outcome);
         // A batch ends by itself, so it may only report that it was the last.
         if (!collector) this.take(held, over);
-        else if (isOver(held)) over();
+        else if (held.isOver) over();
       });
       if (!collector) return queue.push([turn]);
-      held.started = true;
+      held.start();
       collector.push(turn);
       // It may have run at once, and been the last.
-      if (held.turnsTaken === held.todo.length) return;
+      if (!held.isLedOn) return;
     }
-    if (isOver(held)) over();
+    if (held.isOver) over();
   }
 
   /** Takes turns back that have not begun. */
@@ -45,7 +43,7 @@ export class TurnTaker {
     const isWanted = (turn: ListenerTurn): boolean => match(turn.held);
     for (const { queue, collector } of this.courses.values()) {
       const turns = [...queue.take(isWanted), ...(collector?.take(isWanted) ?? [])];
-      for (const { held } of turns) held.running -= 1;
+      for (const { held } of turns) held.takeBackTurn();
     }
   }
 }
@@ -59,14 +57,4 @@ function turnOf(
   const { exchange, queue, redelivered, routingKey } = delivery;
   const origin = { exchange, queue, redelivered, routingKey };
   return { held, entry, notification: new IncomingNotification(received, origin, attempts), ended };
-}
-
-function note(held: HeldNotification, entry: NotificationListenerEntry, { requeue, error }: ListenerOutcome): void {
-  held.running -= 1;
-  if (requeue) held.failures.push({ entry, error });
-  if (!requeue || !entry.allowRequeue) held.finished.add(entry);
-}
-
-function isOver(held: HeldNotification): boolean {
-  return held.running === 0 && (held.gone || held.turnsTaken === held.todo.length);
 }

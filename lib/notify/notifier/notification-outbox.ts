@@ -33,7 +33,7 @@ export class NotificationOutbox {
   private readonly drivers: readonly NotificationDriver[];
   private readonly unsent = new Set<(error: Error) => void>();
   private readonly whenFlushed = new Set<() => void>();
-  private closed = false;
+  private state: 'closed' | 'open' = 'open';
 
   /** @throws ConfigurationError */
   constructor(
@@ -54,7 +54,8 @@ export class NotificationOutbox {
    */
   send(outgoing: OutgoingNotification): Promise<void> {
     const { priority, eventType } = outgoing;
-    const sent = this.closed ? Promise.reject(new ClosedError('notifier')) : this.unlessClosed(this.start(outgoing));
+    const sent =
+      this.state === 'closed' ? Promise.reject(new ClosedError('notifier')) : this.unlessClosed(this.start(outgoing));
     sent.catch((error: unknown) => this.reportFailed(priority, eventType, error));
     return sent;
   }
@@ -65,14 +66,14 @@ export class NotificationOutbox {
 
   /** Notifications that are not out yet go out first, as long as they can. */
   async flushAndClose(): Promise<void> {
-    this.closed = true;
+    this.state = 'closed';
     await flushed(this.flushed(), this.broker ?? { state: 'connected', events: this.events });
     await this.close();
   }
 
   /** Notifications that are not out yet may still go out, with the broker, but nobody waits for them. */
   async close(): Promise<void> {
-    this.closed = true;
+    this.state = 'closed';
     for (const reject of this.unsent) reject(new ClosedError('notifier', { unconfirmed: true }));
     await this.flushedOrClosed();
     this.events.detach();

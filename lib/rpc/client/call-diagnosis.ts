@@ -75,7 +75,7 @@ const words: Readonly<Record<TimeoutReason, (evidence: CallEvidence) => string>>
   'no-consumers': ({ queue, seen }) => `queue '${queue}' has no consumers and ${waiting(seen)}`,
   'not-answered': ({ queue, seen }) =>
     `queue '${queue}' has ${count(seen?.queue?.consumers ?? 0, 'consumer')} and ${waiting(seen)}, but none has answered`,
-  unknown: ({ queue }) => `the broker did not answer a look at queue '${queue}'`,
+  unknown: ({ queue }) => `the broker did not answer an inspection of queue '${queue}'`,
 };
 
 function heartbeatWords({ lastHeartbeatMsAgo }: CallEvidence): string[] {

@@ -3,7 +3,7 @@ import { MessagingTimeout } from '../../errors/rpc.errors.js';
 import type { TimeoutDiagnosis } from '../../errors/timeout-diagnosis.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
 import type { RpcReply } from '../../wire/rpc-reply.js';
-import type { TargetLook } from './target-inspections.js';
+import type { TargetInspection } from './target-inspections.js';
 
 /** Facts of a call while it waits and, for late replies, afterwards. */
 export interface CallFacts {
@@ -20,12 +20,12 @@ export interface CallFacts {
 export interface CallKeeper {
   /** Called once, when the call has ended however it did. */
   forget(call: PendingCall, answerMayCome: boolean): void;
-  /** Begins to look at where the request went. */
-  look(call: PendingCall): TargetLook;
+  /** Begins to inspect where the request went. */
+  inspection(call: PendingCall): TargetInspection;
   diagnose(call: PendingCall): TimeoutDiagnosis;
 }
 
-export interface CallPatience {
+export interface CallTimeouts {
   /** Milliseconds that the whole call may take. */
   readonly timeoutMs: number;
   /** Milliseconds without a sign of life from the server; undefined: no monitor. */
@@ -46,12 +46,12 @@ interface SignalEnding {
 
 const endings = new WeakMap<AbortSignal, SignalEnding>();
 
-/** Before its deadline a call looks at its target: so long, or a tenth of a shorter patience. */
+/** Before its deadline a call inspects its target: so long, or a tenth of a shorter timeout. */
 const LONGEST_LEAD_MS = 1000;
 
 /**
  * One call that waits for its answer: one timer, whatever monitors and heartbeats there are. It fires
- * when it is time to look at the target, and then at the deadline.
+ * when it is time to inspect the target, and then at the deadline.
  */
 export class PendingCall {
   /** On the clock of `performance.now()`. */
@@ -63,7 +63,7 @@ export class PendingCall {
   /** True when the broker had no queue for it the last time. */
   isUnrouted = false;
   /** The state of the target, from shortly before the deadline on. */
-  look: TargetLook | undefined;
+  inspection: TargetInspection | undefined;
   /** Set when it has timed out. */
   diagnosis: TimeoutDiagnosis | undefined;
   private readonly leadMs: number;
@@ -71,24 +71,24 @@ export class PendingCall {
   private result: unknown = null;
   private failure: string | null = null;
   private timer: NodeJS.Timeout | undefined;
-  private settled = false;
+  private state: 'ended' | 'waiting' = 'waiting';
   private endings: (() => void)[] | undefined;
 
   /** `owner` is whoever closes it. */
   constructor(
     readonly facts: CallFacts,
-    private readonly patience: CallPatience,
+    private readonly timeouts: CallTimeouts,
     private readonly outcome: CallOutcome,
     private readonly keeper: CallKeeper,
     readonly owner: object,
   ) {
-    const { timeoutMs, monitorMs = timeoutMs } = patience;
+    const { timeoutMs, monitorMs = timeoutMs } = timeouts;
     this.leadMs = Math.min(LONGEST_LEAD_MS, timeoutMs / 10, monitorMs / 10);
     this.arm();
   }
 
   get remainingMs(): number {
-    return this.startedAt + this.patience.timeoutMs - performance.now();
+    return this.startedAt + this.timeouts.timeoutMs - performance.now();
   }
 
   routed(isRouted: boolean): void {
@@ -96,12 +96,12 @@ export class PendingCall {
   }
 
   get ended(): boolean {
-    return this.settled;
+    return this.state === 'ended';
   }
 
   /** The time that runs out first, as things are. */
   get waitsFor(): TimeoutDiagnosis['waitedFor'] {
-    return this.dueAt < this.startedAt + this.patience.timeoutMs ? 'heartbeat' : 'answer';
+    return this.dueAt < this.startedAt + this.timeouts.timeoutMs ? 'heartbeat' : 'answer';
   }
 
   /** Undefined: none came. */
@@ -150,8 +150,8 @@ export class PendingCall {
   }
 
   private end(answerMayCome: boolean): boolean {
-    if (this.settled) return false;
-    this.settled = true;
+    if (this.state === 'ended') return false;
+    this.state = 'ended';
     clearTimeout(this.timer);
     this.keeper.forget(this, answerMayCome);
     this.endings?.forEach((stop) => stop());
@@ -159,13 +159,13 @@ export class PendingCall {
   }
 
   private get dueAt(): number {
-    const { timeoutMs, monitorMs } = this.patience;
+    const { timeoutMs, monitorMs } = this.timeouts;
     const deadline = this.startedAt + timeoutMs;
     return monitorMs === undefined ? deadline : Math.min(deadline, this.heardAt + monitorMs);
   }
 
   private arm(): void {
-    const next = this.look ? this.dueAt : this.dueAt - this.leadMs;
+    const next = this.inspection ? this.dueAt : this.dueAt - this.leadMs;
     const delay = Math.max(0, Math.ceil(next - performance.now()));
     this.timer = setTimeout(() => this.check(), Math.min(delay, longestTimerMs));
   }
@@ -174,8 +174,8 @@ export class PendingCall {
   private check(): void {
     const now = performance.now();
     if (this.dueAt <= now) return this.timeOut();
-    if (this.dueAt - this.leadMs > now) this.look = undefined;
-    else this.look ??= this.keeper.look(this);
+    if (this.dueAt - this.leadMs > now) this.inspection = undefined;
+    else this.inspection ??= this.keeper.inspection(this);
     this.arm();
   }
 
@@ -189,8 +189,8 @@ export class PendingCall {
     const elapsedMs = Math.round(performance.now() - this.startedAt);
     const reason =
       diagnosis.waitedFor === 'heartbeat'
-        ? `no heartbeat of the server for ${this.patience.monitorMs! / 1000} s`
-        : `no answer within ${this.patience.timeoutMs / 1000} s`;
+        ? `no heartbeat of the server for ${this.timeouts.monitorMs! / 1000} s`
+        : `no answer within ${this.timeouts.timeoutMs / 1000} s`;
     const text = `Call of ${method} to ${target} timed out: ${reason}; ${diagnosis.summary} (message ${msgId})`;
     return new MessagingTimeout(text, { method, target, msgId, replyQueue, elapsedMs, diagnosis });
   }

@@ -1,7 +1,7 @@
 import type { MessageBroker, QueueInspection } from '../../broker/broker.js';
 
 /** The result of an inspection of a call's target so far. */
-export interface TargetLook {
+export interface TargetInspection {
   /** Undefined: the broker has not answered, or cannot be asked. */
   seen?: TargetSeen;
 }
@@ -12,30 +12,30 @@ export interface TargetSeen {
   readonly queue: QueueInspection | undefined;
 }
 
-/** Looks at where requests go, changing nothing there; one look per target at a time, shared by all calls. */
+/** Inspects where requests go, changing nothing there; one inspection per target at a time, shared by all calls. */
 export class TargetInspections {
-  private readonly running = new Map<string, TargetLook>();
+  private readonly running = new Map<string, TargetInspection>();
 
   constructor(private readonly broker: MessageBroker) {}
 
-  /** Begins a look, or joins the one that is under way. */
-  look(exchange: string, queue: string): TargetLook {
+  /** Begins a inspection, or joins the one that is under way. */
+  inspection(exchange: string, queue: string): TargetInspection {
     const key = JSON.stringify([exchange, queue]);
     const running = this.running.get(key);
     if (running) return running;
-    const look: TargetLook = {};
-    this.running.set(key, look);
-    void this.ask(look, exchange, queue).then(() => this.running.delete(key));
-    return look;
+    const inspection: TargetInspection = {};
+    this.running.set(key, inspection);
+    void this.ask(inspection, exchange, queue).then(() => this.running.delete(key));
+    return inspection;
   }
 
-  private async ask(look: TargetLook, exchange: string, queue: string): Promise<void> {
+  private async ask(inspection: TargetInspection, exchange: string, queue: string): Promise<void> {
     try {
       const [hasExchange, seen] = await Promise.all([
         this.broker.hasExchange(exchange),
         this.broker.inspectQueue(queue),
       ]);
-      look.seen = { hasExchange, queue: seen };
+      inspection.seen = { hasExchange, queue: seen };
     } catch {
       // Without a line there is nothing to see, and the outage is known.
     }

@@ -1,5 +1,5 @@
 /** So long at a stretch no handler slot may be free. */
-const PATIENCE_MS = 10_000;
+const TOLERATED_MS = 10_000;
 
 /** Notices when handlers hang, or are too slow for what comes. However often slots fill up, there is one timer in that time. */
 export class SaturationWatch {
@@ -17,7 +17,7 @@ export class SaturationWatch {
   full(): void {
     if (this.stretch) return;
     this.stretch = { since: performance.now(), reported: false };
-    this.timer ??= setTimeout(() => this.check(), PATIENCE_MS).unref();
+    this.timer ??= setTimeout(() => this.check(), TOLERATED_MS).unref();
   }
 
   free(): void {
@@ -36,7 +36,7 @@ export class SaturationWatch {
     this.timer = undefined;
     const { stretch } = this;
     if (!stretch) return;
-    const leftMs = stretch.since + PATIENCE_MS - performance.now();
+    const leftMs = stretch.since + TOLERATED_MS - performance.now();
     if (leftMs > 0) {
       this.timer = setTimeout(() => this.check(), leftMs).unref();
     } else {

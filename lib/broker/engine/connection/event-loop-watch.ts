@@ -1,7 +1,7 @@
 import type { EventChannel } from '../../../events/event-channel.js';
 
-/** Looks per threshold; a hold-up may be measured one interval too short. */
-const looksPerThreshold = 30;
+/** Checks per threshold; a hold-up may be measured one interval too short. */
+const checksPerThreshold = 30;
 /** More often would keep an idle process busy. */
 const shortestIntervalMs = 50;
 
@@ -15,7 +15,7 @@ export class EventLoopWatch {
   private readonly now = performance.now.bind(performance);
   private readonly thresholdMs: number;
   private readonly intervalMs: number;
-  private lastLookAt = this.now();
+  private lastCheckAt = this.now();
 
   /** `heartbeatSeconds` 0: no heartbeats, nobody is taken for dead. */
   constructor(
@@ -23,9 +23,9 @@ export class EventLoopWatch {
     private readonly events: EventChannel,
   ) {
     this.thresholdMs = (heartbeatSeconds * 1000) / 2;
-    this.intervalMs = Math.max(shortestIntervalMs, this.thresholdMs / looksPerThreshold);
+    this.intervalMs = Math.max(shortestIntervalMs, this.thresholdMs / checksPerThreshold);
     if (heartbeatSeconds <= 0) return;
-    this.timer = setInterval(() => this.look(), this.intervalMs);
+    this.timer = setInterval(() => this.check(), this.intervalMs);
     this.timer.unref();
   }
 
@@ -33,10 +33,10 @@ export class EventLoopWatch {
     clearInterval(this.timer);
   }
 
-  private look(): void {
+  private check(): void {
     const now = this.now();
-    const blockedMs = Math.round(now - this.lastLookAt - this.intervalMs);
-    this.lastLookAt = now;
+    const blockedMs = Math.round(now - this.lastCheckAt - this.intervalMs);
+    this.lastCheckAt = now;
     if (blockedMs < this.thresholdMs) return;
     const { heartbeatSeconds } = this;
     const message =

@@ -9,7 +9,7 @@ export interface AckFrame {
  * Which deliveries of one channel are held, and which acknowledged but not written yet.
  *
  * Delivery tags of a channel are 1, 2, 3, …; an ack with `multiple` may be written up to the first
- * one that is still held, and must name one that the broker still waits for. What has its verdict is forgotten,
+ * one that is still held, and must name one that the broker still waits for. A settled one is forgotten,
  * however long an older one is held.
  */
 export class AckLedger {
@@ -31,14 +31,14 @@ export class AckLedger {
     return this.held.has(tag);
   }
 
-  /** False if it had a verdict before. */
+  /** False if it was settled before. */
   ack(tag: number): boolean {
     if (!this.held.delete(tag)) return false;
     this.gathered.push(tag);
     return true;
   }
 
-  /** False if it had a verdict before. Gathered acks have to be taken and written first. */
+  /** False if it was settled before. Gathered acks have to be taken and written first. */
   reject(tag: number): boolean {
     return this.held.delete(tag);
   }

@@ -19,23 +19,19 @@ export class DeadLetterDesk {
   }
 
   private async ask(held: HeldNotification, taken: () => void, refused: () => void): Promise<void> {
-    // As busy as with a listener.
-    held.running += 1;
     try {
-      await this.hook?.(letterOf(held));
+      await held.whileBusy(() => this.hook?.(letterOf(held)));
     } catch (error) {
-      held.running -= 1;
       this.reports.deadLetterHookFailed(held, error);
       return refused();
     }
-    held.running -= 1;
     this.finish(held, true, taken);
   }
 
   private finish(held: HeldNotification, taken: boolean, then: () => void): void {
     this.counters.deadLettered += 1;
     // Should its acknowledgement be lost, nothing is left to do when it comes again.
-    for (const entry of held.todo) held.finished.add(entry);
+    held.finish();
     this.reports.deadLettered(held, taken);
     then();
   }

@@ -13,7 +13,7 @@ import { OutageLog } from '../outage-log.js';
 import type { ReplyCounters } from './reply-counters.js';
 import { ReplyQueueOpening } from './reply-queue-opening.js';
 import type { CallKeeper, PendingCall } from '../pending-call.js';
-import { TargetInspections, type TargetLook } from '../target-inspections.js';
+import { TargetInspections, type TargetInspection } from '../target-inspections.js';
 import { UnmatchedReplies } from './unmatched-replies.js';
 
 /** Time for the broker to agree to a goodbye. */
@@ -47,7 +47,7 @@ export class ReplyInbox implements CallKeeper {
   /** When messages on our queue were rejected unread. */
   private readonly rejectedAt: number[] = [];
   private readonly unmatched: UnmatchedReplies;
-  private readonly looks: TargetInspections;
+  private readonly inspections: TargetInspections;
   private readonly outages: OutageLog;
   private readonly stopListening: () => void;
   private readonly opening: ReplyQueueOpening;
@@ -64,7 +64,7 @@ export class ReplyInbox implements CallKeeper {
     this.events = broker.events.scope();
     this.unmatched = new UnmatchedReplies(broker.events, this.counters, this.ended);
     this.opening = new ReplyQueueOpening(this.events);
-    this.looks = new TargetInspections(broker);
+    this.inspections = new TargetInspections(broker);
     this.outages = new OutageLog(broker, this.events, (queue) => queue === this.replyQueue);
     this.stopListening = this.events.watch((event) => {
       if (event.type === 'message-rejected' && event.queue === this.queue) this.noteRejected();
@@ -125,8 +125,8 @@ export class ReplyInbox implements CallKeeper {
     this.ended.add(call.facts, call.diagnosis);
   }
 
-  look({ facts }: PendingCall): TargetLook {
-    return this.looks.look(facts.exchange, facts.queue);
+  inspection({ facts }: PendingCall): TargetInspection {
+    return this.inspections.inspection(facts.exchange, facts.queue);
   }
 
   diagnose({
@@ -135,7 +135,7 @@ export class ReplyInbox implements CallKeeper {
     isUnrouted,
     waitsFor,
     lastHeartbeatMsAgo,
-    look,
+    inspection,
     startedAt,
   }: PendingCall): TimeoutDiagnosis {
     return diagnose({
@@ -149,7 +149,7 @@ export class ReplyInbox implements CallKeeper {
       lastFailure: this.broker.lastFailure,
       replyQueueAlive: this.isConsuming === true && facts.replyQueue === this.queue,
       rejectedReplies: this.rejectedAt.filter((at) => at >= startedAt).length,
-      seen: look?.seen,
+      seen: inspection?.seen,
       outages: this.outages.since(startedAt),
     });
   }

@@ -44,7 +44,7 @@ export class ReplySender {
   private readonly deadUntil = new Map<string, number>();
   private readonly unproven: UnprovenReplies;
   private readonly whenIdle = new Set<() => void>();
-  private closed = false;
+  private state: 'closed' | 'open' = 'open';
 
   constructor(
     private readonly broker: MessageBroker,
@@ -69,7 +69,7 @@ export class ReplySender {
 
   /** Gives up what still waits for a missing queue, and waits for none from now on. */
   close(): void {
-    this.closed = true;
+    this.state = 'closed';
     for (const queue of this.waiting.queues) this.dropAll(queue, 'the server stopped');
   }
 
@@ -77,7 +77,7 @@ export class ReplySender {
     this.backlog.add(reply);
     const failure = await this.publish(reply);
     this.backlog.remove(reply);
-    if (failure instanceof MessageUndeliverable && !this.closed) this.queueMissing(reply);
+    if (failure instanceof MessageUndeliverable && this.state === 'open') this.queueMissing(reply);
     else if (failure) this.failed(reply, failure);
     // A later one has come back sooner.
     else if (this.waiting.find(reply.replyQueue)) this.holdSuspects(reply.replyQueue);
