@@ -50,6 +50,8 @@ export class PendingMessage {
   writtenBefore = false;
   /** How often the broker would not take it. */
   nacks = 0;
+  /** Gives back its share of what may be in flight. */
+  release: (() => void) | undefined;
   /** The channel on which the broker would not take it. */
   refusedOn: Place | undefined;
   /** On the clock of `performance.now()`: until then a queue is awaited that was there before. */

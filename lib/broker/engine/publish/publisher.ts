@@ -43,6 +43,12 @@ export class Publisher implements PublishChannelsObserver {
   private readonly inFlight: InFlight;
   private readonly channels: PublishChannels;
   private readonly deadlines = new DeadlineTimer((now) => this.giveUpOverdue(now));
+  /** One for all messages. */
+  private readonly onSettled = (settled: PendingMessage): void => {
+    settled.release?.();
+    this.pending.delete(settled);
+    if (this.pending.size === 0) this.deadlines.stop();
+  };
   private state: 'closed' | 'draining' | 'open' = 'open';
 
   constructor(private readonly parts: PublisherParts) {
@@ -66,12 +72,8 @@ export class Publisher implements PublishChannelsObserver {
     if (this.state !== 'open') return Promise.reject(new ClosedError('broker'));
     const refusal = this.inFlight.refusalOf(message);
     if (refusal) return Promise.reject(refusal);
-    const release = this.inFlight.add(message);
-    const pending = new PendingMessage(message, (settled) => {
-      release();
-      this.pending.delete(settled);
-      if (this.pending.size === 0) this.deadlines.stop();
-    });
+    const pending = new PendingMessage(message, this.onSettled);
+    pending.release = this.inFlight.add(message);
     const refused = this.refusals.reasonFor(pending);
     if (pending.isAbandoned) pending.resolve();
     else if (refused !== undefined) pending.fail(refused);
