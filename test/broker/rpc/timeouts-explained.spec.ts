@@ -136,7 +136,8 @@ it('by an exchange that was deleted meanwhile', async () => {
 
 it('by the line that is down, or was', async () => {
   await declareQueue('conductor');
-  const [down, back] = [begin(), begin(client.prepare({ timeout: 6 }))];
+  // The second looks at its queue a second before its end. After 3 s without a line it is back within another 3.
+  const [down, back] = [begin(), begin(client.prepare({ timeout: 12 }))];
   await eventually(async () => (await vhost.queue('conductor'))?.messagesReady === 2);
   await proxy.refuse();
   proxy.drop();
