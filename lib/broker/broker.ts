@@ -126,8 +126,9 @@ export interface OutgoingMessage {
   /** Returned (`MessageUndeliverable`) when no queue takes it. */
   mandatory?: boolean;
   /**
-   * When no queue takes it, though one has taken such messages before: its consumer is coming back, so it
-   * is tried again for a while, and then rejects. Dropped as ever where no queue has been seen.
+   * Tried again for a while when no queue takes it, as its consumer may be on its way back; then rejects. An answer
+   * (`owed`) waits up to `kombuMissingConsumerRetryTimeout`; anything else up to its deadline, or 5 s, and only
+   * where a queue has taken such messages before: elsewhere it is dropped, and resolves.
    */
   awaitQueue?: boolean;
   /**
@@ -146,7 +147,7 @@ export interface OutgoingMessage {
   giveUpMs?: number;
   /** Whose budget it counts against. @defaultValue 'request' */
   purpose?: MessagePurpose;
-  /** The call that waits for what comes of it: once that has ended the message goes out no more, and resolves. */
+  /** Who waits for what comes of it: once that has ended the message goes out no more, and resolves. */
   owner?: MessageOwner;
 }
 

@@ -48,9 +48,10 @@ export class MessageUndeliverable extends OsloMessagingError {
   readonly exchange: string;
   readonly routingKey: string;
 
-  constructor(exchange: string, routingKey: string, facts?: ErrorFacts) {
+  /** `reason`: why it is not tried again. */
+  constructor(exchange: string, routingKey: string, facts?: ErrorFacts, reason = 'the message was returned') {
     super(
-      `No queue is bound to exchange '${exchange}' for routing key '${routingKey}': the message was returned`,
+      `No queue is bound to exchange '${exchange}' for routing key '${routingKey}': ${reason}`,
       { code: 'OSLO_NO_ROUTE', fault: 'broker', retryable: true },
       facts,
     );

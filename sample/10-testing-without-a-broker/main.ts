@@ -49,7 +49,8 @@ const checks: Record<string, Check> = {
   },
   'a lost queue is made again': async (bus, counter) => {
     bus.cancelConsumer('counter');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const isServed = () => bus.queues.some(({ name, consumers }) => name === 'counter' && consumers > 0);
+    while (!isServed()) await new Promise((resolve) => setTimeout(resolve, 5));
     assert.equal(await counter.call('add', { n: 1 }), 1);
     assert.deepEqual(bus.queues[0], { name: 'counter.host1', messages: 0, consumers: 1 });
   },

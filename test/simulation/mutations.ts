@@ -5,11 +5,11 @@ import { AckLedger } from '../../lib/broker/engine/consume/ack-ledger.js';
 import { ConsumeChannel } from '../../lib/broker/engine/consume/consume-channel.js';
 import { ConsumerHealth } from '../../lib/broker/engine/consume/consumer-health.js';
 import { ConsumerLosses } from '../../lib/broker/engine/consume/consumer-losses.js';
+import { MissingQueues } from '../../lib/broker/engine/publish/missing-queues.js';
 import { MessageQueue } from '../../lib/broker/engine/publish/message-queue.js';
 import { PendingMessage } from '../../lib/broker/engine/publish/pending-message.js';
 import { PublishChannel } from '../../lib/broker/engine/publish/publish-channel.js';
 import { Publisher } from '../../lib/broker/engine/publish/publisher.js';
-import { UnroutedMessages } from '../../lib/broker/engine/publish/unrouted-messages.js';
 
 /** A mistake: what it breaks, and how it is made. */
 interface Mutation {
@@ -116,7 +116,7 @@ export const mutations: Readonly<Record<string, Mutation>> = {
   },
   'queue-back-unnoticed': {
     breaks: 'messages for a missing queue are held, and go out when it is back',
-    plant: () => replace(UnroutedMessages, 'unrouted', () => () => undefined),
+    plant: () => replace(MissingQueues, 'unrouted', () => () => undefined),
   },
 };
 

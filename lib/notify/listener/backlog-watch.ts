@@ -4,7 +4,7 @@ const TOLERATED_MS = 10_000;
 /** Notices when the listeners of a queue fall behind: they hold as much as the broker lets them, and go on doing so. */
 export class BacklogWatch {
   private timer: NodeJS.Timeout | undefined;
-  private behind = false;
+  private state: 'behind' | 'keepingUp' = 'keepingUp';
 
   constructor(
     private readonly full: number,
@@ -17,13 +17,13 @@ export class BacklogWatch {
       this.timer ??= setTimeout(() => this.change(true), TOLERATED_MS).unref();
     } else if (count <= this.full / 2) {
       this.stop();
-      if (this.behind) this.change(false);
+      if (this.state === 'behind') this.change(false);
     }
   }
 
   /** Nothing is said any more. */
   end(): void {
-    this.behind = false;
+    this.state = 'keepingUp';
     this.stop();
   }
 
@@ -33,7 +33,7 @@ export class BacklogWatch {
   }
 
   private change(behind: boolean): void {
-    this.behind = behind;
+    this.state = behind ? 'behind' : 'keepingUp';
     this.onChanged(behind);
   }
 }

@@ -39,7 +39,7 @@ export class IncomingNotification<Payload = unknown> {
   /** Deserialized; shared by all listeners of the message, so not to be changed. */
   readonly payload: Payload;
   readonly requestContext: RequestContext;
-  private wanted = false;
+  private outcome: NotificationResult = NotificationResult.HANDLED;
 
   constructor(
     received: ReceivedNotification,
@@ -71,11 +71,11 @@ export class IncomingNotification<Payload = unknown> {
 
   /** The same as answering `NotificationResult.REQUEUE`; in a batch, for this notification alone. */
   requeue(): void {
-    this.wanted = true;
+    this.outcome = NotificationResult.REQUEUE;
   }
 
   /** True when `requeue` was called. */
   get requeueWanted(): boolean {
-    return this.wanted;
+    return this.outcome === NotificationResult.REQUEUE;
   }
 }

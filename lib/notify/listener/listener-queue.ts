@@ -26,7 +26,7 @@ export interface LaneParts {
 export class ListenerQueue {
   private waiting: (readonly ListenerTurn[])[] = [];
   private busy = 0;
-  private filling = false;
+  private state: 'filling' | 'resting' = 'resting';
 
   constructor(
     private readonly entry: NotificationListenerEntry,
@@ -58,14 +58,14 @@ export class ListenerQueue {
 
   /** A handler may end at once, and be followed by the next, thousands of times: a loop, not a recursion. */
   private fill(): void {
-    if (this.filling) return;
-    this.filling = true;
+    if (this.state === 'filling') return;
+    this.state = 'filling';
     while (this.busy < this.entry.concurrency) {
       const turns = this.waiting.shift();
       if (!turns) break;
       this.start(turns);
     }
-    this.filling = false;
+    this.state = 'resting';
   }
 
   private start(turns: readonly ListenerTurn[]): void {

@@ -128,7 +128,7 @@ export class ClientTransport {
     const { exchange, routingKey, mandatory, topology } = route;
     const { retry } = settings;
     // A fanout is for the servers that are there, be it none: as Python's, it is neither kept nor an error.
-    const awaitQueue = !settings.fanout;
+    const awaitQueue = !settings.fanout && !mandatory;
     return this.broker.publish({
       exchange,
       routingKey,

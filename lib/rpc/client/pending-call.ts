@@ -38,6 +38,12 @@ export interface CallOutcome {
   failed(error: unknown): void;
 }
 
+/**
+ * What is known of the request. `unrouted`: no queue took it, and it is tried again; `dropped`: no queue took it, and the
+ * broker has confirmed that.
+ */
+type RequestState = 'confirmed' | 'dropped' | 'sent' | 'unrouted' | 'unsent';
+
 /** The calls that one signal ends. */
 interface SignalEnding {
   readonly calls: Set<PendingCall>;
@@ -56,12 +62,7 @@ const LONGEST_LEAD_MS = 1000;
 export class PendingCall {
   /** On the clock of `performance.now()`. */
   readonly startedAt = performance.now();
-  /** True when a server may have the request. */
-  sent = false;
-  /** True when the broker has confirmed the request. */
-  confirmed = false;
-  /** True when the broker had no queue for it the last time. */
-  isUnrouted = false;
+  private request: RequestState = 'unsent';
   /** The state of the target, from shortly before the deadline on. */
   inspection: TargetInspection | undefined;
   /** Set when it has timed out. */
@@ -91,8 +92,27 @@ export class PendingCall {
     return this.startedAt + this.timeouts.timeoutMs - performance.now();
   }
 
+  /** A server may have the request from now on. */
+  requestSent(): void {
+    this.request = 'sent';
+  }
+
   routed(isRouted: boolean): void {
-    this.isUnrouted = !isRouted;
+    this.request = isRouted ? 'sent' : 'unrouted';
+  }
+
+  requestConfirmed(): void {
+    this.request = this.request === 'unrouted' ? 'dropped' : 'confirmed';
+  }
+
+  /** True when the broker has confirmed the request. */
+  get confirmed(): boolean {
+    return this.request === 'confirmed' || this.request === 'dropped';
+  }
+
+  /** True when the broker had no queue for it the last time. */
+  get isUnrouted(): boolean {
+    return this.request === 'unrouted' || this.request === 'dropped';
   }
 
   get ended(): boolean {
@@ -133,20 +153,24 @@ export class PendingCall {
 
   /** Ends the call without an answer; one may still come if its request was sent. */
   fail(error: unknown): void {
-    if (this.end(this.sent)) this.outcome.failed(error);
+    if (this.end(this.isSent)) this.outcome.failed(error);
   }
 
   /** Its request was not sent. One that expired before ends with the call's own, better told timeout. */
   failUnsent(error: unknown): void {
     if (error instanceof MessagingTimeout) return;
     // Only a request whose confirm was lost may be with the broker all the same.
-    this.sent &&= isUnconfirmed(error);
+    if (!isUnconfirmed(error)) this.request = 'unsent';
     this.fail(error);
   }
 
   /** Ends the call, and tells nobody. */
   abandon(): void {
-    this.end(this.sent);
+    this.end(this.isSent);
+  }
+
+  private get isSent(): boolean {
+    return this.request !== 'unsent';
   }
 
   private end(answerMayCome: boolean): boolean {

@@ -160,7 +160,7 @@ export class RpcCallContext {
     if (options.signal) call.endWith(options.signal);
     try {
       this.transmit(request, call).then(
-        () => (call.confirmed = true),
+        () => call.requestConfirmed(),
         (error: unknown) => call.failUnsent(error),
       );
     } catch (error) {
@@ -207,7 +207,7 @@ export class RpcCallContext {
   }
 
   private sendCall(request: OutgoingRequest, call: PendingCall, remainingMs: number): Promise<void> {
-    call.sent = true;
+    call.requestSent();
     return this.transport.send(request, { expirationMs: expirationOf(remainingMs), owner: call });
   }
 

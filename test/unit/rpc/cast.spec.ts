@@ -66,7 +66,7 @@ describe('a cast', () => {
     try {
       const route = { exchange: 'nova', routingKey: 'conductor' };
       const lost = client.cast('lost').catch((error: unknown) => error);
-      await vi.advanceTimersByTimeAsync(5_200);
+      await vi.advanceTimersByTimeAsync(5_300);
       expect(await lost).toMatchObject({ code: 'OSLO_NO_ROUTE', ...route });
       expect(on().eventsOf('message-unrouted')).toMatchObject([route]);
       expect(on().eventsOf('send-failed')).toMatchObject([{ method: 'lost' }]);

@@ -1,7 +1,7 @@
 import { advanced } from '../../support/virtual-time.js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RawPeer } from './support/raw-peer.js';
-import { Gate, useRpcBus } from './support/rpc-bus.js';
+import { useRpcBus } from './support/rpc-bus.js';
 
 describe('answers to a missing reply queue', () => {
   const on = useRpcBus();
@@ -38,7 +38,7 @@ describe('answers to a missing reply queue', () => {
     await starting;
     for (let n = 0; n < 600; n += 1) void peer.call('echo', { _reply_q: `reply_of_${n}` });
     await ms(1000);
-    const published = vi.spyOn(servers, 'publish');
+    const published = vi.spyOn(on().bus, 'publish');
     await ms(1000);
     // Four intervals of 250 ms a second.
     expect(published.mock.calls.length).toBeLessThanOrEqual(4 * 256);
@@ -140,28 +140,15 @@ describe('answers to a missing reply queue', () => {
   });
 
   it('are reported once each when the server stops while one is being tried', async () => {
-    const servers = on().broker();
-    const server = on().server([{ methods: { echo: () => null } }], {}, undefined, servers);
-    const starting = server.start();
+    const starting = on().serve({ echo: () => null });
     await ms(10);
-    await starting;
+    const server = await starting;
     for (let n = 0; n < 3; n += 1) void peer.call('echo');
     await ms(100);
-    // From now on the broker's answers are held back: the next probe is under way when the server stops.
-    const publish = servers.publish.bind(servers);
-    const probed = new Gate();
-    const answered = new Gate();
-    vi.spyOn(servers, 'publish').mockImplementation(async (message) => {
-      probed.open();
-      await answered.opened;
-      return publish(message);
-    });
+    // From now on each probe is under way for longer than it rests: one is when the server waits no more.
+    on().bus.delayMs = 300;
     const closing = server.close();
-    await ms(4_990);
-    await probed.opened;
-    await ms(20);
-    answered.open();
-    await ms(3_000);
+    await ms(9_000);
     await closing;
     expect(on().eventsOf('reply-dropped')).toHaveLength(3);
   });

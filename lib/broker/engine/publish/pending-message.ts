@@ -26,7 +26,7 @@ export interface Place {
 }
 
 const following: Transitions<PlaceName> = {
-  new: ['queued', 'unconfirmed', 'settled'],
+  new: ['queued', 'unconfirmed', 'unrouted', 'settled'],
   queued: ['declaring', 'unconfirmed', 'settled'],
   declaring: ['queued', 'settled'],
   unconfirmed: ['queued', 'backingOff', 'unrouted', 'settled'],

@@ -13,16 +13,16 @@ import { replyText } from '../connection/reply-codes.js';
 import type { Session } from '../connection/session.js';
 import { missingExchangeOf, RecentRefusals, sortOutLostConfirms } from './channel-errors.js';
 import { MessageQueue, NackedMessages } from './message-queue.js';
+import { type MissingQueueOptions, MissingQueues, type MissingQueuesObserver } from './missing-queues.js';
 import { PendingMessage } from './pending-message.js';
 import type { PublishChannel } from './publish-channel.js';
 import { PublishChannels, type PublishChannelsObserver } from './publish-channels.js';
 import { UndeclaredMessages } from './undeclared-messages.js';
-import { UnroutedMessages } from './unrouted-messages.js';
 
 export interface PublisherParts {
   connection: Connection;
   gate: { readonly isOpen: boolean };
-  options: InFlightLimits & Pick<ResolvedRabbitOptions, 'republishUnconfirmed'>;
+  options: InFlightLimits & MissingQueueOptions & Pick<ResolvedRabbitOptions, 'republishUnconfirmed'>;
   events: EventChannel;
   onConfirmed(): void;
   /** Told of each message that finds no queue; without a routing key, that there is no such exchange. */
@@ -32,13 +32,13 @@ export interface PublisherParts {
 const deadlineGranularityMs = 5;
 
 /** Sends messages over one confirm channel, in order, and keeps what has to wait. */
-export class Publisher implements PublishChannelsObserver {
+export class Publisher implements MissingQueuesObserver, PublishChannelsObserver {
   /** Those without an outcome; the unconfirmed ones among them in the order in which they were written. */
   private readonly pending = new Set<PendingMessage>();
   private readonly queue = new MessageQueue();
   private readonly undeclared = new UndeclaredMessages((...outcome) => this.topologyDeclared(...outcome));
   private readonly nackedMessages = new NackedMessages((messages) => this.publishOnNewChannel(messages));
-  private readonly unrouted: UnroutedMessages;
+  private readonly missingQueues: MissingQueues;
   private readonly refusals = new RecentRefusals();
   private readonly inFlight: InFlight;
   private readonly channels: PublishChannels;
@@ -54,7 +54,7 @@ export class Publisher implements PublishChannelsObserver {
   constructor(private readonly parts: PublisherParts) {
     const { connection, events, options } = parts;
     this.inFlight = new InFlight(options);
-    this.unrouted = new UnroutedMessages((messages) => this.publishAgain(messages), events);
+    this.missingQueues = new MissingQueues(this, options, events);
     this.channels = new PublishChannels(connection, this);
     connection.listen({
       opened: () => this.pump(),
@@ -77,18 +77,21 @@ export class Publisher implements PublishChannelsObserver {
     const refused = this.refusals.reasonFor(pending);
     if (pending.isAbandoned) pending.resolve();
     else if (refused !== undefined) pending.fail(refused);
-    else this.send(pending);
+    else this.accept(pending);
     return pending.promise;
   }
 
   /**
-   * Takes nothing more, and gives up the messages whose answer somebody waits for, which cannot come any more. Resolves
-   * when all that it has taken is settled.
+   * Takes nothing more, and gives up what can do no good any more: requests whose answer somebody waits for, and answers
+   * whose queue is missing. Resolves when all that it has taken is settled.
    */
   drain(): Promise<unknown> {
     this.state = 'draining';
     const accepted = [...this.pending];
-    for (const pending of accepted) if (pending.message.owner) this.end(pending);
+    for (const pending of accepted) {
+      const { owner, purpose } = pending.message;
+      if (purpose === 'owed' ? pending.at.name === 'unrouted' : owner) this.end(pending);
+    }
     return Promise.allSettled(accepted.map(({ promise }) => promise));
   }
 
@@ -97,7 +100,7 @@ export class Publisher implements PublishChannelsObserver {
     this.channels.close();
     this.deadlines.stop();
     this.nackedMessages.close();
-    this.unrouted.close();
+    this.missingQueues.close();
     for (const pending of this.pending) this.end(pending);
   }
 
@@ -106,7 +109,7 @@ export class Publisher implements PublishChannelsObserver {
     if (pending.at !== channel) return;
     pending.message.owner?.routed(true);
     pending.resolve();
-    this.unrouted.routed(pending);
+    this.missingQueues.routed(pending);
   }
 
   nacked(channel: PublishChannel, pending: PendingMessage): void {
@@ -122,7 +125,7 @@ export class Publisher implements PublishChannelsObserver {
     const { exchange, routingKey } = returned;
     pending.message.owner?.routed(false);
     this.parts.onUnrouted(exchange, routingKey);
-    this.unrouted.unrouted(pending);
+    this.missingQueues.unrouted(pending);
   }
 
   channelLost(channel: PublishChannel, refusal: BrokerRefusal | undefined): void {
@@ -157,20 +160,36 @@ export class Publisher implements PublishChannelsObserver {
     }
   }
 
-  private send(pending: PendingMessage): void {
+  publishAgain(messages: readonly PendingMessage[]): void {
+    this.queue.putBack(messages);
+    this.pump();
+  }
+
+  repeated({ message, deadline }: PendingMessage): PendingMessage {
+    const giveUpMs = deadline - performance.now();
+    const pending = new PendingMessage({ ...message, giveUpMs, owner: undefined }, this.onSettled);
+    pending.promise.catch(() => undefined);
+    this.watch(pending);
+    return pending;
+  }
+
+  private accept(pending: PendingMessage): void {
+    this.watch(pending);
+    if (!this.missingQueues.hold(pending)) this.send(pending);
+  }
+
+  private watch(pending: PendingMessage): void {
     this.pending.add(pending);
+    if (pending.deadline !== Infinity) this.deadlines.watch(pending.deadline);
+  }
+
+  private send(pending: PendingMessage): void {
     if (this.mayWriteAtOnce(pending.message.topology)) {
       this.write(this.channels.current!, pending, true);
     } else {
       pending.move(this.queue);
       this.pump();
     }
-    if (pending.deadline !== Infinity) this.deadlines.watch(pending.deadline);
-  }
-
-  private publishAgain(messages: PendingMessage[]): void {
-    this.queue.putBack(messages);
-    this.pump();
   }
 
   private publishOnNewChannel(messages: PendingMessage[]): void {

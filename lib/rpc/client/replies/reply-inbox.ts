@@ -22,6 +22,15 @@ const GOODBYE_MS = 2000;
 /** More rejections than these say no more. */
 const REMEMBERED_REJECTIONS = 100;
 
+/**
+ * `idle`: no call has needed the queue yet. `opening`: it is to be consumed. `open`: replies can be received; when the
+ * last client has gone the queue is left as it is.
+ */
+type InboxState =
+  | { readonly name: 'idle' | 'opening' }
+  | { readonly name: 'open'; readonly subscription: Subscription }
+  | { readonly name: 'released' };
+
 const inboxes = new WeakMap<MessageBroker, Map<IntegerReading, ReplyInbox>>();
 
 /**
@@ -51,11 +60,8 @@ export class ReplyInbox implements CallKeeper {
   private readonly outages: OutageLog;
   private readonly stopListening: () => void;
   private readonly opening: ReplyQueueOpening;
-  /** True when a call has needed the queue. */
-  private asked = false;
-  private subscription: Subscription | undefined;
+  private state: InboxState = { name: 'idle' };
   private clients = 0;
-  private released = false;
 
   private constructor(
     private readonly broker: MessageBroker,
@@ -89,12 +95,13 @@ export class ReplyInbox implements CallKeeper {
 
   /** True when replies can be received without waiting for anything. */
   get isOpen(): boolean {
-    return this.subscription !== undefined;
+    return this.state.name === 'open';
   }
 
   /** True when replies come in right now; null: no call has needed any yet. */
   get isConsuming(): boolean | null {
-    return this.asked ? (this.subscription?.consuming ?? false) : null;
+    if (this.state.name === 'idle') return null;
+    return this.state.name === 'open' && this.state.subscription.consuming;
   }
 
   get pendingCalls(): number {
@@ -104,7 +111,7 @@ export class ReplyInbox implements CallKeeper {
   /** Tells when replies can be received, or that after `retry` more failed connection attempts than one they cannot. */
   whenOpen(retry: number, told: (error?: unknown) => void): () => void {
     const stop = this.opening.wait(retry, told);
-    if (!this.asked) void this.consume();
+    if (this.state.name === 'idle') void this.consume();
     return stop;
   }
 
@@ -166,19 +173,19 @@ export class ReplyInbox implements CallKeeper {
     this.clients -= 1;
     this.close('client', (call) => call.owner === client);
     if (this.clients > 0) return;
-    this.released = true;
+    const { state } = this;
+    this.state = { name: 'released' };
     inboxes.get(this.broker)?.delete(this.integers);
     this.stopListening();
     this.outages.close();
-    await within(GOODBYE_MS, this.removeQueue());
+    if (state.name === 'open') await within(GOODBYE_MS, this.removeQueue(state.subscription));
     this.events.detach();
   }
 
   /** A server that answers into a missing queue loses a worker for a minute: it is left the queue until that expires. */
-  private async removeQueue(): Promise<void> {
-    const { subscription } = this;
-    await subscription?.close();
-    if (subscription && !this.isReplyOutstanding()) await this.broker.deleteQueue(this.queue);
+  private async removeQueue(subscription: Subscription): Promise<void> {
+    await subscription.close();
+    if (!this.isReplyOutstanding()) await this.broker.deleteQueue(this.queue);
   }
 
   /** A server goes on trying to hand over a reply for a bounded time. */
@@ -189,7 +196,7 @@ export class ReplyInbox implements CallKeeper {
 
   /** The last client may have gone while a broker that was down was waited for. */
   private async consume(): Promise<void> {
-    this.asked = true;
+    this.state = { name: 'opening' };
     const { queue } = this;
     try {
       const subscription = await this.broker.consume({
@@ -202,26 +209,29 @@ export class ReplyInbox implements CallKeeper {
         onRefused: (reason) => this.replaceQueue(queue, reason),
       });
       if (queue !== this.queue) return void subscription.close();
-      this.subscription = subscription;
-      if (this.released) void this.removeQueue().catch(() => undefined);
+      if (this.isReleased) void this.removeQueue(subscription).catch(() => undefined);
+      else this.state = { name: 'open', subscription };
       this.opening.ended();
     } catch (error) {
       if (queue !== this.queue) return;
-      this.asked = false;
+      if (!this.isReleased) this.state = { name: 'idle' };
       this.opening.ended(error);
     }
   }
 
   /** Somebody else holds it, for as long as they like: what is called from now on is answered elsewhere. */
   private replaceQueue(replaced: string, reason: string): void {
-    if (replaced !== this.queue || this.released) return;
+    if (replaced !== this.queue || this.isReleased) return;
     this.replyQueue = newReplyQueueName();
     const { queue } = this;
-    void this.subscription?.close();
-    this.subscription = undefined;
+    if (this.state.name === 'open') void this.state.subscription.close();
     const message = `The reply queue ${replaced} is held by somebody else (${reason}); answers come to ${queue} from now on`;
     this.broker.events.emit({ type: 'reply-queue-replaced', level: 'error', message, queue, replaced });
     void this.consume();
+  }
+
+  private get isReleased(): boolean {
+    return this.state.name === 'released';
   }
 
   private receive(deliveries: readonly Delivery[]): void {

@@ -1,7 +1,8 @@
+import type { MessageOwner } from '../../../broker/broker.js';
 import type { MalformedMessage } from '../../../errors/wire.errors.js';
 
-/** One answer, ready to be sent. */
-export interface OutgoingReply {
+/** One answer as the runner hands it over. */
+export interface Reply {
   readonly replyQueue: string;
   readonly msgId: string;
   readonly method: string;
@@ -10,6 +11,39 @@ export interface OutgoingReply {
   readonly giveUpAt: number;
   /** The text to send in its place, once, where the broker takes nothing like it. */
   readonly instead: ((refusal: MalformedMessage) => string) | undefined;
-  /** It has been confirmed before, and is no loss where it is not taken once more. */
-  readonly again?: true;
+}
+
+/** `leaving`: with the broker. `waiting`: its reply queue is missing. `ended`: taken, or given up. */
+type ReplyState = 'ended' | 'leaving' | 'waiting';
+
+/** One answer on its way. */
+export class OutgoingReply implements MessageOwner {
+  private state: ReplyState = 'leaving';
+
+  constructor(
+    readonly reply: Reply,
+    private readonly onMissing: (reply: OutgoingReply) => void,
+  ) {}
+
+  get ended(): boolean {
+    return this.state === 'ended';
+  }
+
+  get isLeaving(): boolean {
+    return this.state === 'leaving';
+  }
+
+  get isWaiting(): boolean {
+    return this.state === 'waiting';
+  }
+
+  routed(isRouted: boolean): void {
+    if (isRouted || this.state !== 'leaving') return;
+    this.onMissing(this);
+    this.state = 'waiting';
+  }
+
+  end(): void {
+    this.state = 'ended';
+  }
 }

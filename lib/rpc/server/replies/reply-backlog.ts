@@ -12,10 +12,6 @@ export class ReplyBacklog {
 
   constructor(private readonly broker: MessageBroker) {}
 
-  get isEmpty(): boolean {
-    return this.answers === 0;
-  }
-
   /** True when an answer to a call that is taken now could leave. */
   get hasRoom(): boolean {
     const { maxInFlightBytes, maxInFlightMessages } = this.broker.options;
@@ -32,12 +28,12 @@ export class ReplyBacklog {
     this.whenRoom = whenRoom;
   }
 
-  add({ body }: OutgoingReply): void {
+  add({ reply: { body } }: OutgoingReply): void {
     this.answers += 1;
     this.length += body.length;
   }
 
-  remove({ body }: OutgoingReply): void {
+  remove({ reply: { body } }: OutgoingReply): void {
     this.answers -= 1;
     this.length -= body.length;
     const told = this.whenRoom;
