@@ -5,19 +5,40 @@ export interface TimerOwner {
   readonly dead: boolean;
 }
 
-interface Timer {
-  readonly callback: (...args: unknown[]) => void;
-  readonly args: readonly unknown[];
-  readonly owner: TimerOwner | undefined;
-  readonly intervalMs: number | undefined;
-  dueAt: number;
-  order: number;
-  pending: boolean;
-  ref(): Timer;
-  unref(): Timer;
-  hasRef(): boolean;
-  refresh(): Timer;
-  [Symbol.toPrimitive](): number;
+type Callback = (...args: unknown[]) => void;
+
+/** What Node's timers are to those who set them. */
+class Timer {
+  pending = true;
+
+  constructor(
+    readonly callback: Callback,
+    readonly args: readonly unknown[],
+    readonly owner: TimerOwner | undefined,
+    readonly intervalMs: number | undefined,
+    public dueAt: number,
+    public order: number,
+  ) {}
+
+  ref(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
+  }
+
+  hasRef(): boolean {
+    return true;
+  }
+
+  refresh(): this {
+    return this;
+  }
+
+  [Symbol.toPrimitive](): number {
+    return this.order;
+  }
 }
 
 /** Runs what waits in microtasks and `process.nextTick`, so that a whole schedule takes no turn of the real event loop. */
@@ -144,21 +165,9 @@ export class VirtualClock {
     timer.callback(...timer.args);
   }
 
-  private set(callback: (...args: unknown[]) => void, ms: number, args: readonly unknown[], repeats: boolean): Timer {
-    const timer: Timer = {
-      callback,
-      args,
-      owner: VirtualClock.owner,
-      intervalMs: repeats ? ms : undefined,
-      dueAt: this.now + ms,
-      order: this.order++,
-      pending: true,
-      ref: () => timer,
-      unref: () => timer,
-      hasRef: () => true,
-      refresh: () => timer,
-      [Symbol.toPrimitive]: () => timer.order,
-    };
+  private set(callback: Callback, ms: number, args: readonly unknown[], repeats: boolean): Timer {
+    const { owner } = VirtualClock;
+    const timer = new Timer(callback, args, owner, repeats ? ms : undefined, this.now + ms, this.order++);
     this.push(timer);
     return timer;
   }
