@@ -1,4 +1,4 @@
-import { isRecord } from '../wire/is-record.js';
+import { isRecord } from '../wire/json/is-record.js';
 import { AssertionError } from 'node:assert';
 import { inspect } from 'node:util';
 import type { INestApplicationContext } from '@nestjs/common';

@@ -1,8 +1,8 @@
 import { MalformedMessage, UnsupportedEnvelope } from '../errors/wire.errors.js';
-import { isVersionCompatible } from './api-version.js';
-import { isRecord } from './is-record.js';
-import { boundedWeight } from './json-bounds.js';
-import { parseJson, type IntegerReading } from './json.js';
+import { isVersionCompatible } from './rpc/api-version.js';
+import { isRecord } from './json/is-record.js';
+import { boundedWeight } from './json/json-bounds.js';
+import { parseJson, type IntegerReading } from './json/json.js';
 import { excerptOf } from './redaction.js';
 import { shown } from './shown.js';
 

@@ -1,6 +1,6 @@
 import { MalformedMessage } from '../errors/wire.errors.js';
 import { sealEnvelope } from './envelope.js';
-import { stringifyJson } from './json.js';
+import { stringifyJson } from './json/json.js';
 import { hasPrototypeContextKey, packContext, unpackContext, type RequestContext } from './request-context.js';
 
 /**

@@ -1,5 +1,5 @@
 import { MalformedMessage } from '../errors/wire.errors.js';
-import { isRecord } from './is-record.js';
+import { isRecord } from './json/is-record.js';
 
 const NAME_KEY = /^(\w+_object)\.name$/;
 

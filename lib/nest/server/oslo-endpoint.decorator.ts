@@ -4,7 +4,7 @@ import { Controller, type ControllerOptions } from '@nestjs/common';
 import { CONTROLLER_WATERMARK } from '@nestjs/common/internal';
 import { MetadataScanner } from '@nestjs/core';
 import { PATTERN_EXTRAS_METADATA, PATTERN_METADATA, TRANSPORT_METADATA } from '@nestjs/microservices/constants.js';
-import { checkApiVersion, highestVersion } from '../../wire/api-version.js';
+import { checkApiVersion, highestVersion } from '../../wire/rpc/api-version.js';
 import { prepareController } from './controller-preparation.js';
 import { ANY_METHOD, OSLO_RPC } from '../shared/nest.constants.js';
 import { osloMethodOf } from './oslo-method.decorator.js';

@@ -1,6 +1,6 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import { ConfigurationError, InvalidTarget } from '../../errors/configuration.errors.js';
-import { checkApiVersion, highestVersion } from '../../wire/api-version.js';
+import { checkApiVersion, highestVersion } from '../../wire/rpc/api-version.js';
 import { ANY_METHOD } from '../shared/nest.constants.js';
 import type { OsloRpcPattern } from '../shared/oslo-rpc.pattern.js';
 

@@ -1,4 +1,4 @@
-import { stringifyJson, unwritable } from '../../wire/json.js';
+import { stringifyJson, unwritable } from '../../wire/json/json.js';
 import { isSecretName, maskSecrets } from '../../wire/redaction.js';
 import type { Notification, NotificationPriority } from '../../wire/notification.js';
 import type { NotificationDriver } from './notification-driver.js';

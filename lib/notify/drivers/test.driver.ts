@@ -1,4 +1,4 @@
-import { parseJson, stringifyJson } from '../../wire/json.js';
+import { parseJson, stringifyJson } from '../../wire/json/json.js';
 import type { Notification } from '../../wire/notification.js';
 import type { MemoryNotificationLog } from '../notifier/memory-notification-log.js';
 import type { NotificationDriver } from './notification-driver.js';

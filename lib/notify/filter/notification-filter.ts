@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../../errors/configuration.errors.js';
-import { isRecord } from '../../wire/is-record.js';
+import { isRecord } from '../../wire/json/is-record.js';
 import { Glob } from './glob.js';
 import { PythonPattern } from './python-pattern.js';
 

@@ -1,7 +1,7 @@
 import { checkOptions, type OptionRules } from '../../config/option-rule.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
 import type { AroundHook } from '../../events/around-hook.js';
-import type { IntegerReading } from '../../wire/json.js';
+import type { IntegerReading } from '../../wire/json/json.js';
 import type { RequestContext } from '../../wire/request-context.js';
 import type { IncomingNotification } from './incoming-notification.js';
 import { checkTopics } from '../notifier/notifier-options.js';

@@ -2,7 +2,7 @@ import { checkOptions, type OptionRule, type OptionRules } from '../../config/op
 import { OPTION_TABLE } from '../../config/option-table.js';
 import { InvalidTarget } from '../../errors/configuration.errors.js';
 import { RpcVersionCapError } from '../../errors/rpc.errors.js';
-import { checkApiVersion, isVersionCompatible } from '../../wire/api-version.js';
+import { checkApiVersion, isVersionCompatible } from '../../wire/rpc/api-version.js';
 import type { Target } from '../../wire/target.js';
 import type { ResolvedRpcClientOptions, TransportOptions } from './rpc-client-options.js';
 

@@ -5,7 +5,7 @@ import type { EventChannel } from '../../events/event-channel.js';
 import { flushed } from '../../events/flushed.js';
 import { newUniqueId } from '../../wire/message-id.js';
 import type { RequestContext } from '../../wire/request-context.js';
-import { encodeRequest } from '../../wire/rpc-request.js';
+import { encodeRequest } from '../../wire/rpc/rpc-request.js';
 import type { CallSettings } from './call-settings.js';
 import { RemoteExceptions } from '../exceptions/remote-exceptions.js';
 import { ReplyInbox } from './replies/reply-inbox.js';

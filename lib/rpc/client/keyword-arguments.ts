@@ -1,5 +1,5 @@
 import { MalformedMessage } from '../../errors/wire.errors.js';
-import { isRecord } from '../../wire/is-record.js';
+import { isRecord } from '../../wire/json/is-record.js';
 
 /**
  * The keyword arguments that a caller gave.

@@ -2,7 +2,7 @@ import { isUnconfirmed } from '../../errors/oslo-messaging.error.js';
 import { MessagingTimeout } from '../../errors/rpc.errors.js';
 import type { TimeoutDiagnosis } from '../../errors/timeout-diagnosis.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
-import type { RpcReply } from '../../wire/rpc-reply.js';
+import type { RpcReply } from '../../wire/rpc/rpc-reply.js';
 import type { TargetInspection } from './target-inspections.js';
 
 /** Facts of a call while it waits and, for late replies, afterwards. */

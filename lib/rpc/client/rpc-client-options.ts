@@ -1,7 +1,7 @@
 import { checkOption, checkOptions, type OptionRules } from '../../config/option-rule.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
 import type { AroundHook } from '../../events/around-hook.js';
-import type { IntegerReading } from '../../wire/json.js';
+import type { IntegerReading } from '../../wire/json/json.js';
 import { checkRemoteExceptions, type RemoteExceptionOptions } from '../exceptions/remote-exceptions.js';
 import type { Serializer } from '../serializer.js';
 

@@ -10,8 +10,8 @@ import {
 } from '../../errors/rpc.errors.js';
 import { MalformedMessage } from '../../errors/wire.errors.js';
 import { chainOf, gatheredBy, textOf, textWithCause } from '../../errors/text-of.js';
-import { isRecord } from '../../wire/is-record.js';
-import type { RemoteFailure } from '../../wire/remote-failure.js';
+import { isRecord } from '../../wire/json/is-record.js';
+import type { RemoteFailure } from '../../wire/rpc/remote-failure.js';
 import { isPythonClass, remoteFailureOf, type RemoteExceptionClass } from './remote-exceptions.js';
 
 /**

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 import { NoSuchMethod, RemoteError, UnsupportedVersion } from '../../errors/rpc.errors.js';
-import type { RemoteFailure } from '../../wire/remote-failure.js';
+import type { RemoteFailure } from '../../wire/rpc/remote-failure.js';
 
 /**
  * A class that a remote exception becomes here. It is built as Python builds its own:

@@ -1,7 +1,7 @@
 import type { MessageBroker } from '../../broker/broker.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
 import { newUniqueId } from '../../wire/message-id.js';
-import { encodeReply } from '../../wire/rpc-reply.js';
+import { encodeReply } from '../../wire/rpc/rpc-reply.js';
 import type { IncomingRequest } from './incoming-request.js';
 
 /** Shortest interval between heartbeats. */

@@ -1,7 +1,7 @@
 import type { Delivery } from '../../broker/broker.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
 import type { RequestContext } from '../../wire/request-context.js';
-import type { ReceivedRequest } from '../../wire/rpc-request.js';
+import type { ReceivedRequest } from '../../wire/rpc/rpc-request.js';
 import type { Target } from '../../wire/target.js';
 
 /** The queue and address of a request. */

@@ -1,7 +1,7 @@
 import type { Delivery } from '../../broker/broker.js';
-import type { IntegerReading } from '../../wire/json.js';
+import type { IntegerReading } from '../../wire/json/json.js';
 import { weighMessage } from '../../wire/envelope.js';
-import { decodeRequest } from '../../wire/rpc-request.js';
+import { decodeRequest } from '../../wire/rpc/rpc-request.js';
 import { IncomingRequest, type DeliveryFacts } from './incoming-request.js';
 import type { HeldRequest } from './request-queue.js';
 import type { ServiceDirectory } from './rpc-service.js';

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 import { NoSuchMethod, UnsupportedVersion } from '../../errors/rpc.errors.js';
-import { isVersionCompatible, parseApiVersion } from '../../wire/api-version.js';
+import { isVersionCompatible, parseApiVersion } from '../../wire/rpc/api-version.js';
 import type { RpcAccessPolicy } from './access-policy.js';
 import type { RpcEndpoint, RpcHandler } from './rpc-endpoint.js';
 

@@ -9,13 +9,13 @@ import {
   unwrapVersioned,
 } from '../../../lib/index.js';
 import { RemoteExceptions } from '../../../lib/rpc/exceptions/remote-exceptions.js';
-import { isVersionCompatible } from '../../../lib/wire/api-version.js';
+import { isVersionCompatible } from '../../../lib/wire/rpc/api-version.js';
 import { openEnvelope } from '../../../lib/wire/envelope.js';
 import { decodeNotification } from '../../../lib/wire/notification.js';
 import { parseTimestamp } from '../../../lib/wire/notification-timestamp.js';
-import { decodeFailure } from '../../../lib/wire/remote-failure.js';
-import { decodeReply } from '../../../lib/wire/rpc-reply.js';
-import { decodeRequest } from '../../../lib/wire/rpc-request.js';
+import { decodeFailure } from '../../../lib/wire/rpc/remote-failure.js';
+import { decodeReply } from '../../../lib/wire/rpc/rpc-reply.js';
+import { decodeRequest } from '../../../lib/wire/rpc/rpc-request.js';
 import { mutants, SPECIMENS, TOKEN } from '../../support/mutations.js';
 
 vi.setConfig({ testTimeout: 30_000 });

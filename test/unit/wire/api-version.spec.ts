@@ -7,7 +7,7 @@ import {
   isVersionCompatible,
   majorOf,
   parseApiVersion,
-} from '../../../lib/wire/api-version.js';
+} from '../../../lib/wire/rpc/api-version.js';
 
 // The cases of oslo.messaging's own VersionIsCompatibleTestCase, and what its function gave for others.
 it.each([

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
 import { openEnvelope, type OpenOptions } from '../../../lib/wire/envelope.js';
-import { decodeFailure, encodeFailure } from '../../../lib/wire/remote-failure.js';
-import { decodeReply, encodeReply } from '../../../lib/wire/rpc-reply.js';
-import { decodeRequest, encodeRequest } from '../../../lib/wire/rpc-request.js';
+import { decodeFailure, encodeFailure } from '../../../lib/wire/rpc/remote-failure.js';
+import { decodeReply, encodeReply } from '../../../lib/wire/rpc/rpc-reply.js';
+import { decodeRequest, encodeRequest } from '../../../lib/wire/rpc/rpc-request.js';
 import { capturesOf, type Capture } from '../../golden/read-golden.js';
 
 const OPEN: OpenOptions = { maxBytes: 1_000_000, integers: 'exact', contentType: 'application/json' };

@@ -2,8 +2,8 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MalformedMessage } from '../../../lib/index.js';
 
-import { JsonReader } from '../../../lib/wire/json-reader.js';
-import { parseJson, stringifyJson } from '../../../lib/wire/json.js';
+import { JsonReader } from '../../../lib/wire/json/json-reader.js';
+import { parseJson, stringifyJson } from '../../../lib/wire/json/json.js';
 
 /** What a function gives, or the class of what it throws. */
 function outcome(run: () => unknown): unknown {

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RemoteFailure } from '../../../lib/index.js';
 
-import { decodeFailure, encodeFailure } from '../../../lib/wire/remote-failure.js';
+import { decodeFailure, encodeFailure } from '../../../lib/wire/rpc/remote-failure.js';
 
 const FAILURE: RemoteFailure = {
   excType: 'ValueError',

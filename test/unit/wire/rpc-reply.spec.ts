@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { MalformedMessage } from '../../../lib/index.js';
 
-import { decodeReply, encodeReply } from '../../../lib/wire/rpc-reply.js';
+import { decodeReply, encodeReply } from '../../../lib/wire/rpc/rpc-reply.js';
 
 const enclosed = (body: string) => JSON.parse((JSON.parse(body) as Record<string, string>)['oslo.message']!) as unknown;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MalformedMessage } from '../../../lib/index.js';
 
-import { decodeRequest, encodeRequest, type RpcRequest } from '../../../lib/wire/rpc-request.js';
+import { decodeRequest, encodeRequest, type RpcRequest } from '../../../lib/wire/rpc/rpc-request.js';
 
 const CAST: RpcRequest = { method: 'm', args: {}, uniqueId: 'u1', context: {} };
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MalformedMessage, plainVersioned, unwrapVersioned, VersionedObject } from '../../../lib/index.js';
 
-import { parseJson, stringifyJson } from '../../../lib/wire/json.js';
+import { parseJson, stringifyJson } from '../../../lib/wire/json/json.js';
 
 /** Shaped as the sample that nova documents for `instance.create.end`, shortened. */
 const payload = {

@@ -3,9 +3,9 @@ import { ClosedError, MessageDeliveryFailure } from '../../../errors/delivery.er
 import type { TimeoutDiagnosis } from '../../../errors/timeout-diagnosis.js';
 import { EventChannel } from '../../../events/event-channel.js';
 import { within } from '../../../events/within.js';
-import type { IntegerReading } from '../../../wire/json.js';
+import type { IntegerReading } from '../../../wire/json/json.js';
 import { openEnvelope } from '../../../wire/envelope.js';
-import { decodeReply, isHeartbeat, type RpcReply } from '../../../wire/rpc-reply.js';
+import { decodeReply, isHeartbeat, type RpcReply } from '../../../wire/rpc/rpc-reply.js';
 import { newReplyQueueName, replyQueueTopology } from '../../../wire/topology.js';
 import { diagnose } from '../call-diagnosis.js';
 import { EndedCalls } from './ended-calls.js';

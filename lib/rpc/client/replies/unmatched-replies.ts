@@ -1,6 +1,6 @@
 import type { EventChannel } from '../../../events/event-channel.js';
 import { RecentIds } from '../../../wire/recent-ids.js';
-import { isHeartbeat, type RpcReply } from '../../../wire/rpc-reply.js';
+import { isHeartbeat, type RpcReply } from '../../../wire/rpc/rpc-reply.js';
 import { shown } from '../../../wire/shown.js';
 import type { EndedCall, EndedCalls } from './ended-calls.js';
 import type { ReplyCounters } from './reply-counters.js';

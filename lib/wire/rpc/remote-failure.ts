@@ -1,6 +1,6 @@
-import { isRecord } from './is-record.js';
-import { parseJson, stringifyJson, type IntegerReading } from './json.js';
-import { maskSecrets, printable } from './redaction.js';
+import { isRecord } from '../json/is-record.js';
+import { parseJson, stringifyJson, type IntegerReading } from '../json/json.js';
+import { maskSecrets, printable } from '../redaction.js';
 
 /**
  * An exception on its way to the caller.

@@ -1,4 +1,4 @@
-import { MalformedMessage } from '../errors/wire.errors.js';
+import { MalformedMessage } from '../../errors/wire.errors.js';
 
 /** An array or object that is still being read. */
 type OpenContainer = { array: unknown[] } | { object: Record<string, unknown>; key: string };

@@ -1,4 +1,4 @@
-import { MalformedMessage } from '../errors/wire.errors.js';
+import { MalformedMessage } from '../../errors/wire.errors.js';
 
 /** Less deep ones are read in milliseconds; a handler that walks through it recursively fails by itself. */
 const greatestDepth = 131_072;

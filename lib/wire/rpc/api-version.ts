@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors/configuration.errors.js';
+import { ConfigurationError } from '../../errors/configuration.errors.js';
 
 /** A version of an interface: `major.minor` or `major.minor.revision`. */
 export interface ApiVersion {

@@ -1,6 +1,6 @@
-import { MalformedMessage } from '../errors/wire.errors.js';
-import { sealEnvelope } from './envelope.js';
-import { stringifyJson } from './json.js';
+import { MalformedMessage } from '../../errors/wire.errors.js';
+import { sealEnvelope } from '../envelope.js';
+import { stringifyJson } from '../json/json.js';
 
 /** The message that goes back to a caller: a result, a failure, or (not `ending`, both null) a heartbeat. */
 export interface RpcReply {

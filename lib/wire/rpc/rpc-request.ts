@@ -1,14 +1,14 @@
-import { MalformedMessage } from '../errors/wire.errors.js';
-import { sealEnvelope } from './envelope.js';
-import { isRecord } from './is-record.js';
-import { stringifyJson } from './json.js';
+import { MalformedMessage } from '../../errors/wire.errors.js';
+import { sealEnvelope } from '../envelope.js';
+import { isRecord } from '../json/is-record.js';
+import { stringifyJson } from '../json/json.js';
 import {
   hasPrototypeContextKey,
   packContext,
   refusePrototypeKey,
   unpackContext,
   type RequestContext,
-} from './request-context.js';
+} from '../request-context.js';
 
 /** A request as a client sends it: a call with `msgId` and `replyQueue`, a cast without. */
 export interface RpcRequest {

@@ -1,8 +1,8 @@
-import { textWithCause } from '../errors/text-of.js';
-import { MalformedMessage } from '../errors/wire.errors.js';
+import { textWithCause } from '../../errors/text-of.js';
+import { MalformedMessage } from '../../errors/wire.errors.js';
 import { JsonReader } from './json-reader.js';
 import { JsonWriter } from './json-writer.js';
-import { shown } from './shown.js';
+import { shown } from '../shown.js';
 
 /**
  * How integers beyond ±(2^53−1) are read: `exact` gives a `bigint`, `number` the nearest double.

@@ -1,4 +1,4 @@
-import { MalformedMessage } from '../errors/wire.errors.js';
+import { MalformedMessage } from '../../errors/wire.errors.js';
 
 /**
  * Writes what `JSON.stringify` refuses: values that hold a `bigint`, as plain digits.
