@@ -1,0 +1,71 @@
+// This library as Nest's transport, all features at their defaults.
+import 'reflect-metadata';
+import { Controller, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { MessagePattern, EventPattern, Payload } from '@nestjs/microservices';
+import { firstValueFrom } from 'rxjs';
+import { counter, notifications, target } from './oslo-core.mjs';
+import { decorate, decorateParameter, method } from './decorate.mjs';
+
+class EchoController {
+  echo(payload) {
+    return payload.data;
+  }
+
+  note() {}
+}
+decorate(EchoController, Controller());
+method(EchoController, 'echo', MessagePattern('echo'));
+decorateParameter(EchoController, 'echo', 0, Payload());
+method(EchoController, 'note', EventPattern('note'));
+decorateParameter(EchoController, 'note', 0, Payload());
+
+export function nest(packageName) {
+  return {
+    async serve(transportUrl) {
+      const oslo = await import(packageName);
+      class EchoModule {}
+      decorate(EchoModule, Module({ imports: [oslo.OsloRpcModule.forRoot()], controllers: [EchoController] }));
+      const strategy = new oslo.ServerOsloRpc({ transportUrl, ...target, server: 'host' });
+      const app = await NestFactory.createMicroservice(EchoModule, { strategy, logger: ['error'] });
+      await app.listen();
+      return { listen: (count) => listened(oslo, transportUrl, count) };
+    },
+
+    async connect(transportUrl) {
+      const { ClientOsloRpc, NotificationModule, Notifier } = await import(packageName);
+      const client = new ClientOsloRpc({ transportUrl, ...target, logEvents: false });
+      await client.connect();
+      class SendingModule {}
+      const options = { transportUrl, ...notifications, publisherId: 'bench.host' };
+      decorate(SendingModule, Module({ imports: [NotificationModule.forRoot(options)] }));
+      const app = await NestFactory.createApplicationContext(SendingModule, { logger: ['error'] });
+      const notifier = app.get(Notifier);
+      return {
+        call: (payload) => firstValueFrom(client.send('echo', payload)),
+        cast: (payload) => firstValueFrom(client.emit('note', payload), { defaultValue: undefined }),
+        notify: (payload) => notifier.info('bench.event', payload),
+      };
+    },
+  };
+}
+
+async function listened({ NotificationModule, NotificationListeners, OnNotification }, transportUrl, count) {
+  const told = counter(count);
+  class Listener {
+    onInfo() {
+      told.one();
+    }
+  }
+  class ListeningModule {}
+  decorate(Listener, Controller());
+  method(Listener, 'onInfo', OnNotification('info'));
+  const imports = [NotificationModule.forRoot({ transportUrl, ...notifications, publisherId: 'bench.host' })];
+  decorate(ListeningModule, Module({ imports, controllers: [Listener] }));
+  const strategy = new NotificationListeners();
+  const app = await NestFactory.createMicroservice(ListeningModule, { strategy, logger: ['error'] });
+  await app.listen();
+  const result = await told.all;
+  await app.close();
+  return result;
+}

@@ -1,0 +1,47 @@
+// Where the time of a call goes, by file: it inflates what is called often, so it says where to look, not how much it is.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cells } from './cells.mjs';
+import { end, start } from './party.mjs';
+
+export async function profiled(names, cellName, url, ms) {
+  const cell = cells[cellName] ?? cells[Object.keys(cells).find((name) => name.includes(cellName))];
+  if (!cell) throw new Error(`No cell is called '${cellName}': ${Object.keys(cells).join(', ')}`);
+  mkdirSync('.cache/bench', { recursive: true });
+  for (const name of names) {
+    const party = await start(name, url);
+    const { operation, bytes, inFlight } = cell;
+    await party.client.ask(operation, { bytes, inFlight, ms: 2_000 });
+    const sides = { client: party.client, server: party.server };
+    for (const side of Object.values(sides)) await side.ask('profile');
+    const { done } = await party.client.ask(operation, { bytes, inFlight, ms: Math.max(ms, 3_000) });
+    for (const [role, side] of Object.entries(sides)) {
+      const profile = await side.ask('profiled');
+      writeFileSync(`.cache/bench/${name}-${role}.cpuprofile`, JSON.stringify(profile));
+      console.log(`\n${name}, ${role}: µs a call`);
+      print(profile, done);
+    }
+    end(party);
+  }
+}
+
+function print({ nodes, samples, timeDeltas }, done) {
+  const byId = new Map(nodes.map((node) => [node.id, node.callFrame]));
+  const byFile = new Map();
+  const byFunction = new Map();
+  samples.forEach((id, index) => {
+    const { functionName, url, lineNumber } = byId.get(id);
+    const file = url.split('/').slice(-2).join('/') || `(${functionName || 'program'})`;
+    if (functionName === '(idle)') return;
+    add(byFile, file, timeDeltas[index]);
+    add(byFunction, `${functionName || '(anonymous)'} ${file}:${lineNumber + 1}`, timeDeltas[index]);
+  });
+  for (const counted of [byFile, byFunction]) {
+    const sorted = [...counted].toSorted(([, a], [, b]) => b - a).slice(0, 25);
+    for (const [what, us] of sorted) console.log(`${(us / done).toFixed(2).padStart(8)}  ${what}`);
+    console.log('');
+  }
+}
+
+function add(counted, key, us) {
+  counted.set(key, (counted.get(key) ?? 0) + us);
+}
