@@ -95,14 +95,15 @@ export interface ChannelObserver {
   channelClosed(refusal: BrokerRefusal | undefined): void;
 }
 
-/** Told once whether the broker has taken charge of a published message (confirm or nack); never, when the channel ends before. */
-export type Receipt = (isTaken: boolean) => void;
+/** Told once: nothing when the broker has taken charge of a published message, or why not. Means nothing once the channel has ended. */
+export type Receipt = (refusal?: unknown) => void;
 
 export interface LinkMessage {
   /** `''` is the default exchange, which routes by queue name. */
   readonly exchange: string;
   readonly routingKey: string;
-  readonly content: Buffer;
+  /** The JSON text, written as UTF-8. */
+  readonly body: string;
   readonly mandatory: boolean;
   /** Milliseconds, as AMQP writes them. */
   readonly expiration: string | undefined;

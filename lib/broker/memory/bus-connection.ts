@@ -222,7 +222,8 @@ export class BusChannel {
       return 'unread';
     }
     const { routed, taken } = bus.publish(message);
-    if (!routed && message.mandatory) this.tell(() => this.client.returned(message));
+    if (!routed && message.mandatory)
+      this.tell(() => this.client.returned({ ...message, content: Buffer.from(message.body) }));
     this.tell(() => this.client.settled(sequence, taken));
   }
 

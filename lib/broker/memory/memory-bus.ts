@@ -264,11 +264,11 @@ export class MemoryBus {
 }
 
 /** As RabbitMQ hands it on: bytes of its own, and the properties that all our messages have. */
-function asKept({ exchange, routingKey, content, expiration }: LinkMessage): MemoryMessage {
+function asKept({ exchange, routingKey, body, expiration }: LinkMessage): MemoryMessage {
   return {
     exchange,
     routingKey,
-    content,
+    content: Buffer.from(body),
     contentType: 'application/json',
     contentEncoding: 'utf-8',
     expiration,

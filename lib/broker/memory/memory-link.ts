@@ -274,7 +274,7 @@ class MemoryLinkChannel implements LinkChannel, ChannelClient {
     const receipt = this.receipts.get(sequence);
     this.receipts.delete(sequence);
     if (!this.isOpen()) return;
-    receipt?.(taken);
+    receipt?.(taken ? null : new Error('the broker has not taken it'));
   }
 
   channelClosed(refusal: BrokerRefusal | undefined): void {

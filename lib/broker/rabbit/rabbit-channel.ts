@@ -9,20 +9,24 @@ import {
   type LinkMessage,
   type Receipt,
 } from '../link.js';
+import { FrameWriter } from './frame-writer.js';
 import type { Uploads } from './uploads.js';
 
 const noHeaders = Object.freeze({});
 
 /** One channel of amqplib; `publish` is for those that were opened with confirms. */
 export class RabbitChannel implements LinkChannel {
+  /** Undefined: amqplib writes everything itself. */
+  private readonly own: ReturnType<typeof FrameWriter.channelOf>;
   private refusal: BrokerRefusal | undefined;
   private state: 'closed' | 'open' = 'open';
 
   constructor(
     private readonly channel: Channel | ConfirmChannel,
     private readonly observer: ChannelObserver,
-    private readonly link: { readonly uploads: Uploads },
+    private readonly link: { readonly frames: FrameWriter | undefined; readonly uploads: Uploads },
   ) {
+    this.own = FrameWriter.channelOf(channel);
     channel.on('error', (error) => {
       const refusal = refusalOf(error);
       if (refusal instanceof BrokerRefusal) this.refusal ??= refusal;
@@ -71,40 +75,33 @@ export class RabbitChannel implements LinkChannel {
   }
 
   publish(message: LinkMessage, receipt: Receipt): void {
-    const { exchange, routingKey, content, mandatory, expiration } = message;
-    const options: Options.Publish = {
-      contentType: 'application/json',
-      contentEncoding: 'utf-8',
-      headers: noHeaders,
-      deliveryMode: 2,
-      priority: 0,
-      mandatory,
-    };
-    if (expiration !== undefined) options.expiration = expiration;
-    const uploaded = this.link.uploads.begin(content.length);
-    const settled = (error: unknown): void => {
-      uploaded();
-      if (this.state === 'open') receipt(!error);
-    };
-    try {
-      (this.channel as ConfirmChannel).publish(exchange, routingKey, content, options, settled);
-    } catch (error) {
-      uploaded();
-      throw error;
-    }
+    const { own, channel } = this;
+    const { frames, uploads } = this.link;
+    if (!frames || !own?.unconfirmed) return publishBy(channel as ConfirmChannel, message, uploads, receipt);
+    if (this.state === 'closed') throw new Error('the channel is closed');
+    const size = frames.publish(own.ch, message);
+    own.unconfirmed.push(uploads.watched(size, receipt));
   }
 
   ack(deliveryTag: number, multiple: boolean): void {
-    this.write(() => this.channel.ack(tagged(deliveryTag), multiple));
+    const { own } = this;
+    const { frames } = this.link;
+    if (!frames || !own) this.attempt(() => this.channel.ack(tagged(deliveryTag), multiple));
+    else if (this.state === 'open') frames.ack(own.ch, deliveryTag, multiple);
   }
 
   reject(deliveryTag: number, requeue: boolean): void {
-    this.write(() => this.channel.reject(tagged(deliveryTag), requeue));
+    const { own } = this;
+    const { frames } = this.link;
+    if (!frames || !own) this.attempt(() => this.channel.reject(tagged(deliveryTag), requeue));
+    else if (this.state === 'open') frames.reject(own.ch, deliveryTag, requeue);
   }
 
-  /** amqplib hands frames to the socket in the next turn: what is called in the turn after comes behind them. */
   whenWritten(told: () => void): void {
-    process.nextTick(() => setImmediate(told));
+    const { frames } = this.link;
+    if (frames && this.own) frames.whenSent(told);
+    // amqplib hands frames to the socket in the next turn: what is called in the turn after comes behind them.
+    else process.nextTick(() => setImmediate(told));
   }
 
   async close(): Promise<void> {
@@ -114,9 +111,9 @@ export class RabbitChannel implements LinkChannel {
   }
 
   /** amqplib throws once it is closing, and tells of that later: the broker hears nothing then, and delivers again. */
-  private write(frame: () => void): void {
+  private attempt(write: () => void): void {
     try {
-      frame();
+      write();
     } catch {
       // Nothing to be done.
     }
@@ -137,6 +134,22 @@ export class RabbitChannel implements LinkChannel {
     this.state = 'closed';
     this.observer.channelClosed(this.refusal);
   }
+}
+
+/** Where amqplib is not as we know it. */
+function publishBy(channel: ConfirmChannel, message: LinkMessage, uploads: Uploads, receipt: Receipt): void {
+  const { exchange, routingKey, body, mandatory, expiration } = message;
+  const options: Options.Publish = {
+    contentType: 'application/json',
+    contentEncoding: 'utf-8',
+    headers: noHeaders,
+    deliveryMode: 2,
+    priority: 0,
+    mandatory,
+    ...(expiration !== undefined && { expiration }),
+  };
+  const content = Buffer.from(body);
+  channel.publish(exchange, routingKey, content, options, uploads.watched(content.length, receipt));
 }
 
 function deliveryOf(consumerTag: string, { fields, properties, content }: ConsumeMessage): LinkDelivery {

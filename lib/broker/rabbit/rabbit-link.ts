@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { ChannelModel } from 'amqplib';
 import type { ChannelObserver, Link, LinkChannel, LinkObserver } from '../link.js';
+import { FrameWriter } from './frame-writer.js';
 import { RabbitChannel, refusalOf } from './rabbit-channel.js';
 import { Uploads } from './uploads.js';
 
@@ -12,6 +13,8 @@ const goodbyeMs = 1_000;
 /** One connection of amqplib. */
 export class RabbitLink implements Link {
   readonly uploads = new Uploads();
+  /** Undefined where amqplib writes everything itself. */
+  readonly frames: FrameWriter | undefined;
   private readonly socket: Socket;
   private state: 'closed' | 'open' = 'open';
   private reason: Error | undefined;
@@ -23,7 +26,8 @@ export class RabbitLink implements Link {
     model.on('close', (error?: Error) => this.end(error && refusalOf(error)));
     model.on('blocked', (reason: string) => this.isOpen && this.observer?.linkBlocked(reason));
     model.on('unblocked', () => this.isOpen && this.observer?.linkUnblocked());
-    gatherWrites(this.socket);
+    this.frames = FrameWriter.of(model);
+    if (!this.frames) gatherWrites(this.socket);
   }
 
   get bytesRead(): number {

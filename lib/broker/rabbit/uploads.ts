@@ -1,10 +1,10 @@
+import type { Receipt } from '../link.js';
+
 /** A smaller message has left on any connection before its silence is noticed. */
 const largeBytes = 262_144;
 
 /** A connection that is slower is not worth waiting for. */
 const slowestBytesPerMs = 100;
-
-const nothing = (): void => undefined;
 
 /**
  * Large messages that the broker has not taken yet. Until they are through nothing can come back on a slow connection, which is
@@ -21,15 +21,16 @@ export class Uploads {
     return first !== undefined && performance.now() - this.changedAt < first.bytes / slowestBytesPerMs;
   }
 
-  /** Returns what is to be called at its end, once. */
-  begin(bytes: number): () => void {
-    if (bytes < largeBytes) return nothing;
+  /** Returns what is to be called with the receipt of a message that has been written. */
+  watched(bytes: number, receipt: Receipt): Receipt {
+    if (bytes < largeBytes) return receipt;
     if (this.waiting.size === 0) this.changedAt = performance.now();
     const upload = { bytes };
     this.waiting.add(upload);
-    return () => {
+    return (refusal) => {
       this.waiting.delete(upload);
       this.changedAt = performance.now();
+      receipt(refusal);
     };
   }
 }

@@ -49,7 +49,7 @@ describe('the silence of a connection', () => {
 
   it('is none while a large message is on its way, as long as that may take', async () => {
     const { link, session } = silentSession();
-    link.uploads.begin(1_000_000);
+    link.uploads.watched(1_000_000, () => undefined);
     await ms(9_000);
     expect(session.alive).toBe(true);
     await ms(5_000);
@@ -59,7 +59,7 @@ describe('the silence of a connection', () => {
   it('is excused no longer by more of them: they are no sign of life', async () => {
     const { link, session } = silentSession();
     for (let n = 0; n < 12; n += 1) {
-      link.uploads.begin(300_000);
+      link.uploads.watched(300_000, () => undefined);
       await ms(1_000);
     }
     expect(session.alive).toBe(false);
@@ -67,7 +67,7 @@ describe('the silence of a connection', () => {
 
   it('is one again when the message has arrived', async () => {
     const { link, session } = silentSession();
-    const arrived = link.uploads.begin(10_000_000);
+    const arrived = link.uploads.watched(10_000_000, () => undefined);
     await ms(9_000);
     arrived();
     await ms(4_100);
@@ -95,7 +95,7 @@ describe('the silence of a connection', () => {
 
   it('is not excused by small messages, however many', async () => {
     const { link, session } = silentSession();
-    for (let n = 0; n < 1_000; n += 1) link.uploads.begin(100_000);
+    for (let n = 0; n < 1_000; n += 1) link.uploads.watched(100_000, () => undefined);
     await ms(4_100);
     expect(session.alive).toBe(false);
   });

@@ -235,6 +235,8 @@ describe('a call', () => {
       void peer.answer(await peer.next());
       await ms(10);
       await calling;
+      // The acknowledgement of its answer waits for others a moment.
+      await ms(20);
       expect(vi.getTimerCount()).toBe(0);
     });
   });

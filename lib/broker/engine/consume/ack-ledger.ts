@@ -27,6 +27,10 @@ export class AckLedger {
     return true;
   }
 
+  get gatheredCount(): number {
+    return this.gathered.length;
+  }
+
   isHeld(tag: number): boolean {
     return this.held.has(tag);
   }

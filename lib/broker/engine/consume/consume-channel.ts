@@ -24,7 +24,13 @@ export interface ConsumeChannelObserver {
 export interface ConsumeLimits {
   readonly body: BodyLimits;
   readonly held: HeldBudget;
+  /** Acknowledgements are no hurry: nobody waits for the next message because of them. */
+  readonly acksMayWait?: boolean;
 }
+
+/** So long, or until there are so many. */
+const acksWaitMs = 20;
+const acksTogether = 64;
 
 /** How long the broker's answer to a good-bye is waited for. */
 const goodbyeMs = 1_000;
@@ -56,7 +62,8 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
   private unsettled = 0;
   private prefetchCount = 0;
   private deliveries = 0;
-  private flushing: NodeJS.Immediate | undefined;
+  /** When gathered acks are written; `soon`: when the deliveries of this turn have been handed over. */
+  private flushing: NodeJS.Immediate | NodeJS.Timeout | 'soon' | undefined;
 
   private constructor(
     readonly session: Session,
@@ -190,7 +197,8 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
     if (!this.ledger.ack(delivery.deliveryTag)) return true;
     this.unsettled -= 1;
     this.holding.drop(delivery.deliveryTag);
-    this.flushing ??= setImmediate(() => this.flush());
+    if (this.limits.acksMayWait && this.ledger.gatheredCount >= acksTogether) this.flush();
+    else this.flushing ??= this.flushLater();
     return true;
   }
 
@@ -205,8 +213,7 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
   }
 
   flush(): void {
-    clearImmediate(this.flushing);
-    this.flushing = undefined;
+    this.stopFlushing();
     if (!this.isAlive) return;
     for (const { deliveryTag, multiple } of this.ledger.take()) this.channel.ack(deliveryTag, multiple);
   }
@@ -233,7 +240,7 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
     if (!delivery) return;
     this.holding.hold(deliveryTag, delivery.body.length);
     this.arrived.push(delivery);
-    if (this.arrived.length === 1) process.nextTick(() => this.handOver());
+    if (this.arrived.length === 1) process.nextTick(handOver, this);
   }
 
   cancelled(consumerTag: string): void {
@@ -249,11 +256,24 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
   channelClosed(refusal: BrokerRefusal | undefined): void {
     if (!this.isAlive) return;
     this.state.enter({ name: 'lost' });
-    clearImmediate(this.flushing);
+    this.stopFlushing();
     this.arrived = [];
     this.consumers.clear();
     this.holding.giveAllBack();
     this.observer.channelLost(this, refusal);
+  }
+
+  private flushLater(): NodeJS.Immediate | NodeJS.Timeout {
+    const flush = (): void => this.flush();
+    return this.limits.acksMayWait ? setTimeout(flush, acksWaitMs) : setImmediate(flush);
+  }
+
+  private stopFlushing(): void {
+    const { flushing } = this;
+    this.flushing = undefined;
+    if (flushing === undefined || flushing === 'soon') return;
+    if (this.limits.acksMayWait) clearTimeout(flushing as NodeJS.Timeout);
+    else clearImmediate(flushing as NodeJS.Immediate);
   }
 
   private tagOf(queue: string): string | undefined {
@@ -304,10 +324,16 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
     this.holding.mark(deliveryTag, mark);
   }
 
-  private handOver(): void {
+  /** What arrived in this turn, all at once. */
+  handOver(): void {
     const arrived = this.arrived;
     this.arrived = [];
-    if (arrived.length > 0) this.observer.onDeliveries(arrived);
+    if (arrived.length === 0) return;
+    this.flushing ??= 'soon';
+    this.observer.onDeliveries(arrived);
+    if (this.flushing !== 'soon') return;
+    if (this.limits.acksMayWait && this.ledger.gatheredCount > 0) this.flushing = this.flushLater();
+    else this.flush();
   }
 
   private tooLate(delivery: ReceivedMessage): false {
@@ -319,6 +345,10 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
     }
     return false;
   }
+}
+
+function handOver(channel: ConsumeChannel): void {
+  channel.handOver();
 }
 
 /** More than half of what may come. */

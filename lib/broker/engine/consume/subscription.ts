@@ -299,7 +299,9 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
 
   private async openChannel(session: Session): Promise<ConsumeChannel> {
     const { events } = this.parts;
-    const limits = this.request.settledAtOnce ? { ...this.parts.limits, held: this.unbounded } : this.parts.limits;
+    const { settledAtOnce: acksMayWait = false } = this.request;
+    const { body, held } = this.parts.limits;
+    const limits = { body, held: acksMayWait ? this.unbounded : held, acksMayWait };
     const channel = await ConsumeChannel.open(session, this, events, limits);
     // The end of a connection may have been told before anybody listened to this channel.
     if (!session.alive) throw new Error('the connection has ended');

@@ -25,7 +25,7 @@ function offendingMessages({ code, text }: BrokerRefusal): IsOffending | undefin
     }
     case ReplyCode.preconditionFailed: {
       const largest = Number(/message size \d+ is larger than configured max size (\d+)/.exec(text)?.[1]);
-      return Number.isNaN(largest) ? undefined : ({ content }) => content.length > largest;
+      return Number.isNaN(largest) ? undefined : ({ message }) => Buffer.byteLength(message.body) > largest;
     }
     default:
       return undefined;

@@ -58,7 +58,6 @@ export class PendingMessage {
   awaitQueueUntil: number | undefined;
   private place: Place = newcomers;
   private attempts = 0;
-  private encoded: Buffer | undefined;
   private settle!: { resolve: () => void; reject: (error: Error) => void };
 
   constructor(
@@ -96,9 +95,9 @@ export class PendingMessage {
     return this.message.mandatory === true || this.message.awaitQueue === true;
   }
 
-  /** The bytes that go out, the same each time. */
-  get content(): Buffer {
-    return (this.encoded ??= Buffer.from(this.message.body));
+  /** True for the bytes that go out, the same each time. */
+  hasContent(content: Buffer): boolean {
+    return Buffer.byteLength(this.message.body) === content.length && content.equals(Buffer.from(this.message.body));
   }
 
   /** The AMQP property: what is left of its life, a whole one where it is written at once. */

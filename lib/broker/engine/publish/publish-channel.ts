@@ -77,10 +77,10 @@ export class PublishChannel implements ChannelObserver, Place {
 
   /** @throws Error a name that AMQP cannot carry */
   write(pending: PendingMessage, atOnce: boolean): void {
-    const { exchange, routingKey } = pending.message;
-    const { content, mandatory } = pending;
+    const { exchange, routingKey, body } = pending.message;
+    const { mandatory } = pending;
     const expiration = pending.expiration(atOnce);
-    this.channel.publish({ exchange, routingKey, content, mandatory, expiration }, this.receiptOf(pending));
+    this.channel.publish({ exchange, routingKey, body, mandatory, expiration }, this.receiptOf(pending));
     if (this.session.messageWritten()) void this.tellWhenRead();
   }
 
@@ -115,12 +115,12 @@ export class PublishChannel implements ChannelObserver, Place {
   }
 
   private receiptOf(pending: PendingMessage): Receipt {
-    return (isTaken) => {
+    return (refusal) => {
+      if (this.hasEnded) return;
       this.session.messageRead();
       this.settled += 1;
-      if (this.hasEnded) return;
-      if (isTaken) this.observer.confirmed(this, pending);
-      else this.observer.nacked(this, pending);
+      if (refusal) this.observer.nacked(this, pending);
+      else this.observer.confirmed(this, pending);
     };
   }
 

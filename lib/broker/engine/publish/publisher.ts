@@ -244,7 +244,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
       if (pending.at !== channel || !pending.mandatory) continue;
       const { exchange, routingKey } = pending.message;
       if (exchange !== returned.exchange || routingKey !== returned.routingKey) continue;
-      if (pending.content.equals(returned.content)) return pending;
+      if (pending.hasContent(returned.content)) return pending;
     }
     return undefined;
   }
