@@ -36,7 +36,7 @@ function print({ nodes, samples, timeDeltas }, done) {
     add(byFunction, `${functionName || '(anonymous)'} ${file}:${lineNumber + 1}`, timeDeltas[index]);
   });
   for (const counted of [byFile, byFunction]) {
-    const sorted = [...counted].toSorted(([, a], [, b]) => b - a).slice(0, 25);
+    const sorted = [...counted].toSorted(([, a], [, b]) => b - a).slice(0, 45);
     for (const [what, us] of sorted) console.log(`${(us / done).toFixed(2).padStart(8)}  ${what}`);
     console.log('');
   }

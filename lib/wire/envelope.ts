@@ -27,9 +27,11 @@ export interface OpenedMessage {
   readonly weight: number;
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** Puts a message's JSON text into the envelope: JSON text again. */
 export function sealEnvelope(message: string): string {
-  return JSON.stringify({ [VERSION_KEY]: ENVELOPE_VERSION, [MESSAGE_KEY]: message });
+  return `{"${VERSION_KEY}":"${ENVELOPE_VERSION}","${MESSAGE_KEY}":${JSON.stringify(message)}}`;
 }
 
 /**
@@ -65,17 +67,44 @@ function decodeBody(body: Uint8Array, options: OpenOptions): string {
     throw new MalformedMessage(`the content type is ${shown(options.contentType ?? 'absent', 100)}`);
   }
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
+    return utf8.decode(body);
   } catch (error) {
     throw new MalformedMessage('not UTF-8', { cause: error });
   }
 }
 
 function isJson(contentType: string | undefined): boolean {
+  if (contentType === 'application/json') return true;
   return contentType?.split(';', 1)[0]?.trim().toLowerCase() === 'application/json';
 }
 
-function readMessage(text: string, { integers, maxValues = Infinity }: OpenOptions): OpenedMessage {
+/** As this library and Python write it; the message's text follows, and nothing else. */
+const COMMON_STARTS = [`{"${VERSION_KEY}":"2.0","${MESSAGE_KEY}":`, `{"${VERSION_KEY}": "2.0", "${MESSAGE_KEY}": `];
+
+/** The text of the message in an envelope that looks as most do; undefined: whatever it is, it is to be read whole. */
+function commonMessage(text: string): string | undefined {
+  const start = COMMON_STARTS.find((one) => text.startsWith(one));
+  if (start === undefined || !text.endsWith('"}')) return undefined;
+  try {
+    const message: unknown = JSON.parse(text.slice(start.length, -1));
+    return typeof message === 'string' ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function readMessage(text: string, options: OpenOptions): OpenedMessage {
+  const message = commonMessage(text);
+  return message === undefined ? readAnyMessage(text, options) : readInner(message, options);
+}
+
+function readInner(message: string, { integers, maxValues = Infinity }: OpenOptions): OpenedMessage {
+  const weight = boundedWeight(message, maxValues);
+  return { message: asObject(parseJson(message, integers), MESSAGE_KEY), weight };
+}
+
+function readAnyMessage(text: string, options: OpenOptions): OpenedMessage {
+  const { integers, maxValues = Infinity } = options;
   const weight = boundedWeight(text, maxValues);
   // The outer object is read without exact integers: digits inside the enclosed text are none of its own.
   const outer = asObject(parseJson(text, 'number'), 'the body');
@@ -88,8 +117,7 @@ function readMessage(text: string, { integers, maxValues = Infinity }: OpenOptio
   }
   const message = outer[MESSAGE_KEY];
   if (typeof message !== 'string') throw new MalformedMessage(`${MESSAGE_KEY} is not a string`);
-  const innerWeight = boundedWeight(message, maxValues);
-  return { message: asObject(parseJson(message, integers), MESSAGE_KEY), weight: innerWeight };
+  return readInner(message, options);
 }
 
 function asObject(value: unknown, what: string): Record<string, unknown> {

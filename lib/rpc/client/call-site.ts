@@ -3,8 +3,19 @@ export interface CallSite {
   stack?: string;
 }
 
-/** Frames above `below`, the function that the user called. Costs about a microsecond. */
-export function captureCallSite(below: (...args: never[]) => unknown): CallSite {
+/** Capturing costs several microseconds: so many a second at most, which is more than anybody debugs. */
+const capturedEachSecond = 1_000;
+const captured = { since: 0, count: 0 };
+
+/** Frames above `below`, the function that the user called; undefined where many calls are made each second. */
+export function captureCallSite(below: (...args: never[]) => unknown): CallSite | undefined {
+  if (captured.count >= capturedEachSecond) {
+    const now = performance.now();
+    if (now - captured.since < 1_000) return undefined;
+    captured.since = now;
+    captured.count = 0;
+  }
+  captured.count += 1;
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 4;
   const site: CallSite = {};

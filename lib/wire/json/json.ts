@@ -11,6 +11,8 @@ import { shown } from '../shown.js';
  */
 export type IntegerReading = 'exact' | 'number';
 
+/** Searched for first: the engine skips most of a text that has no such run. */
+const SIXTEEN_DIGITS = /\d{16}/;
 /** Sixteen digits where a value may begin: the only texts that can hold an integer beyond ±(2^53−1). */
 const POSSIBLY_BIG_INTEGER = /(?:^|[[,:\s])-?\d{16}/;
 
@@ -23,13 +25,18 @@ const BARE_WORD = /NaN|Infinity/;
  * @throws MalformedMessage, and nothing else
  */
 export function parseJson(text: string, integers: IntegerReading): unknown {
-  if (integers === 'exact' && POSSIBLY_BIG_INTEGER.test(text)) return new JsonReader(text, integers).read();
+  if (integers === 'exact' && mayHoldBigIntegers(text)) return new JsonReader(text, integers).read();
   try {
     return JSON.parse(text);
   } catch (error) {
     if (BARE_WORD.test(text)) return new JsonReader(text, integers).read();
     throw new MalformedMessage('not JSON', { cause: withoutQuotedText(error) });
   }
+}
+
+/** A text that cannot be read exactly by `JSON.parse`. */
+function mayHoldBigIntegers(text: string): boolean {
+  return SIXTEEN_DIGITS.test(text) && POSSIBLY_BIG_INTEGER.test(text);
 }
 
 /**

@@ -21,14 +21,9 @@ export interface RpcReply {
 export function encodeReply(reply: RpcReply): string {
   const { result = null, failure, ending, msgId, uniqueId } = reply;
   // Written apart, so that a result that JSON leaves out (a function, a symbol) becomes null.
-  const members = [
-    `"result":${stringifyJson(result)}`,
-    `"failure":${JSON.stringify(failure)}`,
-    `"ending":${ending}`,
-    `"_msg_id":${JSON.stringify(msgId)}`,
-  ];
-  if (uniqueId !== undefined) members.push(`"_unique_id":${JSON.stringify(uniqueId)}`);
-  return sealEnvelope(`{${members.join(',')}}`);
+  const ids = `"_msg_id":${JSON.stringify(msgId)}${uniqueId === undefined ? '' : `,"_unique_id":${JSON.stringify(uniqueId)}`}`;
+  const failed = failure === null ? 'null' : JSON.stringify(failure);
+  return sealEnvelope(`{"result":${stringifyJson(result)},"failure":${failed},"ending":${ending},${ids}}`);
 }
 
 /**
