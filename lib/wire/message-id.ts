@@ -3,15 +3,17 @@ const ID_DIGITS = 2 * ID_BYTES;
 
 /** Random bytes are drawn for many ids at once, and made digits together: both cost more than their number. */
 const pool = new Uint8Array(ID_BYTES * 256);
-const poolDigits = 2 * pool.length;
+const poolDigits = new Uint8Array(2 * pool.length);
+const ascii = new TextDecoder();
 let digits = '';
-let used = poolDigits;
+let used = poolDigits.length;
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+/** The codes of 0 to 9 and a to f. */
+const HEX = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
 
 /** A uuid4 as 32 hex digits: `_unique_id`, `_msg_id`, and the random part of queue names. */
 export function newUniqueId(): string {
-  if (used === poolDigits) refill();
+  if (used === poolDigits.length) refill();
   used += ID_DIGITS;
   return digits.slice(used - ID_DIGITS, used);
 }
@@ -25,8 +27,12 @@ export function newMessageId(): string {
 /** With version and variant as RFC 9562 has them. */
 function refill(): void {
   globalThis.crypto.getRandomValues(pool);
-  digits = '';
-  for (const [at, random] of pool.entries()) digits += HEX[uuid4Byte(at % ID_BYTES, random)];
+  for (let at = 0; at < pool.length; at++) {
+    const byte = uuid4Byte(at % ID_BYTES, pool[at]!);
+    poolDigits[2 * at] = HEX[byte >> 4]!;
+    poolDigits[2 * at + 1] = HEX[byte & 0x0f]!;
+  }
+  digits = ascii.decode(poolDigits);
   used = 0;
 }
 

@@ -3,8 +3,9 @@ const TIMESTAMP = /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))
 
 /** `YYYY-MM-DD HH:MM:SS.ffffff` in UTC; as in Python without a fraction that is exactly zero. */
 export function timestampOf(date: Date): string {
-  const [day, time] = date.toISOString().split('T') as [string, string];
-  const [seconds, fraction] = time.slice(0, -1).split('.') as [string, string];
+  // From the end: a year of more than four digits has a sign.
+  const iso = date.toISOString();
+  const [day, seconds, fraction] = [iso.slice(0, -14), iso.slice(-13, -5), iso.slice(-4, -1)];
   return fraction === '000' ? `${day} ${seconds}` : `${day} ${seconds}.${fraction}000`;
 }
 

@@ -57,10 +57,7 @@ export interface ReceivedNotification {
  *
  * @throws MalformedMessage what cannot be written as JSON, or a context key `__proto__`
  */
-export function encodeNotification(
-  notification: Notification & { uniqueId: string },
-  format: NotificationFormat,
-): string {
+export function encodeNotification(notification: Notification, uniqueId: string, format: NotificationFormat): string {
   const message: Record<string, unknown> = {
     message_id: notification.messageId,
     publisher_id: notification.publisherId,
@@ -68,7 +65,7 @@ export function encodeNotification(
     priority: notification.priority.toUpperCase(),
     payload: notification.payload ?? null,
     timestamp: notification.timestamp,
-    _unique_id: notification.uniqueId,
+    _unique_id: uniqueId,
   };
   packContext(notification.context, message);
   const text = stringifyJson(message);

@@ -28,6 +28,9 @@ const NOTIFIED_KEYS = [
  * Answers to Python's `_sanitize_context`; the newest drops a plain dict altogether, this does not.
  */
 export function redactedContext(context: RequestContext): RequestContext {
-  const kept = NOTIFIED_KEYS.filter((key) => Object.hasOwn(context, key));
-  return Object.fromEntries(kept.map((key) => [key, key === 'auth_token' ? null : context[key]]));
+  const redacted: Record<string, unknown> = {};
+  for (const key of NOTIFIED_KEYS) {
+    if (Object.hasOwn(context, key)) redacted[key] = key === 'auth_token' ? null : context[key];
+  }
+  return redacted;
 }

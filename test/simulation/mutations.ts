@@ -1,4 +1,3 @@
-import type { OutgoingMessage } from '../../lib/broker/broker.js';
 import { InFlight } from '../../lib/broker/bounds/in-flight.js';
 import { Session } from '../../lib/broker/engine/connection/session.js';
 import { AckLedger } from '../../lib/broker/engine/consume/ack-ledger.js';
@@ -38,7 +37,7 @@ function replace(
 export const mutations: Readonly<Record<string, Mutation>> = {
   'in-flight-kept': {
     breaks: 'in-flight is counted and released once',
-    plant: () => replace(InFlight, 'add', () => withoutRelease),
+    plant: () => replace(InFlight, 'release', () => () => undefined),
   },
   'lost-confirms-forgotten': {
     breaks: 'a message whose confirm was lost goes out again',
@@ -119,13 +118,6 @@ export const mutations: Readonly<Record<string, Mutation>> = {
     plant: () => replace(MissingQueues, 'unrouted', () => () => undefined),
   },
 };
-
-function withoutRelease(this: InFlight, { purpose = 'request' }: OutgoingMessage): () => void {
-  const { loads } = this as unknown as { loads: Record<string, { messages: number }> };
-  const load = loads[purpose];
-  if (load) load.messages += 1;
-  return () => undefined;
-}
 
 /** For all that runs in this thread from now on, until the returned function is called. */
 export function plant(name: string): () => void {

@@ -13,8 +13,6 @@ interface Load {
 /** A promise, its callbacks and the records of a message that waits. */
 const overheadBytes = 1024;
 
-const nothing = (): void => undefined;
-
 /**
  * Messages that were given to `publish` and have no outcome yet: bounded, so that an outage does not fill the memory; per
  * purpose, so that a burst of one does not starve another.
@@ -45,17 +43,21 @@ export class InFlight {
     return undefined;
   }
 
-  /** Returns what is to be called, once, when the message has its outcome. */
-  add({ body, purpose = 'request' }: OutgoingMessage): () => void {
-    if (purpose === 'owed') return nothing;
+  /** Returns the bytes to be given back, with `release`, when the message has its outcome. */
+  add({ body, purpose = 'request' }: OutgoingMessage): number {
+    if (purpose === 'owed') return 0;
     const load = this.loads[purpose];
     const bytes = costOf(body);
     load.messages += 1;
     load.bytes += bytes;
-    return () => {
-      load.messages -= 1;
-      load.bytes -= bytes;
-    };
+    return bytes;
+  }
+
+  release({ purpose = 'request' }: OutgoingMessage, bytes: number): void {
+    if (purpose === 'owed') return;
+    const load = this.loads[purpose];
+    load.messages -= 1;
+    load.bytes -= bytes;
   }
 }
 

@@ -21,6 +21,13 @@ export interface MessagingDriverOptions {
   hooks: readonly AroundHook[];
 }
 
+/** One queue that a notification goes to. */
+interface NotificationAddress {
+  readonly topic: string;
+  readonly priority: NotificationPriority;
+  readonly routingKey: string;
+}
+
 /**
  * Publishes notifications, once per topic; Python's `messaging` (format 1.0) and `messagingv2` (2.0).
  *
@@ -39,7 +46,9 @@ export class MessagingDriver implements NotificationDriver {
 
   /** @throws MessageDeliveryFailure, MessageUndeliverable, MalformedMessage, MessagingTimeout, ClosedError */
   notify(notification: Notification, limits: NotifyLimits): Promise<void> {
-    return allSent(this.options.topics.map((topic) => started(() => this.send(topic, notification, limits))));
+    const { topics } = this.options;
+    if (topics.length === 1) return this.send(topics[0]!, notification, limits);
+    return allSent(topics.map((topic) => started(() => this.send(topic, notification, limits))));
   }
 
   /**
@@ -50,40 +59,43 @@ export class MessagingDriver implements NotificationDriver {
     const { hooks, exchange } = this.options;
     const { eventType: method, priority } = notification;
     const uniqueId = newUniqueId();
-    const context = { ...notification.context };
-    const body = encodedOnce({ ...notification, context, uniqueId }, this.format);
-    const publish = (): Promise<void> => started(() => this.publish(topic, priority, body(), limits));
-    if (hooks.length === 0) return publish();
     const routingKey = `${topic}.${priority}`;
+    const address = { topic, priority, routingKey };
+    if (hooks.length === 0)
+      return this.publish(address, encodeNotification(notification, uniqueId, this.format), limits);
+    const context = { ...notification.context };
+    const body = encodedOnce({ ...notification, context }, uniqueId, this.format);
+    const publish = (): Promise<void> => started(() => this.publish(address, body(), limits));
     const message = { kind: 'notification' as const, exchange, routingKey, method, uniqueId, context };
     return runAround(hooks, 'aroundSend', message, publish);
   }
 
-  private async publish(
-    topic: string,
-    priority: NotificationPriority,
-    body: string,
-    limits: NotifyLimits,
-  ): Promise<void> {
-    const { exchange, declareQueues: mandatory } = this.options;
-    const routingKey = `${topic}.${priority}`;
-    const topology = this.topologyOf(topic, priority);
-    const message = { exchange, routingKey, body, mandatory, purpose: 'notification' as const, ...limits };
+  private publish(address: NotificationAddress, body: string, limits: NotifyLimits): Promise<void> {
+    const topology = this.topologyOf(address);
     const startedAt = performance.now();
-    try {
-      await this.broker.publish({ ...message, topology });
-    } catch (error) {
+    return this.published(address, body, limits, topology).catch((error: unknown) => {
       if (!(error instanceof MessageUndeliverable)) throw error;
       // Somebody deleted the queue, or it went with its last consumer: declared anew, once.
+      const { routingKey } = address;
       if (this.topologies.get(routingKey) === topology) this.topologies.delete(routingKey);
       const giveUpMs = limits.giveUpMs && Math.max(0, limits.giveUpMs - (performance.now() - startedAt));
-      await this.broker.publish({ ...message, giveUpMs, topology: this.topologyOf(topic, priority) });
-    }
+      return this.published(address, body, { ...limits, giveUpMs }, this.topologyOf(address));
+    });
   }
 
-  private topologyOf(topic: string, priority: NotificationPriority): Topology {
+  private published(
+    { routingKey }: NotificationAddress,
+    body: string,
+    { retry, giveUpMs }: NotifyLimits,
+    topology: Topology,
+  ): Promise<void> {
+    const { exchange, declareQueues: mandatory } = this.options;
+    const purpose = 'notification';
+    return this.broker.publish({ exchange, routingKey, body, mandatory, purpose, retry, giveUpMs, topology });
+  }
+
+  private topologyOf({ topic, priority, routingKey: key }: NotificationAddress): Topology {
     const { exchange, declareQueues } = this.options;
-    const key = `${topic}.${priority}`;
     let topology = this.topologies.get(key);
     if (!topology) {
       topology = declareQueues
@@ -96,11 +108,11 @@ export class MessagingDriver implements NotificationDriver {
 }
 
 /** Encodes when it is first asked, for hooks add to the context until then, and keeps the text alone. */
-function encodedOnce(notification: Notification & { uniqueId: string }, format: NotificationFormat): () => string {
-  let unencoded: typeof notification | undefined = notification;
+function encodedOnce(notification: Notification, uniqueId: string, format: NotificationFormat): () => string {
+  let unencoded: Notification | undefined = notification;
   let body = '';
   return () => {
-    if (unencoded) body = encodeNotification(unencoded, format);
+    if (unencoded) body = encodeNotification(unencoded, uniqueId, format);
     unencoded = undefined;
     return body;
   };

@@ -13,7 +13,6 @@ import { driversOf } from './driver-set.js';
 import type { NotificationDriver, NotifyLimits } from '../drivers/notification-driver.js';
 import { checkTimeout, type ResolvedNotifierOptions } from './notifier-options.js';
 import { notifyAll } from './notify-all.js';
-import { started } from '../../events/started.js';
 
 /** One notification as a notifier was given it. */
 export interface OutgoingNotification {
@@ -31,7 +30,7 @@ export interface OutgoingNotification {
 export class NotificationOutbox {
   readonly events: EventChannel;
   private readonly drivers: readonly NotificationDriver[];
-  private readonly unsent = new Set<(error: Error) => void>();
+  private readonly unsent = new Set<(error: unknown) => void>();
   private readonly whenFlushed = new Set<() => void>();
   private state: 'closed' | 'open' = 'open';
 
@@ -54,8 +53,7 @@ export class NotificationOutbox {
    */
   send(outgoing: OutgoingNotification): Promise<void> {
     const { priority, eventType } = outgoing;
-    const sent =
-      this.state === 'closed' ? Promise.reject(new ClosedError('notifier')) : this.unlessClosed(this.start(outgoing));
+    const sent = this.state === 'closed' ? Promise.reject(new ClosedError('notifier')) : this.unlessClosed(outgoing);
     sent.catch((error: unknown) => this.reportFailed(priority, eventType, error));
     return sent;
   }
@@ -80,18 +78,23 @@ export class NotificationOutbox {
   }
 
   private start(outgoing: OutgoingNotification): Promise<void> {
-    return started(() => {
-      const timeout = checkTimeout(outgoing.timeout);
-      const limits: NotifyLimits = { retry: outgoing.retry, ...(timeout !== null && { giveUpMs: timeout * 1000 }) };
-      return notifyAll(this.drivers, this.notificationOf(outgoing), limits);
-    });
+    const timeout = checkTimeout(outgoing.timeout);
+    const giveUpMs = timeout === null ? undefined : timeout * 1000;
+    return notifyAll(this.drivers, this.notificationOf(outgoing), { retry: outgoing.retry, giveUpMs });
   }
 
-  private unlessClosed(sent: Promise<void>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.unsent.add(reject);
-      void sent.finally(() => this.ended(reject)).then(resolve, reject);
-    });
+  private unlessClosed(outgoing: OutgoingNotification): Promise<void> {
+    const { promise, resolve, reject } = withResolvers();
+    this.unsent.add(reject);
+    try {
+      this.start(outgoing).then(
+        () => this.ended(reject, resolve),
+        (error: unknown) => this.ended(reject, () => reject(error)),
+      );
+    } catch (error) {
+      this.ended(reject, () => reject(error));
+    }
+    return promise;
   }
 
   private notificationOf({ priority, eventType, payload, publisherId, ...rest }: OutgoingNotification): Notification {
@@ -109,8 +112,9 @@ export class NotificationOutbox {
     };
   }
 
-  private ended(reject: (error: Error) => void): void {
-    this.unsent.delete(reject);
+  private ended(unsent: (error: unknown) => void, settle: () => void): void {
+    settle();
+    this.unsent.delete(unsent);
     if (this.unsent.size === 0) this.wake();
   }
 
@@ -131,4 +135,12 @@ export class NotificationOutbox {
     const message = `The notification ${eventType} to ${target} ${howSendingFailed(error)}: ${textWithCause(error)}`;
     this.events.emit({ type: 'send-failed', level: 'error', kind: 'notification', target, message, error });
   }
+}
+
+/** Apart, so that the callbacks see nothing else. */
+function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
+  let resolve!: () => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<void>((...settle) => ([resolve, reject] = settle));
+  return { promise, resolve, reject };
 }

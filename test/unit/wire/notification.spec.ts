@@ -48,7 +48,8 @@ describe.each(captures)('captured notification $name', ({ format, body, message 
   it('is what we write for the same notification, key for key', () => {
     const received = decodeNotification(open(body));
     const written = encodeNotification(
-      { ...received, priority: received.priority as NotificationPriority } as Notification & { uniqueId: string },
+      { ...received, priority: received.priority as NotificationPriority } as Notification,
+      received.uniqueId!,
       format,
     );
     const text = format === '1.0' ? written : (JSON.parse(written) as Record<string, string>)['oslo.message'];

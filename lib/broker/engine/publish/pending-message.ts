@@ -50,15 +50,16 @@ export class PendingMessage {
   writtenBefore = false;
   /** How often the broker would not take it. */
   nacks = 0;
-  /** Gives back its share of what may be in flight. */
-  release: (() => void) | undefined;
+  /** Its share of what may be in flight. */
+  bytes = 0;
   /** The channel on which the broker would not take it. */
   refusedOn: Place | undefined;
   /** On the clock of `performance.now()`: until then a queue is awaited that was there before. */
   awaitQueueUntil: number | undefined;
   private place: Place = newcomers;
   private attempts = 0;
-  private settle!: { resolve: () => void; reject: (error: Error) => void };
+  private resolvePromise!: () => void;
+  private rejectPromise!: (error: Error) => void;
 
   constructor(
     readonly message: OutgoingMessage,
@@ -67,7 +68,10 @@ export class PendingMessage {
   ) {
     const { giveUpMs = Infinity, expirationMs = Infinity } = message;
     this.deadline = this.since + Math.min(giveUpMs, expirationMs);
-    this.promise = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
+    this.promise = new Promise((resolve, reject) => {
+      this.resolvePromise = resolve;
+      this.rejectPromise = reject;
+    });
   }
 
   get at(): Place {
@@ -117,12 +121,12 @@ export class PendingMessage {
 
   resolve(): void {
     this.end();
-    this.settle.resolve();
+    this.resolvePromise();
   }
 
   reject(error: Error): void {
     this.end();
-    this.settle.reject(error);
+    this.rejectPromise(error);
   }
 
   fail(reason: string, facts: FailureFacts = {}): void {

@@ -45,7 +45,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
   private readonly deadlines = new DeadlineTimer((now) => this.giveUpOverdue(now));
   /** One for all messages. */
   private readonly onSettled = (settled: PendingMessage): void => {
-    settled.release?.();
+    this.inFlight.release(settled.message, settled.bytes);
     this.pending.delete(settled);
     if (this.pending.size === 0) this.deadlines.stop();
   };
@@ -73,7 +73,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
     const refusal = this.inFlight.refusalOf(message);
     if (refusal) return Promise.reject(refusal);
     const pending = new PendingMessage(message, this.onSettled);
-    pending.release = this.inFlight.add(message);
+    pending.bytes = this.inFlight.add(message);
     const refused = this.refusals.reasonFor(pending);
     if (pending.isAbandoned) pending.resolve();
     else if (refused !== undefined) pending.fail(refused);
