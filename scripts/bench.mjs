@@ -8,13 +8,16 @@ import { install, root, run } from './install.mjs';
 const args = process.argv.slice(2);
 const bench = join(root, 'bench');
 
+/** Names of what a lock file has; the hidden one leaves the project itself out. */
+function packagesIn(file) {
+  return JSON.stringify(Object.keys(JSON.parse(readFileSync(file, 'utf8')).packages).filter(Boolean));
+}
+
 function installIn(folder) {
   const [wanted, installed] = ['package-lock.json', 'node_modules/.package-lock.json'].map((file) =>
     join(folder, file),
   );
-  const packagesOf = (file) =>
-    JSON.stringify(Object.keys(JSON.parse(readFileSync(file, 'utf8')).packages).filter(Boolean));
-  if (existsSync(installed) && packagesOf(installed) === packagesOf(wanted)) return true;
+  if (existsSync(installed) && packagesIn(installed) === packagesIn(wanted)) return true;
   return run('npm', ['ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error']);
 }
 
@@ -25,17 +28,18 @@ function copyPackage(from, name) {
   for (const part of ['dist', 'package.json']) cpSync(join(from, part), join(to, part), { recursive: true });
 }
 
+function isErlang(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'beam.smp';
+  } catch {
+    return false;
+  }
+}
+
 /** The newest Erlang virtual machine: that of the broker we have started. */
 function virtualMachineOf() {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  const named = (pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'beam.smp';
-    } catch {
-      return false;
-    }
-  };
-  return Math.max(...pids.filter((pid) => named(pid)).map(Number));
+  return Math.max(...pids.filter((pid) => isErlang(pid)).map(Number));
 }
 
 install();

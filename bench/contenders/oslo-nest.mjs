@@ -1,6 +1,6 @@
 // This library as Nest's transport, all features at their defaults.
 import 'reflect-metadata';
-import { Controller, Module } from '@nestjs/common';
+import { Controller, Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MessagePattern, EventPattern, Payload } from '@nestjs/microservices';
 import { firstValueFrom } from 'rxjs';
@@ -50,7 +50,7 @@ export function nest(packageName) {
   };
 }
 
-async function listened({ NotificationModule, NotificationListeners, OnNotification }, transportUrl, count) {
+async function listened({ NotificationModule, OnNotification }, transportUrl, count) {
   const told = counter(count);
   class Listener {
     onInfo() {
@@ -58,13 +58,11 @@ async function listened({ NotificationModule, NotificationListeners, OnNotificat
     }
   }
   class ListeningModule {}
-  decorate(Listener, Controller());
+  decorate(Listener, Injectable());
   method(Listener, 'onInfo', OnNotification('info'));
   const imports = [NotificationModule.forRoot({ transportUrl, ...notifications, publisherId: 'bench.host' })];
-  decorate(ListeningModule, Module({ imports, controllers: [Listener] }));
-  const strategy = new NotificationListeners();
-  const app = await NestFactory.createMicroservice(ListeningModule, { strategy, logger: ['error'] });
-  await app.listen();
+  decorate(ListeningModule, Module({ imports, providers: [Listener] }));
+  const app = await NestFactory.createApplicationContext(ListeningModule, { logger: ['error'] });
   const result = await told.all;
   await app.close();
   return result;

@@ -1,20 +1,19 @@
-import { EXCEPTION_FILTERS_METADATA, INTERCEPTORS_METADATA } from '@nestjs/common/internal';
+import type { ExceptionFilter } from '@nestjs/common';
+import { EXCEPTION_FILTERS_METADATA } from '@nestjs/common/internal';
 import { MetadataScanner } from '@nestjs/core';
 import { PATTERN_EXTRAS_METADATA, PATTERN_METADATA } from '@nestjs/microservices/constants.js';
-import { ErrorWitnessFilter, ExpectedErrorFilter } from './errors/error-keeper.filter.js';
-import { ErrorKeeperInterceptor } from './errors/error-keeper.interceptor.js';
+import { ExpectedErrorFilter, witnessOf } from './errors/error-keeper.filter.js';
 import { nameHandler } from './handler-names.js';
 
 type ControllerClass = { readonly name: string; readonly prototype: object };
 
-const keeper = new ErrorKeeperInterceptor();
-const witness = new ErrorWitnessFilter();
+/** One per method. */
+const witnesses = new WeakMap<object, ExceptionFilter>();
 const lastFilter = new ExpectedErrorFilter();
 const scanner = new MetadataScanner();
 
 /**
- * Puts the error keepers before a controller's interceptors and behind its filters, where it has message
- * patterns, and remembers its handlers' names. As metadata of the class, for that is what every form of
+ * Puts the error keepers around a controller's filters, where it has message patterns, and remembers its handlers' names. As metadata of the class, for that is what every form of
  * Nest application reads: global enhancers do not reach hybrid ones. Once per class, however often it is called.
  */
 export function prepareController(controller: unknown): void {
@@ -22,10 +21,15 @@ export function prepareController(controller: unknown): void {
   const handlers = messageHandlersOf(controller);
   if (handlers.length === 0) return;
   for (const { name, extras } of handlers) if (extras) nameHandler(extras, `${controller.name}.${name}`);
-  putFirst(controller, INTERCEPTORS_METADATA, keeper);
   // Nest asks filters in reverse, those of the method before those of the class.
-  for (const { method } of handlers) putLast(method, EXCEPTION_FILTERS_METADATA, witness);
+  for (const { method, extras } of handlers) putLast(method, EXCEPTION_FILTERS_METADATA, witnessFor(method, extras));
   putFirst(controller, EXCEPTION_FILTERS_METADATA, lastFilter);
+}
+
+function witnessFor(method: object, extras: object | undefined): ExceptionFilter {
+  const witness = witnesses.get(method) ?? witnessOf(extras);
+  witnesses.set(method, witness);
+  return witness;
 }
 
 function putFirst(target: object, metadataKey: string, enhancer: object): void {
@@ -38,7 +42,9 @@ function putLast(target: object, metadataKey: string, enhancer: object): void {
 
 function put(target: object, metadataKey: string, enhancer: object, together: (all: unknown[]) => unknown[]): void {
   const enhancers: unknown[] = Reflect.getMetadata(metadataKey, target) ?? [];
-  if (!enhancers.includes(enhancer)) Reflect.defineMetadata(metadataKey, together(enhancers), target);
+  // Others may have been put there since the last time.
+  const others = enhancers.filter((one) => one !== enhancer);
+  Reflect.defineMetadata(metadataKey, together(others), target);
 }
 
 function messageHandlersOf({ prototype }: ControllerClass): { name: string; method: object; extras?: object }[] {

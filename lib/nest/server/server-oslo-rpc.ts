@@ -1,5 +1,5 @@
 import type { RpcAccessPolicy } from '../../rpc/server/access-policy.js';
-import { isObservable, lastValueFrom } from 'rxjs';
+import { isObservable, type Observable } from 'rxjs';
 import { inspect } from 'node:util';
 import { Logger } from '@nestjs/common';
 import { type BaseRpcContext, type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
@@ -12,7 +12,9 @@ import { healthOf, type HealthSnapshot } from '../../events/health-snapshot.js';
 import type { IncomingRequest } from '../../rpc/server/incoming-request.js';
 import type { RpcEndpoint } from '../../rpc/server/rpc-endpoint.js';
 import { RpcServer } from '../../rpc/server/rpc-server.js';
+import { witnessedError } from './errors/error-keeper.filter.js';
 import { HandlerFailures } from './errors/handler-failures.js';
+import { keepError } from './errors/kept-errors.js';
 import { handlerName } from './handler-names.js';
 import { listenTo, type OsloEvents, type OsloStatus } from '../shared/oslo-events.js';
 import { logEvents } from '../shared/event-logger.js';
@@ -209,19 +211,23 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
   private call(handler: MessageHandler, request: IncomingRequest): Promise<unknown> {
     const context = new OsloRpcContext(request);
     return new Promise((resolve, reject) => {
-      const run = async (): Promise<void> => {
-        try {
-          resolve(
-            await runRequest({ context, handler, transport: this.options.transport }, () => resultOf(handler, context)),
-          );
-        } catch (error) {
-          reject(this.failures.errorOf(error, context));
-        } finally {
-          this.endProcessing(context);
-        }
+      const settle = (answer: unknown): void => {
+        resolve(answer ?? null);
+        this.endProcessing(context);
+      };
+      const fail = (error: unknown): void => {
+        reject(this.failures.errorOf(error, context));
+        this.endProcessing(context);
+      };
+      const run = (): Promise<void> => {
+        const { transport } = this.options;
+        const answer = (result: unknown): Promise<void> | void =>
+          isObservable(result) ? lastOf(result, context, settle, fail) : settle(result);
+        return runRequest({ context, handler, transport }, () => resultOf(handler, context).then(answer, fail));
       };
       // A hook may be asynchronous, whatever its type says.
-      Promise.resolve(this.onProcessingStartHook(this.transportId!, context, run)).catch(reject);
+      const begun: unknown = this.onProcessingStartHook(this.transportId!, context, run);
+      if (isThenable(begun)) begun.then(undefined, reject);
     });
   }
 
@@ -237,11 +243,42 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
 /** Keeps the topic's queues, as a Python server without endpoints does. */
 const NOTHING_SERVED: RpcEndpoint = { methods: new Map() };
 
-/** The answer of a handler: of a stream its last value, and `null` where it gives none. */
-async function resultOf(handler: MessageHandler, context: OsloRpcContext): Promise<unknown> {
-  const result: unknown = await handler(context.args, context);
-  const answer: unknown = isObservable(result) ? await lastValueFrom(result, { defaultValue: null }) : result;
-  return answer ?? null;
+/** What Nest makes of a handler; a user's own may throw at once, or return what is no promise. */
+function resultOf(handler: MessageHandler, context: OsloRpcContext): Promise<unknown> {
+  try {
+    return Promise.resolve(handler(context.args, context));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** The answer of a stream: its last value. How it failed is known here, whatever filters have made of it. */
+function lastOf(
+  stream: Observable<unknown>,
+  context: OsloRpcContext,
+  settle: (answer: unknown) => void,
+  fail: (error: unknown) => void,
+): Promise<void> {
+  return new Promise((ended) => {
+    let last: unknown = null;
+    stream.subscribe({
+      next: (value) => void (last = value),
+      error: (thrown: unknown) => {
+        const witnessed = witnessedError();
+        if (witnessed) keepError(context, witnessed.error);
+        fail(thrown);
+        ended();
+      },
+      complete: () => {
+        settle(last);
+        ended();
+      },
+    });
+  });
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | undefined)?.then === 'function';
 }
 
 /** The interfaces of a server, a line each, for its log; those that its policy denies are marked. */

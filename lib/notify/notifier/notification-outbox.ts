@@ -10,7 +10,7 @@ import { timestampOf } from '../../wire/notification-timestamp.js';
 import { redactedContext } from '../../wire/redacted-context.js';
 import type { RequestContext } from '../../wire/request-context.js';
 import { driversOf } from './driver-set.js';
-import type { NotificationDriver, NotifyLimits } from '../drivers/notification-driver.js';
+import type { NotificationDriver } from '../drivers/notification-driver.js';
 import { checkTimeout, type ResolvedNotifierOptions } from './notifier-options.js';
 import { notifyAll } from './notify-all.js';
 

@@ -25,7 +25,7 @@ function driven(driver: NotificationDriver, notification: Notification, limits: 
   try {
     return Promise.resolve(driver.notify(notification, limits));
   } catch (error) {
-    return Promise.reject(error as Error);
+    return Promise.reject(error);
   }
 }
 

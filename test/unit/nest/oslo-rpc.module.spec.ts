@@ -122,8 +122,9 @@ describe('the error keeper', () => {
       const { client } = await serve(rootModule([SharedController]));
       await expect(lastValueFrom(client.send('shared', {})), `${round}`).rejects.toMatchObject({ excType: 'LostHost' });
     }
-    const interceptors = Reflect.getMetadata('__interceptors__', SharedController) as unknown[];
-    expect(interceptors).toHaveLength(1);
+    const filtersOf = (target: object) => Reflect.getMetadata('__exceptionFilters__', target) as unknown[];
+    expect(filtersOf(SharedController)).toHaveLength(1);
+    expect(filtersOf(Reflect.get(SharedController.prototype, 'shared'))).toHaveLength(1);
   });
 
   it('serves request-scoped controllers', async () => {

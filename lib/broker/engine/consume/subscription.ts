@@ -74,7 +74,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   private readonly health: ConsumerHealth;
   private readonly stale: StaleConsumers;
   private readonly losses: ConsumerLosses;
-  private readonly unbounded = new HeldBudget(Infinity);
+  private readonly limits: ConsumeLimits;
   private readonly unlisten: () => void;
   /** Until all queues are consumed for the first time. */
   private start: StartOfConsuming | undefined;
@@ -91,7 +91,9 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     private readonly request: ConsumeRequest,
     private readonly parts: SubscriptionParts,
   ) {
-    const { connection, events, inspector } = parts;
+    const { connection, events, inspector, limits } = parts;
+    const unbounded = { ...limits, held: new HeldBudget(Infinity), acksMayWait: true };
+    this.limits = request.settledAtOnce ? unbounded : limits;
     this.health = new ConsumerHealth(inspector);
     this.stale = new StaleConsumers(request, inspector);
     this.losses = new ConsumerLosses(events);
@@ -299,10 +301,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
 
   private async openChannel(session: Session): Promise<ConsumeChannel> {
     const { events } = this.parts;
-    const { settledAtOnce: acksMayWait = false } = this.request;
-    const { body, held } = this.parts.limits;
-    const limits = { body, held: acksMayWait ? this.unbounded : held, acksMayWait };
-    const channel = await ConsumeChannel.open(session, this, events, limits);
+    const channel = await ConsumeChannel.open(session, this, events, this.limits);
     // The end of a connection may have been told before anybody listened to this channel.
     if (!session.alive) throw new Error('the connection has ended');
     // Drained meanwhile: nobody else knows of it.
