@@ -9,19 +9,29 @@ export async function profiled(names, cellName, url, ms) {
   mkdirSync('.cache/bench', { recursive: true });
   for (const name of names) {
     const party = await start(name, url);
-    const { operation, bytes, inFlight } = cell;
-    await party.client.ask(operation, { bytes, inFlight, ms: 2_000 });
-    const sides = { client: party.client, server: party.server };
-    for (const side of Object.values(sides)) await side.ask('profile');
-    const { done } = await party.client.ask(operation, { bytes, inFlight, ms: Math.max(ms, 3_000) });
-    for (const [role, side] of Object.entries(sides)) {
-      const profile = await side.ask('profiled');
+    const run = runOf(party, cell);
+    await run(2_000);
+    const sides = cell.operation === 'listen' ? { server: party.server } : party;
+    const roles = Object.keys(sides).filter((role) => role !== 'name');
+    for (const role of roles) await sides[role].ask('profile');
+    const { done } = await run(Math.max(ms, 3_000));
+    for (const role of roles) {
+      const profile = await sides[role].ask('profiled');
       writeFileSync(`.cache/bench/${name}-${role}.cpuprofile`, JSON.stringify(profile));
       console.log(`\n${name}, ${role}: µs a call`);
       print(profile, done);
     }
     end(party);
   }
+}
+
+function runOf({ client, server }, { operation, bytes, inFlight }) {
+  if (operation !== 'listen') return (ms) => client.ask(operation, { bytes, inFlight, ms });
+  return async () => {
+    const count = 30_000;
+    await client.ask('notify', { bytes, count, inFlight: 128 });
+    return server.ask('listen', { count });
+  };
 }
 
 function print({ nodes, samples, timeDeltas }, done) {

@@ -41,6 +41,8 @@ export async function serve(url) {
   return {
     async listen(count) {
       const told = counter(count);
+      // One application of a process alone finds its handlers, else.
+      RabbitMQModule.bootstrapped = false;
       class Listener {
         onInfo() {
           told.one();

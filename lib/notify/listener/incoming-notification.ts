@@ -32,8 +32,6 @@ export class IncomingNotification<Payload = unknown> {
   readonly publisherId?: string;
   readonly messageId?: string;
   readonly uniqueId?: string;
-  /** When it was made, by the publisher's clock; absent where it cannot be understood. */
-  readonly timestamp?: Date;
   /** The timestamp as it was sent. */
   readonly sentAt?: string;
   /** Deserialized; shared by all listeners of the message, so not to be changed. */
@@ -54,9 +52,13 @@ export class IncomingNotification<Payload = unknown> {
     this.messageId = received.messageId;
     this.uniqueId = received.uniqueId;
     this.sentAt = received.timestamp;
-    this.timestamp = received.timestamp === undefined ? undefined : parseTimestamp(received.timestamp);
     this.payload = received.payload as Payload;
     this.requestContext = received.context;
+  }
+
+  /** When it was made, by the publisher's clock; absent where it cannot be understood. */
+  get timestamp(): Date | undefined {
+    return this.sentAt === undefined ? undefined : parseTimestamp(this.sentAt);
   }
 
   /** Delivered before, to us or to another listener, and not acknowledged then. */

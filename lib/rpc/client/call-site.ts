@@ -4,7 +4,7 @@ export interface CallSite {
 }
 
 /** Capturing costs several microseconds: so many a second at most, which is more than anybody debugs. */
-const capturedEachSecond = 1_000;
+const capturedEachSecond = 100;
 const captured = { since: 0, count: 0 };
 
 /** Frames above `below`, the function that the user called; undefined where many calls are made each second. */

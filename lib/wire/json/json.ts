@@ -11,8 +11,6 @@ import { shown } from '../shown.js';
  */
 export type IntegerReading = 'exact' | 'number';
 
-/** Searched for first: the engine skips most of a text that has no such run. */
-const SIXTEEN_DIGITS = /\d{16}/;
 /** Sixteen digits where a value may begin: the only texts that can hold an integer beyond ±(2^53−1). */
 const POSSIBLY_BIG_INTEGER = /(?:^|[[,:\s])-?\d{16}/;
 
@@ -36,7 +34,22 @@ export function parseJson(text: string, integers: IntegerReading): unknown {
 
 /** A text that cannot be read exactly by `JSON.parse`. */
 function mayHoldBigIntegers(text: string): boolean {
-  return SIXTEEN_DIGITS.test(text) && POSSIBLY_BIG_INTEGER.test(text);
+  return hasSixteenDigits(text) && POSSIBLY_BIG_INTEGER.test(text);
+}
+
+/** Looks at every sixteenth character of a text that has no such run, where the expression looks at each. */
+function hasSixteenDigits(text: string): boolean {
+  for (let end = 15; end < text.length;) {
+    let run = 0;
+    while (run < 16 && isDigit(text.charCodeAt(end - run))) run += 1;
+    if (run === 16) return true;
+    end += 16 - run;
+  }
+  return false;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
 }
 
 /**

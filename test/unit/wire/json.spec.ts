@@ -244,3 +244,11 @@ function outcomeError(run: () => unknown): Error {
   }
   throw new Error('nothing was thrown');
 }
+
+it.each([0, 1, 2, 7, 14, 15, 16, 17, 31, 32, 33])('finds a big integer behind %i other characters', (before) => {
+  const padding = 'x'.repeat(before);
+  expect(parseJson(`{"${padding}":"${padding}123","n":12345678901234567}`, 'exact')).toMatchObject({
+    n: 12345678901234567n,
+  });
+  expect(parseJson(`["${padding}",1234567890123456]`, 'exact')).toEqual([padding, 1234567890123456]);
+});

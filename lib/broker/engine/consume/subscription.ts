@@ -92,8 +92,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     private readonly parts: SubscriptionParts,
   ) {
     const { connection, events, inspector, limits } = parts;
-    const unbounded = { ...limits, held: new HeldBudget(Infinity), acksMayWait: true };
-    this.limits = request.settledAtOnce ? unbounded : limits;
+    this.limits = request.settledAtOnce ? { ...limits, held: new HeldBudget(Infinity), acksMayWait: true } : limits;
     this.health = new ConsumerHealth(inspector);
     this.stale = new StaleConsumers(request, inspector);
     this.losses = new ConsumerLosses(events);
