@@ -3,7 +3,7 @@
 import { createInterface } from 'node:readline';
 import { Session } from 'node:inspector/promises';
 import { contenders } from './contenders.mjs';
-import { costsOf, watchPromises } from './cost.mjs';
+import * as cost from './cost.mjs';
 
 const [role, name, url] = process.argv.slice(2);
 const contender = await contenders[name].load();
@@ -81,9 +81,10 @@ const operations = {
     profiler.disconnect();
     return profile;
   },
-  cost: ({ of, ...rest }) => costsOf(() => operations[of](rest)),
+  costs: () => cost.begin(),
+  costed: () => cost.end(),
 };
-if (process.env.OSLO_BENCH_COST) watchPromises();
+if (process.env.OSLO_BENCH_COST) cost.watch();
 
 const tell = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 tell({ ready: true });

@@ -1,36 +1,52 @@
-// What one operation costs this process beside time: bytes and promises, timers and closures, as V8 and Node count them.
+// What one operation costs a process beside time: bytes and promises, timers, operations of maps and sets, as V8 and Node
+// count them. Closures and single objects nobody counts; they are among the bytes.
 import { createHook } from 'node:async_hooks';
 import { Session } from 'node:inspector/promises';
 
-let promises = 0;
-let timers = 0;
+const counts = { promises: 0, timers: 0, lookups: 0 };
 
-/** Counts promises and timers; that is slow, so nothing else is measured meanwhile. */
-export function watchPromises() {
+/** That is slow, so nothing else is measured in a process that does it. */
+export function watch() {
   createHook({
     init(_id, type) {
-      if (type === 'PROMISE') promises += 1;
-      else if (type === 'Timeout' || type === 'Immediate') timers += 1;
+      if (type === 'PROMISE') counts.promises += 1;
+      else if (type === 'Timeout' || type === 'Immediate') counts.timers += 1;
     },
   }).enable();
+  for (const { prototype } of [Map, Set]) {
+    for (const name of ['get', 'set', 'has', 'add', 'delete']) {
+      const original = prototype[name];
+      if (!original) continue;
+      prototype[name] = function counted(...args) {
+        counts.lookups += 1;
+        return original.apply(this, args);
+      };
+    }
+  }
 }
 
-/** Runs an operation and counts. */
-export async function costsOf(run) {
-  const session = new Session();
+let session;
+let before;
+
+export async function begin() {
+  session = new Session();
   session.connect();
   await session.post('HeapProfiler.enable');
-  const sampling = {
+  await session.post('HeapProfiler.startSampling', {
     samplingInterval: 256,
     includeObjectsCollectedByMajorGC: true,
     includeObjectsCollectedByMinorGC: true,
-  };
-  await session.post('HeapProfiler.startSampling', sampling);
-  const before = { promises, timers };
-  const { done } = await run();
+  });
+  before = { ...counts };
+  return {};
+}
+
+export async function end() {
+  const after = { ...counts };
   const { profile } = await session.post('HeapProfiler.stopSampling');
   session.disconnect();
-  return { done, promises: promises - before.promises, timers: timers - before.timers, ...sizesOf(profile.head) };
+  const counted = Object.fromEntries(Object.keys(counts).map((key) => [key, after[key] - before[key]]));
+  return { ...counted, ...sizesOf(profile.head) };
 }
 
 function sizesOf(head) {
