@@ -11,9 +11,7 @@ export async function fanout(url) {
   return result;
 }
 
-const minutes = 10;
-
-export async function soak(url) {
+export async function soak(url, minutes) {
   const party = await start('core', url);
   const heaps = [];
   for (let minute = 0; minute <= minutes; minute += 1) {

@@ -21,7 +21,8 @@ const help = `npm run bench [-- OPTIONS]
   --ms N             milliseconds of a run (1000)
   --against DIR      another checkout that is built: its contenders are core-before and nest-before
   --small            four cells that say most
-  --long             fanout to 10 servers and a soak of 10 minutes, nothing else
+  --long             fanout to 10 servers and a soak, nothing else
+  --minutes N        of the soak (10)
   --profile CELL     µs of a call by file, and a CPU profile of each process in .cache/bench
   --cost             allocations, promises, closures and timers for each call, cast and notification
   --json FILE        where the numbers go (.cache/bench/results.json)`;
@@ -37,6 +38,7 @@ const { values: options } = parseArgs({
     long: { type: 'boolean', default: false },
     profile: { type: 'string' },
     cost: { type: 'boolean', default: false },
+    minutes: { type: 'string', default: '10' },
     json: { type: 'string', default: '.cache/bench/results.json' },
     help: { type: 'boolean', default: false },
   },
@@ -105,11 +107,13 @@ async function all() {
 if (options.help) console.log(help);
 else if (options.profile) await profiled(names, options.profile, url, results.ms);
 else if (options.cost) await printCosts(names, url);
-else if (options.long) Object.assign(results, { fanout: await fanout(url), soak: await soak(url) });
+else if (options.long)
+  Object.assign(results, { fanout: await fanout(url), soak: await soak(url, Number(options.minutes)) });
 else await all();
 
-if (!options.help) {
+// Other modes have numbers of their own, which they print.
+if (Object.keys(results.cells).length > 0 || options.long) {
   mkdirSync('.cache/bench', { recursive: true });
-  writeFileSync(options.json, JSON.stringify(results, null, 2));
+  writeFileSync(options.long ? '.cache/bench/long.json' : options.json, JSON.stringify(results, null, 2));
 }
 process.exit(0);
