@@ -14,7 +14,7 @@ import { startHeartbeat } from './call-heartbeat.js';
 import { ExceptionMap } from '../exceptions/exception-map.js';
 import { isExpected } from './expected-exceptions.js';
 import type { IncomingRequest } from './incoming-request.js';
-import type { Reply } from './replies/outgoing-reply.js';
+import type { Substitute } from './replies/outgoing-reply.js';
 import { ReplySender } from './replies/reply-sender.js';
 import type { HeldRequest } from './request-queue.js';
 import type { ResolvedRpcServerOptions } from './rpc-server-options.js';
@@ -148,10 +148,10 @@ export class RequestRunner {
     return body;
   }
 
-  private reply(request: IncomingRequest, body: string, instead: Reply['instead']): void {
+  private reply(request: IncomingRequest, body: string, substitute: Substitute): void {
     const { method } = request;
     const giveUpAt = this.giveUpAt(request);
-    this.replies.send({ replyQueue: request.replyQueue!, msgId: request.msgId!, method, body, giveUpAt, instead });
+    this.replies.send({ replyQueue: request.replyQueue!, msgId: request.msgId!, method, body, giveUpAt }, substitute);
   }
 
   /** When a caller without a known deadline has given up, as far as Python's servers are concerned. */

@@ -9,9 +9,10 @@ export interface Reply {
   readonly body: string;
   /** On the clock of `performance.now()`: when the caller has given up at the latest. */
   readonly giveUpAt: number;
-  /** The text to send in its place, once, where the broker takes nothing like it. */
-  readonly instead: ((refusal: MalformedMessage) => string) | undefined;
 }
+
+/** Makes the text to send in place of one that the broker does not take. */
+export type Substitute = (refusal: MalformedMessage) => string;
 
 /** `leaving`: with the broker. `waiting`: its reply queue is missing. `ended`: taken, or given up. */
 type ReplyState = 'ended' | 'leaving' | 'waiting';
@@ -22,6 +23,8 @@ export class OutgoingReply implements MessageOwner {
 
   constructor(
     readonly reply: Reply,
+    /** Used once at most; it keeps the request with its arguments, so it is let go at the end. */
+    public substitute: Substitute | undefined,
     private readonly onMissing: (reply: OutgoingReply) => void,
   ) {}
 
@@ -39,11 +42,12 @@ export class OutgoingReply implements MessageOwner {
 
   routed(isRouted: boolean): void {
     if (isRouted || this.state !== 'leaving') return;
-    this.onMissing(this);
     this.state = 'waiting';
+    this.onMissing(this);
   }
 
   end(): void {
     this.state = 'ended';
+    this.substitute = undefined;
   }
 }

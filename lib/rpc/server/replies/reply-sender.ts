@@ -4,7 +4,7 @@ import { MessagingTimeout } from '../../../errors/rpc.errors.js';
 import { MalformedMessage } from '../../../errors/wire.errors.js';
 import type { EventChannel } from '../../../events/event-channel.js';
 import { shown } from '../../../wire/shown.js';
-import { OutgoingReply, type Reply } from './outgoing-reply.js';
+import { OutgoingReply, type Reply, type Substitute } from './outgoing-reply.js';
 import { ReplyBacklog } from './reply-backlog.js';
 
 /**
@@ -19,6 +19,11 @@ export class ReplySender {
   private readonly unsettled = new Set<OutgoingReply>();
   private readonly whenIdle = new Set<() => void>();
   private state: 'closed' | 'open' = 'open';
+  /** One for all answers. */
+  private readonly onMissing = (outgoing: OutgoingReply): void => {
+    this.backlog.remove(outgoing);
+    if (this.state === 'closed') this.drop(outgoing, 'its reply queue is missing, and the server stopped');
+  };
 
   constructor(
     private readonly broker: MessageBroker,
@@ -28,8 +33,8 @@ export class ReplySender {
   }
 
   /** Never throws: what cannot be handed over is reported. */
-  send(reply: Reply): void {
-    void this.publish(new OutgoingReply(reply, (outgoing) => this.queueMissing(outgoing)));
+  send(reply: Reply, substitute?: Substitute): void {
+    void this.publish(new OutgoingReply(reply, substitute, this.onMissing));
   }
 
   /** Resolves when every answer has been handed over or given up. */
@@ -65,17 +70,13 @@ export class ReplySender {
     }
   }
 
-  private queueMissing(outgoing: OutgoingReply): void {
-    this.backlog.remove(outgoing);
-    if (this.state === 'closed') this.drop(outgoing, 'its reply queue is missing, and the server stopped');
-  }
-
   private failed(outgoing: OutgoingReply, failure: Error): void {
-    const { reply } = outgoing;
+    const { reply, substitute } = outgoing;
     if (outgoing.ended) return;
-    if (reply.instead && failure instanceof MalformedMessage) {
+    if (substitute && failure instanceof MalformedMessage) {
+      // Before the other ends: else nothing would be left to wait for.
+      this.send({ ...reply, body: substitute(failure) });
       this.settle(outgoing);
-      this.send({ ...reply, body: reply.instead(failure), instead: undefined });
     } else if (outgoing.isWaiting && failure instanceof MessagingTimeout) {
       this.drop(outgoing, 'its reply queue is missing');
     } else {
