@@ -3,7 +3,7 @@ import { connectable, defer, Observable, Subject } from 'rxjs';
 import type { Broker } from '../../broker/broker.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import type { HealthSnapshot } from '../../events/health-snapshot.js';
-import { captureCallSite, showCallSite, type CallSite } from '../../rpc/client/call-site.js';
+import { CallSites, showCallSite, type CallSite } from '../../rpc/client/call-site.js';
 import type { RpcArguments } from '../../rpc/client/rpc-call-context.js';
 import { ClientConnection } from './client-connection.js';
 import {
@@ -38,12 +38,14 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
   readonly events: EventChannel;
   private readonly options: ResolvedClientOsloRpcOptions;
   private readonly connection: ClientConnection;
+  private readonly callSites: CallSites;
   private calls: PreparedCalls | undefined;
 
   /** @throws InvalidTransportUrl, ConfigurationError */
   constructor(options: ClientOsloRpcOptions = {}) {
     super();
     this.options = resolveClientOsloRpcOptions(options);
+    this.callSites = new CallSites(this.options.callSite);
     this.connection = new ClientConnection(this.options, new SharedBrokers(), (state) => this._status$.next(state));
     this.events = this.connection.events;
   }
@@ -83,7 +85,8 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
    * Unsubscribing forgets it.
    */
   override send<Result = unknown, Input = unknown>(pattern: unknown, data: Input): Observable<Result> {
-    const site = this.callSite(this.send);
+    // The user's line, which has to be taken here: rxjs subscribes from lines of its own.
+    const site = this.callSites.capture(this.send);
     return new Observable<Result>((observer) => {
       const packet = { ...this.createPacket(pattern, data), site };
       return this.publish(packet, inCurrentContext(this.createObserver(observer)));
@@ -92,7 +95,7 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
 
   /** A cast, at once; the observable completes when the broker has confirmed it. A failure is reported in any case. */
   override emit<Result = unknown, Input = unknown>(pattern: unknown, data: Input): Observable<Result> {
-    const site = this.callSite(this.emit);
+    const site = this.callSites.capture(this.emit);
     const sent = connectable(
       defer(() => this.dispatchEvent<Result>({ ...this.createPacket(pattern, data), site })),
       { connector: () => new Subject<Result>(), resetOnDisconnect: false },
@@ -131,11 +134,6 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
     } catch (error) {
       throw showCallSite(error, packet.site);
     }
-  }
-
-  /** The user's line, which has to be taken here: rxjs subscribes from lines of its own. */
-  private callSite(below: (...args: never[]) => unknown): CallSite | undefined {
-    return this.options.callSite ? captureCallSite(below) : undefined;
   }
 
   private requestOf({ pattern, data }: ReadPacket) {

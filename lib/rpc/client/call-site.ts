@@ -5,23 +5,35 @@ export interface CallSite {
 
 /** Capturing costs several microseconds: so many a second at most, which is more than anybody debugs. */
 const capturedEachSecond = 100;
-const captured = { since: 0, count: 0 };
 
-/** Frames above `below`, the function that the user called; undefined where many calls are made each second. */
-export function captureCallSite(below: (...args: never[]) => unknown): CallSite | undefined {
-  if (captured.count >= capturedEachSecond) {
-    const now = performance.now();
-    if (now - captured.since < 1_000) return undefined;
-    captured.since = now;
-    captured.count = 0;
+/** The places of a client's calls. */
+export class CallSites {
+  private since = 0;
+  private count = 0;
+
+  constructor(private readonly isWanted: boolean) {}
+
+  /** Frames above `below`, the function that the user called; undefined where many calls are made each second. */
+  capture(below: (...args: never[]) => unknown): CallSite | undefined {
+    if (!this.isWanted || !this.mayCapture()) return undefined;
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 4;
+    const site: CallSite = {};
+    Error.captureStackTrace(site, below);
+    Error.stackTraceLimit = limit;
+    return site;
   }
-  captured.count += 1;
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 4;
-  const site: CallSite = {};
-  Error.captureStackTrace(site, below);
-  Error.stackTraceLimit = limit;
-  return site;
+
+  private mayCapture(): boolean {
+    if (this.count >= capturedEachSecond) {
+      const now = performance.now();
+      if (now - this.since < 1_000) return false;
+      this.since = now;
+      this.count = 0;
+    }
+    this.count += 1;
+    return true;
+  }
 }
 
 /**

@@ -7,6 +7,7 @@ import { newUniqueId } from '../../wire/message-id.js';
 import type { RequestContext } from '../../wire/request-context.js';
 import { encodeRequest } from '../../wire/rpc/rpc-request.js';
 import type { CallSettings } from './call-settings.js';
+import { CallSites } from './call-site.js';
 import { RemoteExceptions } from '../exceptions/remote-exceptions.js';
 import { ReplyInbox } from './replies/reply-inbox.js';
 import { RequestRoutes, type RequestRoute } from './request-route.js';
@@ -31,6 +32,7 @@ export class ClientTransport {
   readonly inbox: ReplyInbox;
   readonly routes: RequestRoutes;
   readonly exceptions: RemoteExceptions;
+  readonly callSites: CallSites;
   private closing: Promise<void> | undefined;
   private unsentCasts = 0;
   private castsAreSent: (() => void) | undefined;
@@ -42,6 +44,7 @@ export class ClientTransport {
     this.events = broker.events.scope();
     this.routes = new RequestRoutes(broker.options);
     this.exceptions = new RemoteExceptions(options);
+    this.callSites = new CallSites(options.callSite);
     this.inbox = ReplyInbox.acquire(broker, options.integers);
   }
 

@@ -7,7 +7,7 @@ import { newUniqueId } from '../../wire/message-id.js';
 import { decodeFailure } from '../../wire/rpc/remote-failure.js';
 import { checkOptions, type OptionRules } from '../../config/option-rule.js';
 import type { RequestContext } from '../../wire/request-context.js';
-import { captureCallSite, showCallSite, type CallSite } from './call-site.js';
+import { showCallSite, type CallSite } from './call-site.js';
 import { changeSettings, checkVersionCap, type CallSettings, type PrepareOptions } from './call-settings.js';
 import type { ClientTransport, OutgoingRequest } from './client-transport.js';
 import { keywordArguments, requireMethodName } from './keyword-arguments.js';
@@ -79,7 +79,7 @@ export class RpcCallContext {
    * @internal
    */
   callFrom<T>(below: UserFunction, method: string, args: RpcArguments = {}, options: CallOptions = {}): Promise<T> {
-    const site = this.transport.options.callSite ? captureCallSite(below) : undefined;
+    const site = this.transport.callSites.capture(below);
     return new Promise<T>((resolve, reject) => {
       const outcome = { resolve: resolve as (value: unknown) => void, reject, site };
       try {
@@ -121,7 +121,7 @@ export class RpcCallContext {
    * @internal
    */
   castFrom(below: UserFunction, method: string, args: RpcArguments = {}, options: SendOptions = {}): Promise<void> {
-    const site = this.transport.options.callSite ? captureCallSite(below) : undefined;
+    const site = this.transport.callSites.capture(below);
     const sent = this.startCast(method, args, options).catch((error: unknown) => {
       throw showCallSite(error, site);
     });

@@ -38,7 +38,7 @@ export interface RpcClientOptions extends RemoteExceptionOptions {
   hooks?: readonly AroundHook[];
   /** The context sent when a call names none. @defaultValue an empty one */
   defaultContext?: () => object;
-  /** Errors show the line that called, of 100 calls a second at most: to note it costs as much as a tenth of a call. @defaultValue true */
+  /** Errors show the line that called, of 100 calls a second: to note it costs up to a tenth of a call. @defaultValue true */
   callSite?: boolean;
 }
 

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RpcClient, RpcClientOptions } from '../../../lib/index.js';
 import { useRpcBus } from './support/rpc-bus.js';
 
@@ -47,6 +47,26 @@ describe('the stack of an error', () => {
   it('is as it was made where that is switched off', async () => {
     const frame = await stackOf((client) => client.prepare({ timeout: 5 }).call('fail'), { callSite: false });
     expect(frame).not.toContain('call-site.spec.ts');
+  });
+
+  it('is that of a hundred calls a second for sure, and of few more: to note it costs time', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      vi.advanceTimersByTime(10_000);
+      const client = on().client().prepare({ topic: null });
+      const shown = async (): Promise<boolean> => {
+        const error: unknown = await client.call('x').catch((thrown: unknown) => thrown);
+        return firstFrame(error).includes('call-site.spec.ts');
+      };
+      const first: boolean[] = [];
+      for (let n = 0; n < 500; n += 1) first.push(await shown());
+      expect(first.slice(0, 100).every(Boolean)).toBe(true);
+      expect(first.filter(Boolean).length).toBeLessThanOrEqual(200);
+      vi.advanceTimersByTime(1_000);
+      expect(await shown()).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('costs nothing of the limit that others rely on', async () => {
