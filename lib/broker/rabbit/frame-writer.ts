@@ -30,6 +30,7 @@ const longestNameBytes = 255;
 /** Of memory that is written to and sent piece by piece. */
 const chunkBytes = 65_536;
 const rememberedRoutes = 1_000;
+const nothing = Buffer.alloc(0);
 
 /** The frames of a message before its body, to be copied. */
 interface Head {
@@ -50,7 +51,7 @@ interface Head {
 export class FrameWriter {
   private readonly heads = new Map<string, Map<string, Head>>();
   private headCount = 0;
-  private chunk = Buffer.allocUnsafeSlow(chunkBytes);
+  private chunk = nothing;
   /** What lies between them is to be sent. */
   private from = 0;
   private to = 0;
@@ -163,6 +164,8 @@ export class FrameWriter {
   flush(): void {
     if (this.from === this.to) return;
     const piece = this.chunk.subarray(this.from, this.to);
+    // One that a large message was given is not kept.
+    if (this.chunk.length > chunkBytes) this.chunk = nothing;
     this.from = this.to;
     const { stream } = this.connection;
     if (!stream.writable) return;

@@ -121,6 +121,27 @@ it('cuts a long body into frames that the broker takes', async () => {
   expect(frames.every((one) => one.at(-1) === 0xce)).toBe(true);
 });
 
+it.each(['\ud800', 'a\udfffb', '😀', '\u0000', ''])('counts the bytes of %j as it writes them', async (body) => {
+  const { socket, writer } = written();
+  writer.publish(1, { ...message, body });
+  writer.publish(1, message);
+  await nextTick();
+  const [bytes] = socket.writes;
+  const first = body === '' ? expectedOf(1, { ...message, body }).subarray(0, -8) : expectedOf(1, { ...message, body });
+  expect(bytes).toEqual(Buffer.concat([first, expectedOf(1, message)]));
+});
+
+it('a message larger than all that is sent together is followed by others', async () => {
+  const { socket, writer } = written();
+  const large = { ...message, body: JSON.stringify('x'.repeat(100_000)) };
+  for (const one of [message, large, message, large]) writer.publish(1, one);
+  await nextTick();
+  writer.publish(1, message);
+  await nextTick();
+  const sent = [message, large, message, large, message].map((one) => expectedOf(1, one));
+  expect(Buffer.concat(socket.writes).equals(Buffer.concat(sent))).toBe(true);
+});
+
 it('keeps what was sent as it is, however much follows', async () => {
   const { socket, writer } = written();
   const sent = Array.from({ length: 300 }, (_, n) => ({ ...message, body: JSON.stringify('x'.repeat(n * 7)) }));
