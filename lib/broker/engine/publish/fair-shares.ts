@@ -83,10 +83,11 @@ export class FairShares {
 
   private whoGivesWay(newcomer: Share, weight: number): Share {
     const { holders } = this.room;
-    const all = new Set([...holders, newcomer, this.strangers]);
-    const equal = this.maxBytes / all.size;
+    const { strangers } = this;
+    const others = [newcomer, strangers].filter((one) => !holders.has(one));
+    const equal = this.maxBytes / (holders.size + new Set(others).size);
     if (newcomer.bytes + weight > equal) return newcomer;
-    for (const holder of holders) if (holder !== this.strangers && holder.bytes > equal) return holder;
-    return this.strangers;
+    for (const holder of holders) if (holder !== strangers && holder.bytes > equal) return holder;
+    return strangers;
   }
 }
