@@ -1,23 +1,11 @@
 // Nest's own RabbitMQ transport, with the one option that makes it fast.
 import 'reflect-metadata';
-import { Controller, Module } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ClientProxyFactory, EventPattern, MessagePattern, Payload, Transport } from '@nestjs/microservices';
+import { ClientProxyFactory, Transport } from '@nestjs/microservices';
 import { firstValueFrom } from 'rxjs';
-import { decorate, decorateParameter, method } from './decorate.mjs';
-
-class EchoController {
-  echo(payload) {
-    return payload.data;
-  }
-
-  note() {}
-}
-decorate(EchoController, Controller());
-method(EchoController, 'echo', MessagePattern('echo'));
-decorateParameter(EchoController, 'echo', 0, Payload());
-method(EchoController, 'note', EventPattern('note'));
-decorateParameter(EchoController, 'note', 0, Payload());
+import { decorate } from './decorate.mjs';
+import { EchoController } from './echo-controller.mjs';
 
 class EchoModule {}
 decorate(EchoModule, Module({ controllers: [EchoController] }));

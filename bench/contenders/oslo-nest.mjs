@@ -1,24 +1,11 @@
 // This library as Nest's transport, all features at their defaults.
 import 'reflect-metadata';
-import { Controller, Injectable, Module } from '@nestjs/common';
+import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { MessagePattern, EventPattern, Payload } from '@nestjs/microservices';
 import { firstValueFrom } from 'rxjs';
 import { counter, notifications, target } from './oslo-core.mjs';
-import { decorate, decorateParameter, method } from './decorate.mjs';
-
-class EchoController {
-  echo(payload) {
-    return payload.data;
-  }
-
-  note() {}
-}
-decorate(EchoController, Controller());
-method(EchoController, 'echo', MessagePattern('echo'));
-decorateParameter(EchoController, 'echo', 0, Payload());
-method(EchoController, 'note', EventPattern('note'));
-decorateParameter(EchoController, 'note', 0, Payload());
+import { decorate, method } from './decorate.mjs';
+import { EchoController } from './echo-controller.mjs';
 
 export function nest(packageName) {
   return {

@@ -11,27 +11,27 @@ const seal = (message) =>
   Buffer.from(JSON.stringify({ 'oslo.version': '2.0', 'oslo.message': JSON.stringify(message) }));
 const unseal = (body) => JSON.parse(JSON.parse(body.toString())['oslo.message']);
 
-/** With `gathered`, everything that is written in one turn of the event loop leaves in one write. */
+/** With `gathered`, everything that amqplib writes in one callback of the event loop leaves in one write. */
 async function open(url, gathered) {
   const connection = await dial(url.replace('rabbit://', 'amqp://'), { noDelay: true });
-  const channel = await connection.createConfirmChannel();
-  if (!gathered) return { channel, write: (publish) => publish() };
-  const { stream } = connection.connection;
+  if (gathered) gather(connection.connection.stream);
+  return connection.createConfirmChannel();
+}
+
+function gather(socket) {
+  const write = socket.write.bind(socket);
   let corked = false;
-  return {
-    channel,
-    write(publish) {
-      if (!corked) {
-        corked = true;
-        stream.cork();
-        process.nextTick(() => {
-          corked = false;
-          // Behind what the channel hands to the stream in this turn.
-          setImmediate(() => stream.uncork());
-        });
-      }
-      publish();
-    },
+  const uncork = () => {
+    corked = false;
+    socket.uncork();
+  };
+  socket.write = (...args) => {
+    if (!corked) {
+      corked = true;
+      socket.cork();
+      process.nextTick(uncork);
+    }
+    return write(...args);
   };
 }
 
@@ -56,43 +56,39 @@ function oslo(gathered) {
   return {
     async serve(url) {
       const [inbound, outbound] = [await open(url, gathered), await open(url, gathered)];
-      const ack = acknowledging(inbound.channel, gathered);
-      await inbound.channel.assertExchange(exchange, 'topic', { durable: false });
-      await inbound.channel.assertQueue(topic, { durable: false });
-      await inbound.channel.bindQueue(topic, exchange, topic);
-      await inbound.channel.prefetch(64);
-      await inbound.channel.consume(topic, (message) => {
+      const ack = acknowledging(inbound, gathered);
+      await inbound.assertExchange(exchange, 'topic', { durable: false });
+      await inbound.assertQueue(topic, { durable: false });
+      await inbound.bindQueue(topic, exchange, topic);
+      await inbound.prefetch(64);
+      await inbound.consume(topic, (message) => {
         ack(message);
         const { args, method, _msg_id, _reply_q } = unseal(message.content);
         if (method === 'note') return;
         const reply = { result: args.data, failure: null, ending: true, _msg_id, _unique_id: randomUUID() };
         const body = seal(reply);
-        outbound.write(() => outbound.channel.publish('', _reply_q, body, { ...properties, mandatory: true }, nothing));
+        outbound.publish('', _reply_q, body, { ...properties, mandatory: true }, nothing);
       });
       return { listen: (count) => listened(url, gathered, count) };
     },
 
     async connect(url) {
       const [inbound, outbound] = [await open(url, gathered), await open(url, gathered)];
-      const ack = acknowledging(inbound.channel, gathered);
+      const ack = acknowledging(inbound, gathered);
       const waiting = new Map();
       const replyQueue = `reply_${randomUUID()}`;
-      await outbound.channel.assertExchange(exchange, 'topic', { durable: false });
-      await outbound.channel.assertQueue(`${topic}_notifications.info`, { durable: false });
-      await outbound.channel.bindQueue(`${topic}_notifications.info`, exchange, `${topic}_notifications.info`);
-      await inbound.channel.assertQueue(replyQueue, { durable: false, autoDelete: true });
-      await inbound.channel.consume(replyQueue, (message) => {
+      await outbound.assertExchange(exchange, 'topic', { durable: false });
+      await outbound.assertQueue(`${topic}_notifications.info`, { durable: false });
+      await outbound.bindQueue(`${topic}_notifications.info`, exchange, `${topic}_notifications.info`);
+      await inbound.assertQueue(replyQueue, { durable: false, autoDelete: true });
+      await inbound.consume(replyQueue, (message) => {
         ack(message);
         const { result, _msg_id } = unseal(message.content);
         waiting.get(_msg_id)?.(result);
         waiting.delete(_msg_id);
       });
       const published = (routingKey, body, more) =>
-        new Promise((resolve) =>
-          outbound.write(() =>
-            outbound.channel.publish(exchange, routingKey, body, { ...properties, ...more }, resolve),
-          ),
-        );
+        new Promise((resolve) => outbound.publish(exchange, routingKey, body, { ...properties, ...more }, resolve));
       return {
         call: (args) =>
           new Promise((resolve) => {
@@ -116,7 +112,7 @@ function oslo(gathered) {
 }
 
 async function listened(url, gathered, count) {
-  const { channel } = await open(url, gathered);
+  const channel = await open(url, gathered);
   const ack = acknowledging(channel, gathered);
   const told = counter(count);
   await channel.prefetch(256);
@@ -136,7 +132,7 @@ export const plain = oslo(false);
 /** The fastest that RabbitMQ offers: nothing is declared, acknowledged, confirmed or kept, and one JSON goes each way. */
 export const direct = {
   async serve(url) {
-    const { channel } = await open(url, false);
+    const channel = await open(url, false);
     await channel.assertQueue('bench_direct', { durable: false });
     await channel.consume(
       'bench_direct',
@@ -150,7 +146,7 @@ export const direct = {
   },
 
   async connect(url) {
-    const { channel } = await open(url, false);
+    const channel = await open(url, false);
     const waiting = new Map();
     let last = 0;
     const replyTo = 'amq.rabbitmq.reply-to';
