@@ -130,7 +130,8 @@ describe('a lost connection, messages in flight', () => {
   });
 
   it('is not taken for lost while a large message takes its time', async () => {
-    const [slow, quick] = [0, 1].map(() => brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 300 }));
+    // Long enough for a broker on a busy machine to answer: only the silence is meant.
+    const [slow, quick] = [0, 1].map(() => brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 1_000 }));
     const message = { exchange: 'tx', routingKey: 'work', topology };
     for (const broker of [slow!, quick!]) await broker.publish({ ...message, body: 'first' });
     proxy.stall();
