@@ -86,11 +86,11 @@ export interface LinkChannel {
 
 /** Told of what the broker does by itself. After `channelClosed` nothing comes. */
 export interface ChannelObserver {
-  delivered(delivery: LinkDelivery): void;
+  delivered?(delivery: LinkDelivery): void;
   /** The broker has cancelled a consumer: its queue is gone, or fails over. */
-  cancelled(consumerTag: string): void;
+  cancelled?(consumerTag: string): void;
   /** No queue has taken a mandatory message; its confirm follows. */
-  returned(message: ReturnedMessage): void;
+  returned?(message: ReturnedMessage): void;
   /** Ended, and not by us. `refusal`: the broker closed it and says why; else its connection is gone. */
   channelClosed(refusal: BrokerRefusal | undefined): void;
 }

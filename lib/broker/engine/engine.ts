@@ -22,7 +22,6 @@ import { Connection } from './connection/connection.js';
 import { EventLoopWatch } from './connection/event-loop-watch.js';
 import { FirstConnection } from './connection/first-connection.js';
 import { Hosts } from './connection/hosts.js';
-import { QueueInspector } from './connection/queue-inspector.js';
 import { replyText } from './connection/reply-codes.js';
 import type { Session } from './connection/session.js';
 import { RestoredSubscription } from './consume/subscription.js';
@@ -59,7 +58,6 @@ export class Engine implements MessageBroker {
   private readonly firstConnection: FirstConnection;
   private readonly publisher: Publisher;
   private readonly gate: PublishGate;
-  private readonly inspector = new QueueInspector();
   private readonly closingRequests = new ClosingRequests();
   private readonly subscriptions = new Set<RestoredSubscription>();
   private readonly held: HeldBudget;
@@ -148,7 +146,6 @@ export class Engine implements MessageBroker {
     const subscription = new RestoredSubscription(request, {
       connection: this.consuming,
       events: this.events,
-      inspector: this.inspector,
       closingRequests: this.closingRequests,
       limits: { body: this.options, held: this.held },
       isWatched: this.#destination.links.mayFallSilent,
@@ -160,12 +157,11 @@ export class Engine implements MessageBroker {
   }
 
   async inspectQueue(queue: string): Promise<QueueInspection | undefined> {
-    return this.inOwnContext(() => this.inspector.inspect(this.anySession(`inspect queue '${queue}'`), queue));
+    return this.inOwnContext(() => this.anySession(`inspect queue '${queue}'`).inspectQueue(queue));
   }
 
   async hasExchange(exchange: string): Promise<boolean> {
-    const purpose = `inspect exchange '${exchange}'`;
-    return this.inOwnContext(() => this.inspector.hasExchange(this.anySession(purpose), exchange));
+    return this.inOwnContext(() => this.anySession(`inspect exchange '${exchange}'`).hasExchange(exchange));
   }
 
   deleteQueue(queue: string): Promise<void> {
@@ -175,7 +171,7 @@ export class Engine implements MessageBroker {
   private async askToDelete(queue: string): Promise<void> {
     const session = this.anySession(`delete queue '${queue}'`);
     try {
-      await session.requests.ask(`delete queue '${queue}'`, (channel) => channel.deleteQueue(queue));
+      await session.deleteQueue(queue);
     } catch (error) {
       const facts = { host: session.host, cause: error };
       throw new MessageDeliveryFailure(`Queue '${queue}' could not be deleted: ${replyText(error)}`, facts);

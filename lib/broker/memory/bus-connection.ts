@@ -13,7 +13,7 @@ export interface ConnectionClient {
 }
 
 /** The client's end of a channel. */
-export interface ChannelClient extends ChannelObserver {
+export interface ChannelClient extends Required<ChannelObserver> {
   settled(sequence: number, taken: boolean): void;
 }
 

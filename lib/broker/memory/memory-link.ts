@@ -258,16 +258,16 @@ class MemoryLinkChannel implements LinkChannel, ChannelClient {
   }
 
   delivered(delivery: LinkDelivery): void {
-    if (this.isOpen()) this.observer.delivered(delivery);
+    if (this.isOpen()) this.observer.delivered?.(delivery);
   }
 
   cancelled(consumerTag: string): void {
     this.letGo(consumerTag);
-    if (this.isOpen()) this.observer.cancelled(consumerTag);
+    if (this.isOpen()) this.observer.cancelled?.(consumerTag);
   }
 
   returned(message: ReturnedMessage): void {
-    if (this.isOpen()) this.observer.returned(message);
+    if (this.isOpen()) this.observer.returned?.(message);
   }
 
   settled(sequence: number, taken: boolean): void {

@@ -121,12 +121,12 @@ export class RabbitChannel implements LinkChannel {
 
   private received(consumerTag: string, message: ConsumeMessage | null): void {
     if (this.state === 'closed') return;
-    if (message === null) this.observer.cancelled(consumerTag);
-    else this.observer.delivered(deliveryOf(consumerTag, message));
+    if (message === null) this.observer.cancelled?.(consumerTag);
+    else this.observer.delivered?.(deliveryOf(consumerTag, message));
   }
 
   private returned({ fields: { exchange, routingKey }, content }: Message): void {
-    if (this.state === 'open') this.observer.returned({ exchange, routingKey, content });
+    if (this.state === 'open') this.observer.returned?.({ exchange, routingKey, content });
   }
 
   private closed(): void {

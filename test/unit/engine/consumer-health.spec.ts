@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { QueueInspection } from '../../../lib/broker/broker.js';
-import type { QueueInspector } from '../../../lib/broker/engine/connection/queue-inspector.js';
 import type { ConsumeChannel } from '../../../lib/broker/engine/consume/consume-channel.js';
 import { ConsumerHealth } from '../../../lib/broker/engine/consume/consumer-health.js';
 
 class Channel {
   held = 0;
   count = 0;
+  session: unknown;
 
   answers = (): Promise<boolean> => Promise.resolve(true);
   deliveredFrom = (): number => this.count;
@@ -18,10 +18,12 @@ const empty = { messages: 0, consumers: 1 };
 /** A broker that shows of each queue what a test says. */
 function examining() {
   const shown: Record<string, QueueInspection | undefined> = {};
-  const inspect = (_session: unknown, queue: string): Promise<QueueInspection | undefined> =>
-    Promise.resolve(shown[queue]);
-  const health = new ConsumerHealth({ inspect } as unknown as QueueInspector);
-  const examine = (channel: Channel) => health.examine(channel as unknown as ConsumeChannel, Object.keys(shown));
+  const session = { inspectQueue: (queue: string) => Promise.resolve(shown[queue]) };
+  const health = new ConsumerHealth();
+  const examine = (channel: Channel) => {
+    channel.session = session;
+    return health.examine(channel as unknown as ConsumeChannel, Object.keys(shown));
+  };
   return { shown, examine };
 }
 

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { ChannelModel } from 'amqplib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { EventChannel } from '../../../lib/events/event-channel.js';
 import { ClosingRequests } from '../../../lib/broker/engine/connection/closing-requests.js';
 import { Session } from '../../../lib/broker/engine/connection/session.js';
 import { RabbitLink } from '../../../lib/broker/rabbit/rabbit-link.js';
@@ -25,8 +26,9 @@ function silentSession() {
   const opened = vi.fn<() => void>();
   const nothing = (): void => undefined;
   const session = new Session(link, 'mq1:5672', {
-    observer: { sessionEnded: nothing, sessionBlocked: nothing, sessionOpened: opened, declaredTransient: nothing },
+    observer: { sessionEnded: nothing, sessionBlocked: nothing, sessionOpened: opened },
     closingRequests: new ClosingRequests(),
+    events: new EventChannel(),
     livenessTimeoutMs: 3_000,
     isWatched: true,
   });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { QueueDeclaration } from '../../../lib/wire/topology.js';
+import { EventChannel } from '../../../lib/events/event-channel.js';
 import { ClosingRequests } from '../../../lib/broker/engine/connection/closing-requests.js';
 import type { RequestChannel } from '../../../lib/broker/engine/connection/broker-request.js';
 import { BrokerRefusal, type LinkChannel } from '../../../lib/broker/link.js';
@@ -21,8 +22,8 @@ function refusingOnce(error: Error) {
 }
 
 function declarerOn(spare: unknown): TopologyDeclarer {
-  const nothing = (): undefined => undefined;
-  return new TopologyDeclarer(spare as RequestChannel, nothing, new ClosingRequests(), { endedBy: undefined });
+  const connection = { host: 'mq1:5672', endedBy: undefined };
+  return new TopologyDeclarer(spare as RequestChannel, new ClosingRequests(), connection, new EventChannel());
 }
 
 function queue(durable: boolean): QueueDeclaration {

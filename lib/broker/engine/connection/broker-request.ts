@@ -127,8 +127,7 @@ export class RequestChannel {
   private opened(): Promise<LinkChannel> {
     if (this.channel) return this.channel;
     const forget = (): void => this.forget(opening);
-    const observer = { delivered: ignore, cancelled: ignore, returned: ignore, channelClosed: forget };
-    const opening = this.link.openChannel(observer);
+    const opening = this.link.openChannel({ channelClosed: forget });
     opening.catch(forget);
     return (this.channel = opening);
   }

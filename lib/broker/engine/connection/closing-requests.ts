@@ -24,6 +24,7 @@ export interface ClosingRequest {
 
 /** One connection; `endedBy`: why it has ended. */
 export interface AskedConnection {
+  readonly host: string;
   readonly endedBy: Error | undefined;
 }
 

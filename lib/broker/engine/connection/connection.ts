@@ -8,12 +8,11 @@ import { AttemptFailed, ConnectionAttempt, type OpenedLink } from './connection-
 import type { Hosts } from './hosts.js';
 import { replyText } from './reply-codes.js';
 import { Session, type SessionObserver } from './session.js';
-import type { NamedDeclaration } from './topology-declarer.js';
 
 /** Callbacks for users of a connection. */
 export interface ConnectionListener {
   connected?(session: Session): void;
-  disconnected?(session: Session, error: Error): void;
+  disconnected?(session: Session): void;
   /** It takes messages (again). */
   opened?(session: Session): void;
   attemptFailed?(failure: AttemptFailure): void;
@@ -146,7 +145,7 @@ export class Connection implements SessionObserver {
         host,
       });
     }
-    this.tell((listener) => listener.disconnected?.(session, error));
+    this.tell((listener) => listener.disconnected?.(session));
   }
 
   sessionBlocked(session: Session, reason: string): void {
@@ -162,11 +161,6 @@ export class Connection implements SessionObserver {
     const message = `The broker ${host} takes messages again`;
     if (this.state.name === 'blocked') this.enter({ name: 'connected', session }, { level: 'log', message, host });
     this.tell((listener) => listener.opened?.(session));
-  }
-
-  declaredTransient({ host }: Session, { kind, name }: NamedDeclaration): void {
-    const message = `The ${kind} '${name}' is not durable at ${host}, though it was to be: taken as it is`;
-    this.parts.events.emit({ type: 'durability-mismatch', level: 'warn', message, kind, name });
   }
 
   private countLived(ms: number): void {
@@ -194,10 +188,11 @@ export class Connection implements SessionObserver {
 
   private connected({ link, host }: OpenedLink): void {
     if (this.state.name !== 'connecting') return link.destroy(new Error('closed while connecting'));
-    const { closingRequests, links, livenessTimeoutMs } = this.parts;
+    const { closingRequests, events, links, livenessTimeoutMs } = this.parts;
     const session = new Session(link, links.labelOf(host), {
       observer: this,
       closingRequests,
+      events,
       livenessTimeoutMs,
       isWatched: links.mayFallSilent,
     });
@@ -257,7 +252,6 @@ export class Connection implements SessionObserver {
   private enter(next: ConnectionState, facts?: TransitionFacts): void {
     const before = this.state.enter(next);
     if (!before) return;
-    if (before.name === 'waiting') clearTimeout(before.timer);
     if (before.name === 'connecting' && next.name === 'closing') before.attempt.abort();
     const [from, to] = [phaseOf(before), phaseOf(next)];
     if (facts && from !== to) {

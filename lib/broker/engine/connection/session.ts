@@ -1,10 +1,14 @@
+import { MessageDeliveryFailure } from '../../../errors/delivery.errors.js';
+import type { EventChannel } from '../../../events/event-channel.js';
 import { within } from '../../../events/within.js';
-import type { Link, LinkObserver } from '../../link.js';
+import type { QueueInspection } from '../../broker.js';
+import { type Link, type LinkChannel, type LinkObserver, ReplyCode } from '../../link.js';
 import { State, type Transitions } from '../state.js';
 import { type AnswerTimeout, RequestChannel } from './broker-request.js';
 import type { AskedConnection, ClosingRequests } from './closing-requests.js';
 import { Liveness } from './liveness.js';
-import { type NamedDeclaration, TopologyDeclarer } from './topology-declarer.js';
+import { replyCode, replyText } from './reply-codes.js';
+import { TopologyDeclarer } from './topology-declarer.js';
 
 /** Callbacks of a session to its connection. */
 export interface SessionObserver {
@@ -12,12 +16,12 @@ export interface SessionObserver {
   sessionBlocked(session: Session, reason: string): void;
   /** The broker reads what is published here (again). */
   sessionOpened(session: Session): void;
-  declaredTransient(session: Session, declaration: NamedDeclaration): void;
 }
 
 export interface SessionParts {
   observer: SessionObserver;
   closingRequests: ClosingRequests;
+  events: EventChannel;
   /** 0: only heartbeats notice a silence. */
   livenessTimeoutMs: number;
   /** True when it may fall silent. */
@@ -55,7 +59,7 @@ const following: Transitions<SessionState['name']> = {
 /** One connection to one node of the broker, from the finished handshake to its end, with what is known on it. */
 export class Session implements LinkObserver, AskedConnection {
   /** For inspections: apart from declarations, as either may wait long for one queue. */
-  readonly requests: RequestChannel;
+  private readonly requests: RequestChannel;
   readonly declarer: TopologyDeclarer;
   readonly timeout: AnswerTimeout;
   readonly openedAt = performance.now();
@@ -70,14 +74,13 @@ export class Session implements LinkObserver, AskedConnection {
     readonly host: string,
     private readonly parts: SessionParts,
   ) {
-    const { observer, closingRequests, livenessTimeoutMs, isWatched } = parts;
+    const { closingRequests, events, livenessTimeoutMs, isWatched } = parts;
     // A broker under an alarm reads nothing; nothing comes back on a slow connection before a large message is through.
     const excused = (): boolean => !isWatched || this.blocked || link.uploading;
     this.timeout = { timeoutMs: livenessTimeoutMs || defaultAnswerMs, excused };
     this.requests = new RequestChannel(link, this.timeout);
     this.probes = new RequestChannel(link, this.timeout);
-    const told = (declaration: NamedDeclaration): void => observer.declaredTransient(this, declaration);
-    this.declarer = new TopologyDeclarer(new RequestChannel(link, this.timeout), told, closingRequests, this);
+    this.declarer = new TopologyDeclarer(new RequestChannel(link, this.timeout), closingRequests, this, events);
     if (isWatched && livenessTimeoutMs > 0) this.liveness = this.watched(link, excused, livenessTimeoutMs);
     link.attach(this);
   }
@@ -137,6 +140,23 @@ export class Session implements LinkObserver, AskedConnection {
     return { ...this.timeout, excused };
   }
 
+  /** Undefined: there is no such queue. @throws MessageDeliveryFailure */
+  async inspectQueue(queue: string): Promise<QueueInspection | undefined> {
+    return this.inspect(`inspect queue '${queue}'`, (channel) => channel.inspectQueue(queue));
+  }
+
+  /** @throws MessageDeliveryFailure */
+  async hasExchange(exchange: string): Promise<boolean> {
+    const seen = this.inspect(`inspect exchange '${exchange}'`, (channel) =>
+      channel.inspectExchange(exchange).then(() => true),
+    );
+    return (await seen) ?? false;
+  }
+
+  deleteQueue(queue: string, condition?: { ifEmpty: boolean }): Promise<void> {
+    return this.requests.ask(`delete queue '${queue}'`, (channel) => channel.deleteQueue(queue, condition));
+  }
+
   /** Asks the broker for a sign of life; false when the connection has ended without. */
   answers(): Promise<boolean> {
     // Needs no permission, changes nothing: no consumer lives on this channel.
@@ -177,6 +197,15 @@ export class Session implements LinkObserver, AskedConnection {
 
   linkUnblocked(): void {
     if (this.blocked) this.opened();
+  }
+
+  private async inspect<T>(what: string, request: (channel: LinkChannel) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await this.requests.ask(what, request);
+    } catch (error) {
+      if (replyCode(error) === ReplyCode.notFound) return undefined;
+      throw new MessageDeliveryFailure(`Could not ${what}: ${replyText(error)}`, { host: this.host, cause: error });
+    }
   }
 
   private opened(): void {

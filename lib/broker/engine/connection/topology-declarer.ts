@@ -1,4 +1,5 @@
 import { MessageDeliveryFailure, PreconditionFailed } from '../../../errors/delivery.errors.js';
+import type { EventChannel } from '../../../events/event-channel.js';
 import { requireNames, type Declaration, type QueueDeclaration, type Topology } from '../../../wire/topology.js';
 import { type LinkChannel, ReplyCode } from '../../link.js';
 import { replyCode, replyText } from './reply-codes.js';
@@ -6,22 +7,21 @@ import type { AskedConnection, ClosingRequest, ClosingRequests } from './closing
 import type { RequestChannel } from './broker-request.js';
 
 /** Declarations that have a name of their own. */
-export type NamedDeclaration = Exclude<Declaration, { kind: 'binding' }>;
+type NamedDeclaration = Exclude<Declaration, { kind: 'binding' }>;
 
 /** Declares topologies on one connection. */
 export class TopologyDeclarer {
   private declared = new WeakSet<Topology>();
   /** Exchanges that exist as non-durable although we are configured for durable ones. */
   private readonly transientExchanges = new Set<string>();
-
+  /** Exchanges and queues that were to be durable and are not: each is told of once. */
   private readonly reported = new Set<string>();
 
   constructor(
     private readonly channel: RequestChannel,
-    /** Told once of each exchange and queue that was to be durable and is not. */
-    private readonly onTransient: (declaration: NamedDeclaration) => void,
     private readonly closing: ClosingRequests,
     private readonly connection: AskedConnection,
+    private readonly events: EventChannel,
   ) {}
 
   isDeclared(topology: Topology): boolean {
@@ -101,7 +101,10 @@ export class TopologyDeclarer {
    */
   private transient<T extends NamedDeclaration>(declaration: T): T {
     const { kind, name } = declaration;
-    if (!this.reported.has(`${kind} ${name}`)) this.onTransient(declaration);
+    if (!this.reported.has(`${kind} ${name}`)) {
+      const message = `The ${kind} '${name}' is not durable at ${this.connection.host}, though it was to be: taken as it is`;
+      this.events.emit({ type: 'durability-mismatch', level: 'warn', message, kind, name });
+    }
     this.reported.add(`${kind} ${name}`);
     return { ...declaration, durable: false };
   }

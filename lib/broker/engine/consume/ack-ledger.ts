@@ -27,6 +27,15 @@ export class AckLedger {
     return true;
   }
 
+  /** The tag of the last delivery; 0: there was none. */
+  get lastTag(): number {
+    return this.next - 1;
+  }
+
+  get heldCount(): number {
+    return this.held.size;
+  }
+
   get gatheredCount(): number {
     return this.gathered.length;
   }

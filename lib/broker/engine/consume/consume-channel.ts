@@ -59,9 +59,7 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
   private readonly counts = new Map<string, number>();
   private readonly holding: HeldMessages;
   private arrived: ReceivedMessage[] = [];
-  private unsettled = 0;
   private prefetchCount = 0;
-  private deliveries = 0;
   /** When gathered acks are written; `soon`: when the deliveries of this turn have been handed over. */
   private flushing: NodeJS.Immediate | NodeJS.Timeout | 'soon' | undefined;
 
@@ -100,7 +98,7 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
 
   /** Deliveries that are not settled: as many as the prefetch allows are a reason for silence. */
   get held(): number {
-    return this.unsettled;
+    return this.ledger.heldCount;
   }
 
   /** How many have come from a queue so far. */
@@ -139,7 +137,7 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
 
   /** True when the broker still serves this very channel; asked by what changes nothing for consumers that are there. */
   answers(): Promise<boolean> {
-    const timeout = whileMoving(() => this.deliveries, this.session.timeout);
+    const timeout = whileMoving(() => this.ledger.lastTag, this.session.timeout);
     return isAnswered(timeout, 'consume channel', this.channel.prefetch(this.prefetchCount));
   }
 
@@ -158,7 +156,7 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
   }
 
   private async inTime(answer: Promise<unknown>, what: string, timeoutMs: number): Promise<void> {
-    const timeout = whileMoving(() => this.deliveries, this.session.timeoutBehindDeliveries);
+    const timeout = whileMoving(() => this.ledger.lastTag, this.session.timeoutBehindDeliveries);
     try {
       await answerWithin({ ...timeout, timeoutMs: Math.min(timeout.timeoutMs, timeoutMs) }, what, answer);
     } catch (error) {
@@ -195,7 +193,6 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
   ack(delivery: ReceivedMessage): boolean {
     if (!this.isAlive) return this.tooLate(delivery);
     if (!this.ledger.ack(delivery.deliveryTag)) return true;
-    this.unsettled -= 1;
     this.holding.drop(delivery.deliveryTag);
     if (this.limits.acksMayWait && this.ledger.gatheredCount >= acksTogether) this.flush();
     else this.flushing ??= this.flushLater();
@@ -231,8 +228,6 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
     if (!this.ledger.delivered(deliveryTag)) {
       return this.session.destroy(new Error(`a delivery came out of turn (${deliveryTag}): the connection is damaged`));
     }
-    this.unsettled += 1;
-    this.deliveries += 1;
     const queue = this.queues.get(message.consumerTag)!;
     this.counts.set(queue, this.deliveredFrom(queue) + 1);
     if (this.isTooMuch(message, queue)) return;
@@ -247,10 +242,6 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
     // Cancelled by us at the same time: that is what we want.
     if (!this.consumers.delete(consumerTag)) return;
     if (this.isAlive) this.observer.consumerCancelled(this, this.queues.get(consumerTag)!);
-  }
-
-  returned(): void {
-    // Nothing is published here.
   }
 
   channelClosed(refusal: BrokerRefusal | undefined): void {
@@ -284,7 +275,6 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
   private rejectTag(deliveryTag: number, requeue: boolean): void {
     this.flush();
     if (!this.ledger.reject(deliveryTag)) return;
-    this.unsettled -= 1;
     if (requeue) this.holding.giveBack(deliveryTag);
     else this.holding.drop(deliveryTag);
     this.channel.reject(deliveryTag, requeue);

@@ -2,7 +2,6 @@ import { MessageDeliveryFailure } from '../../../errors/delivery.errors.js';
 import { pause } from '../../../events/pause.js';
 import type { ConsumeRequest, QueueInspection } from '../../broker.js';
 import { NoAnswer } from '../connection/broker-request.js';
-import type { QueueInspector } from '../connection/queue-inspector.js';
 import type { Session } from '../connection/session.js';
 import type { ConsumeChannel } from './consume-channel.js';
 
@@ -34,14 +33,12 @@ interface Seen {
 export class ConsumerHealth {
   private readonly waiting = new Map<string, Seen>();
 
-  constructor(private readonly inspector: QueueInspector) {}
-
   async examine(channel: ConsumeChannel, queues: readonly string[]): Promise<Findings> {
     const missing: string[] = [];
     const stalled: string[] = [];
     if (!(await channel.answers())) return { isStuck: true, missing, stalled };
     for (const queue of queues) {
-      const seen = await this.inspector.inspect(channel.session, queue).catch(noAnswer);
+      const seen = await channel.session.inspectQueue(queue).catch(noAnswer);
       // One that the broker does not answer for is left out.
       if (seen === 'no answer') continue;
       if (!seen || seen.consumers === 0) missing.push(queue);
@@ -79,10 +76,7 @@ export class StaleConsumers {
   private readonly queues: readonly string[];
   private state: 'none' | 'suspected' = 'none';
 
-  constructor(
-    request: Pick<ConsumeRequest, 'own' | 'topology'>,
-    private readonly inspector: QueueInspector,
-  ) {
+  constructor(request: Pick<ConsumeRequest, 'own' | 'topology'>) {
     this.queues = countable(request);
   }
 
@@ -91,16 +85,16 @@ export class StaleConsumers {
     this.state = 'suspected';
   }
 
-  /** `ours`: how many are not stale. */
-  async end(session: Session, ours = 1): Promise<void> {
-    for (const queue of this.queues) await this.endOn(session, queue, ours);
+  /** Beside ours, which is there. */
+  async end(session: Session): Promise<void> {
+    for (const queue of this.queues) await this.endOn(session, queue, 1);
   }
 
   /** The same before we consume, where some are suspected: at first a consumer may only be late to go. */
   async endFirst(session: Session): Promise<void> {
     if (this.state === 'none') return;
     for (const queue of this.queues) {
-      const seen = await this.inspector.inspect(session, queue);
+      const seen = await session.inspectQueue(queue);
       if (!seen || seen.consumers === 0) continue;
       await pause(graceMs);
       await this.endOn(session, queue, 0);
@@ -109,9 +103,9 @@ export class StaleConsumers {
   }
 
   private async endOn(session: Session, queue: string, ours: number): Promise<void> {
-    const seen = session.alive ? await this.inspector.inspect(session, queue) : undefined;
+    const seen = session.alive ? await session.inspectQueue(queue) : undefined;
     if (!seen || seen.consumers <= ours || seen.messages > 0) return;
-    await session.requests.ask(`delete queue '${queue}'`, (channel) => channel.deleteQueue(queue, { ifEmpty: true }));
+    await session.deleteQueue(queue, { ifEmpty: true });
   }
 }
 

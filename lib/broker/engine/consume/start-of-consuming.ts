@@ -49,22 +49,3 @@ export function isHeldByOthers(error: unknown): boolean {
   if (replyCode(reason) === ReplyCode.resourceLocked) return true;
   return replyCode(reason) === ReplyCode.accessRefused && !replyText(reason).includes('refused for user');
 }
-
-/** So long a queue may be locked by a consumer that a lost connection has left behind. */
-const longestHoldMs = 3_000;
-
-/** The time in which somebody else holds the queues. */
-export class HoldByOthers {
-  /** On the clock of `performance.now()`. */
-  private since: number | undefined;
-
-  /** True when it lasts longer than what is left behind can hold them; `error`: what an attempt has met now. */
-  lasts(error: unknown): boolean {
-    this.since = isHeldByOthers(error) ? (this.since ?? performance.now()) : undefined;
-    return this.since !== undefined && performance.now() - this.since >= longestHoldMs;
-  }
-
-  end(): void {
-    this.since = undefined;
-  }
-}

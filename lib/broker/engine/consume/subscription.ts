@@ -8,7 +8,6 @@ import { Backoff } from '../connection/backoff.js';
 import { NoAnswer } from '../connection/broker-request.js';
 import type { ClosingRequests } from '../connection/closing-requests.js';
 import type { Connection } from '../connection/connection.js';
-import type { QueueInspector } from '../connection/queue-inspector.js';
 import { replyText } from '../connection/reply-codes.js';
 import type { Session } from '../connection/session.js';
 import { State, type Transitions } from '../state.js';
@@ -16,12 +15,11 @@ import { BindingRenewal } from './binding-renewal.js';
 import { ConsumeChannel, type ConsumeChannelObserver, type ConsumeLimits } from './consume-channel.js';
 import { ConsumerHealth, StaleConsumers } from './consumer-health.js';
 import { ConsumerLosses } from './consumer-losses.js';
-import { HoldByOthers, isHeldByOthers, refusalOf, StartOfConsuming } from './start-of-consuming.js';
+import { isHeldByOthers, refusalOf, StartOfConsuming } from './start-of-consuming.js';
 
 export interface SubscriptionParts {
   connection: Connection;
   events: EventChannel;
-  inspector: QueueInspector;
   closingRequests: ClosingRequests;
   limits: ConsumeLimits;
   /** True when the connection may fall silent: then what was restored is checked once more. */
@@ -36,7 +34,7 @@ export interface SubscriptionParts {
 type SubscriptionState =
   | { readonly name: 'backingOff'; readonly timer: NodeJS.Timeout; readonly channel: ConsumeChannel | undefined }
   | { readonly name: 'closed' }
-  | { readonly name: 'consuming'; readonly channel: ConsumeChannel; readonly check: NodeJS.Timeout | undefined }
+  | { readonly name: 'consuming'; readonly channel: ConsumeChannel; readonly timer: NodeJS.Timeout | undefined }
   | { readonly name: 'draining'; readonly channel: ConsumeChannel | undefined; readonly cancelled: Promise<void> }
   | { readonly name: 'paused'; readonly channel: ConsumeChannel }
   | { readonly name: 'restoring'; readonly channel: ConsumeChannel | undefined; readonly session: Session }
@@ -64,6 +62,9 @@ const settleMs = 50;
 /** A queue that has just lost its leader answers nobody, but soon who asks anew: so long at first, twice as long each time. */
 const shortestAnswerMs = 1_000;
 
+/** So long a queue may be locked by a consumer that a lost connection has left behind. */
+const longestHoldMs = 3_000;
+
 /** The consumers of one request: made again, under the same names and tags, as often as they are lost. */
 export class RestoredSubscription implements Subscription, ConsumeChannelObserver {
   /** Settles when all queues are consumed for the first time, or never will be. */
@@ -71,7 +72,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   private readonly state = new State<SubscriptionState>('subscription', following, { name: 'waiting' });
   private readonly backoff = new Backoff();
   private readonly renewal: BindingRenewal;
-  private readonly health: ConsumerHealth;
+  private readonly health = new ConsumerHealth();
   private readonly stale: StaleConsumers;
   private readonly losses: ConsumerLosses;
   private readonly limits: ConsumeLimits;
@@ -84,17 +85,17 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   /** Attempts to restore that have failed in a row, and those of them that the broker did not answer. */
   private failures = 0;
   private unanswered = 0;
-  private readonly holdByOthers = new HoldByOthers();
+  /** On the clock of `performance.now()`: since when somebody else holds the queues. */
+  private heldSince: number | undefined;
   private closing: Promise<void> | undefined;
 
   constructor(
     private readonly request: ConsumeRequest,
     private readonly parts: SubscriptionParts,
   ) {
-    const { connection, events, inspector, limits } = parts;
+    const { connection, events, limits } = parts;
     this.limits = request.settledAtOnce ? { ...limits, held: new HeldBudget(Infinity), acksMayWait: true } : limits;
-    this.health = new ConsumerHealth(inspector);
-    this.stale = new StaleConsumers(request, inspector);
+    this.stale = new StaleConsumers(request);
     this.losses = new ConsumerLosses(events);
     this.renewal = new BindingRenewal(request, {
       losses: this.losses,
@@ -134,7 +135,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     if (value.name === 'closed') return Promise.resolve();
     const { channel } = this;
     const cancelled = channel?.cancel() ?? Promise.resolve();
-    this.enter({ name: 'draining', channel, cancelled });
+    this.state.enter({ name: 'draining', channel, cancelled });
     this.renewal.stop();
     this.start?.fail(new ClosedError('subscription'));
     return cancelled;
@@ -174,7 +175,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     if (this.channel !== channel || this.isEnding) return;
     void channel.cancel();
     this.losses.report(this.queues, 'more bytes are held than may be (maxHeldBytes)');
-    if (this.state.name !== 'restoring') this.enter({ name: 'paused', channel });
+    if (this.state.name !== 'restoring') this.state.enter({ name: 'paused', channel });
   }
 
   roomy(channel: ConsumeChannel): void {
@@ -189,8 +190,9 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const { value } = this.state;
     // An attempt that is under way fails by itself.
     if (value.name === 'restoring') this.state.enter({ ...value, channel: undefined });
-    else if (!this.isEnding && refusal) this.enter({ name: 'backingOff', timer: this.soon(), channel: undefined });
-    else if (!this.isEnding) this.enter({ name: 'waiting' });
+    else if (!this.isEnding && refusal)
+      this.state.enter({ name: 'backingOff', timer: this.soon(), channel: undefined });
+    else if (!this.isEnding) this.state.enter({ name: 'waiting' });
     this.interrupted();
   }
 
@@ -239,7 +241,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   /** The broker takes back what it believes to be with us, and delivers it again. */
   private async renewChannel(channel: ConsumeChannel, queues: readonly string[], reason: string): Promise<void> {
     const backingOff: SubscriptionState = { name: 'backingOff', timer: this.soon(goodbyeMs), channel: undefined };
-    this.enter(backingOff);
+    this.state.enter(backingOff);
     this.losses.report(queues, reason);
     const closed = channel.close();
     this.interrupted();
@@ -250,7 +252,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   /** All that is lost in the same moment is restored together. */
   private restoreSoon(): void {
     if (this.state.name === 'restoring' || this.isEnding) return;
-    this.enter({ name: 'backingOff', timer: this.soon(), channel: this.channel });
+    this.state.enter({ name: 'backingOff', timer: this.soon(), channel: this.channel });
   }
 
   private soon(leastMs = settleMs): NodeJS.Timeout {
@@ -267,7 +269,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const { name } = this.state;
     if (!session || (name !== 'waiting' && name !== 'backingOff')) return;
     const channel = this.channel?.session === session && this.channel.isAlive ? this.channel : undefined;
-    this.enter({ name: 'restoring', channel, session });
+    this.state.enter({ name: 'restoring', channel, session });
     this.consumeMissing(session).then(
       () => this.restored(session),
       (error: unknown) => this.restoreFailed(session, error),
@@ -315,13 +317,13 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const { value } = this.state;
     if (value.name !== 'restoring') return;
     const { channel } = value;
-    if (!channel) return this.enter(session.alive ? this.backingOff(this.soon()) : { name: 'waiting' });
+    if (!channel) return void this.state.enter(session.alive ? this.backingOff(this.soon()) : { name: 'waiting' });
     const { isFull } = channel;
-    if (this.missing.length > 0 && !isFull) return this.enter(this.backingOff(this.soon()));
+    if (this.missing.length > 0 && !isFull) return void this.state.enter(this.backingOff(this.soon()));
     this.failures = 0;
     this.unanswered = 0;
-    this.holdByOthers.end();
-    this.enter(isFull ? { name: 'paused', channel } : { name: 'consuming', channel, check: this.checkLater() });
+    this.heldSince = undefined;
+    this.state.enter(isFull ? { name: 'paused', channel } : { name: 'consuming', channel, timer: this.checkLater() });
     if (!isFull) this.losses.restored();
     // One that is full already has begun, too.
     if (isFull && !channel.hasConsumed(this.queues)) return;
@@ -357,13 +359,15 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     }
     if (session.alive) this.losses.report(this.missing, replyText(error), error);
     // Without a connection the next one is awaited; it may be here already.
-    if (!session.alive && !this.parts.connection.session) return this.enter({ name: 'waiting' });
+    if (!session.alive && !this.parts.connection.session) return void this.state.enter({ name: 'waiting' });
     this.failures += 1;
-    this.enter(this.backingOff(this.restoreIn(this.backoff.delayMs(this.failures))));
+    this.state.enter(this.backingOff(this.restoreIn(this.backoff.delayMs(this.failures))));
   }
 
   private noteRefusal(error: unknown): void {
-    if (!this.holdByOthers.lasts(error)) return;
+    const now = performance.now();
+    this.heldSince = isHeldByOthers(error) ? (this.heldSince ?? now) : undefined;
+    if (this.heldSince === undefined || now - this.heldSince < longestHoldMs) return;
     this.losses.guarded(this.queues, () => this.request.onRefused?.(replyText(error)));
     if (this.request.onRefused) this.failStart(replyText(error), error);
   }
@@ -387,14 +391,8 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     // A deletion of the queues afterwards must not be followed by their declaration.
     await within(goodbyeMs, this.declaring);
     const { channel } = this;
-    this.enter({ name: 'closed' });
+    this.state.enter({ name: 'closed' });
     await channel?.close();
     this.parts.onClosed(this);
-  }
-
-  private enter(next: SubscriptionState): void {
-    const before = this.state.enter(next);
-    if (before?.name === 'backingOff') clearTimeout(before.timer);
-    if (before?.name === 'consuming') clearTimeout(before.check);
   }
 }

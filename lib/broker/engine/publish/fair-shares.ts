@@ -51,8 +51,7 @@ export class Share {
 }
 
 /**
- * Room for answers whose queues are missing. Where it is full, whoever has more than an equal share gives way, its
- * oldest answer first. Queues that never took one have one share in all: a peer that names thousands, none of them
+ * Room for answers whose queues are missing. Where it is full, whoever has most of it gives way, its oldest answer first. Queues that never took one have one share in all: a peer that names thousands, none of them
  * there, pushes out its own answers, and not those of living callers.
  */
 export class FairShares {
@@ -74,20 +73,17 @@ export class FairShares {
   /** False: the newcomer itself has to give way. `giveUp` takes the message out of its queue. */
   makeRoom(share: Share, weight: number, giveUp: (oldest: PendingMessage) => void): boolean {
     while (this.room.bytes + weight > this.maxBytes) {
-      const { oldest } = this.whoGivesWay(share, weight);
+      const { oldest } = this.largest(share, weight);
       if (!oldest) return false;
       giveUp(oldest);
     }
     return true;
   }
 
-  private whoGivesWay(newcomer: Share, weight: number): Share {
-    const { holders } = this.room;
-    const { strangers } = this;
-    const others = [newcomer, strangers].filter((one) => !holders.has(one));
-    const equal = this.maxBytes / (holders.size + new Set(others).size);
-    if (newcomer.bytes + weight > equal) return newcomer;
-    for (const holder of holders) if (holder !== strangers && holder.bytes > equal) return holder;
-    return strangers;
+  /** The newcomer counts with what it brings. */
+  private largest(newcomer: Share, weight: number): Share {
+    let [largest, bytes] = [newcomer, newcomer.bytes + weight];
+    for (const holder of this.room.holders) if (holder.bytes > bytes) [largest, bytes] = [holder, holder.bytes];
+    return largest;
   }
 }

@@ -1,33 +1,16 @@
 import { Backoff } from '../connection/backoff.js';
-import type { PendingMessage, Place } from './pending-message.js';
+import { type PendingMessage, Waiting } from './pending-message.js';
 
 /** Messages that wait to be written, first in first out; those that go again go to the front. */
-export class MessageQueue implements Place {
+export class MessageQueue extends Waiting {
   readonly name = 'queued';
-  private messages = new Set<PendingMessage>();
-
-  get isEmpty(): boolean {
-    return this.messages.size === 0;
-  }
-
-  [Symbol.iterator](): IterableIterator<PendingMessage> {
-    return this.messages.values();
-  }
-
-  entered(pending: PendingMessage): void {
-    this.messages.add(pending);
-  }
-
-  left(pending: PendingMessage): void {
-    this.messages.delete(pending);
-  }
 
   /** In their order, before all others. */
   putBack(messages: readonly PendingMessage[]): void {
     if (messages.length === 0) return;
-    const others = [...this.messages];
+    const others = [...this.waiting];
     for (const pending of messages) pending.move(this);
-    this.messages = new Set([...messages, ...others]);
+    this.waiting = new Set([...messages, ...others]);
   }
 }
 
@@ -37,25 +20,22 @@ export class MessageQueue implements Place {
  * RabbitMQ refuses what its queue cannot keep: for a moment while a quorum queue has no leader, but
  * then for good on each channel that asked the dead one first. They go out on a new channel.
  */
-export class NackedMessages implements Place {
+export class NackedMessages extends Waiting {
   readonly name = 'backingOff';
   private readonly backoff = new Backoff();
-  private readonly messages = new Set<PendingMessage>();
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly publishAgain: (messages: PendingMessage[]) => void) {}
-
-  entered(pending: PendingMessage): void {
-    this.messages.add(pending);
-    this.timer ??= setTimeout(() => {
-      this.timer = undefined;
-      this.publishAgain([...this.messages]);
-    }, this.backoff.delayMs(pending.nacks));
-    pending.nacks += 1;
+  constructor(private readonly publishAgain: (messages: PendingMessage[]) => void) {
+    super();
   }
 
-  left(pending: PendingMessage): void {
-    this.messages.delete(pending);
+  override entered(pending: PendingMessage): void {
+    super.entered(pending);
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      this.publishAgain([...this.waiting]);
+    }, this.backoff.delayMs(pending.nacks));
+    pending.nacks += 1;
   }
 
   close(): void {

@@ -1,23 +1,20 @@
 import { type AwaitedQueue, type Share, weightOf } from './fair-shares.js';
-import type { PendingMessage, Place } from './pending-message.js';
+import { type PendingMessage, Waiting } from './pending-message.js';
 
 /** A queue that is missing, with the messages that wait for it, the oldest first. */
-export class MissingQueue implements AwaitedQueue, Place {
+export class MissingQueue extends Waiting implements AwaitedQueue {
   readonly name = 'unrouted';
   readonly since = performance.now();
   looks = 0;
   /** The message that has been sent to see whether the queue is there again. */
   probe: PendingMessage | undefined;
-  private waiting = new Set<PendingMessage>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
     readonly share: Share,
     private readonly onDue: () => void,
-  ) {}
-
-  get messages(): ReadonlySet<PendingMessage> {
-    return this.waiting;
+  ) {
+    super();
   }
 
   /** Nobody waits for it any more. */
@@ -26,18 +23,18 @@ export class MissingQueue implements AwaitedQueue, Place {
   }
 
   /** The probe comes back to the front. */
-  entered(pending: PendingMessage): void {
+  override entered(pending: PendingMessage): void {
     if (this.probe === pending) {
       this.probe = undefined;
       this.waiting = new Set([pending, ...this.waiting]);
     } else {
-      this.waiting.add(pending);
+      super.entered(pending);
     }
     this.share.entered(this, weightOf(pending));
   }
 
-  left(pending: PendingMessage): void {
-    this.waiting.delete(pending);
+  override left(pending: PendingMessage): void {
+    super.left(pending);
     this.share.left(this, weightOf(pending));
   }
 

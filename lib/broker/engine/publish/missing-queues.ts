@@ -83,9 +83,9 @@ export class MissingQueues {
 
   /** No queue has taken it. */
   unrouted(pending: PendingMessage): void {
-    const { awaitQueue, exchange, mandatory, routingKey } = pending.message;
-    if (!awaitQueue && mandatory) return pending.reject(new MessageUndeliverable(exchange, routingKey));
-    const route = awaitQueue ? this.routes.find(pending.message) : undefined;
+    const { awaitQueue, exchange, routingKey } = pending.message;
+    if (!awaitQueue) return pending.reject(new MessageUndeliverable(exchange, routingKey));
+    const route = this.routes.find(pending.message);
     if (isAnswer(pending)) return this.answerUnrouted(route ?? this.routes.of(pending.message), pending);
     const now = performance.now();
     if (route?.isKnown) return this.wait(route, pending);

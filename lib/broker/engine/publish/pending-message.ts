@@ -5,7 +5,7 @@ import { MalformedMessage } from '../../../errors/wire.errors.js';
 import type { OutgoingMessage } from '../../broker.js';
 import { ReplyCode } from '../../link.js';
 import { replyCode } from '../connection/reply-codes.js';
-import { illegalTransitions, IllegalTransition, type Transitions } from '../state.js';
+import { isLegal, type Transitions } from '../state.js';
 
 // The broker refuses larger ones, and the channel with them.
 const longestExpirationMs = 0xffffffff;
@@ -23,6 +23,24 @@ export interface Place {
   readonly name: PlaceName;
   entered?(pending: PendingMessage): void;
   left?(pending: PendingMessage): void;
+}
+
+/** A place that has its messages in the order in which they came. */
+export abstract class Waiting implements Place {
+  abstract readonly name: PlaceName;
+  protected waiting = new Set<PendingMessage>();
+
+  get messages(): ReadonlySet<PendingMessage> {
+    return this.waiting;
+  }
+
+  entered(pending: PendingMessage): void {
+    this.waiting.add(pending);
+  }
+
+  left(pending: PendingMessage): void {
+    this.waiting.delete(pending);
+  }
 }
 
 const following: Transitions<PlaceName> = {
@@ -81,9 +99,7 @@ export class PendingMessage {
   /** Leaves the place where it is for another one. */
   move(to: Place): void {
     const from = this.place;
-    if (!following[from.name].includes(to.name)) {
-      return illegalTransitions.report(new IllegalTransition('message', from.name, to.name));
-    }
+    if (!isLegal('message', following, from.name, to.name)) return;
     from.left?.(this);
     this.place = to;
     to.entered?.(this);

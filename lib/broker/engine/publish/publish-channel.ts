@@ -96,14 +96,6 @@ export class PublishChannel implements ChannelObserver, Place {
     if (!this.hasEnded) this.state.enter({ name: 'ended' });
   }
 
-  delivered(): void {
-    // Nothing is consumed here.
-  }
-
-  cancelled(): void {
-    // Nothing is consumed here.
-  }
-
   returned(message: ReturnedMessage): void {
     if (!this.hasEnded) this.observer.returned(this, message);
   }

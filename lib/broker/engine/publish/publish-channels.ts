@@ -95,7 +95,6 @@ export class PublishChannels {
   private enter(next: ChannelsState): void {
     const { value } = this.state;
     if (value.name === 'closed' || (value.name === 'waiting' && next.name === 'waiting')) return;
-    const before = this.state.enter(next);
-    if (before?.name === 'backingOff') clearTimeout(before.timer);
+    this.state.enter(next);
   }
 }

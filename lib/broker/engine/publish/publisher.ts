@@ -49,7 +49,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
     this.pending.delete(settled);
     if (this.pending.size === 0) this.deadlines.stop();
   };
-  private state: 'closed' | 'draining' | 'open' = 'open';
+  private state: 'ending' | 'open' = 'open';
 
   constructor(private readonly parts: PublisherParts) {
     const { connection, events, options } = parts;
@@ -86,7 +86,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
    * whose queue is missing. Resolves when all that it has taken is settled.
    */
   drain(): Promise<unknown> {
-    this.state = 'draining';
+    this.state = 'ending';
     const accepted = [...this.pending];
     for (const pending of accepted) {
       const { owner, purpose } = pending.message;
@@ -96,7 +96,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
   }
 
   close(): void {
-    this.state = 'closed';
+    this.state = 'ending';
     this.channels.close();
     this.deadlines.stop();
     this.nackedMessages.close();
@@ -145,7 +145,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
   /** Writes what waits and can be sent now. */
   pump(): void {
     if (!this.parts.gate.isOpen) return;
-    for (const pending of this.queue) {
+    for (const pending of this.queue.messages) {
       const { current: channel } = this.channels;
       if (!channel?.takesMessages) return;
       // It has refused this one; another channel is on its way.
@@ -199,7 +199,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
 
   private mayWriteAtOnce(topology: Topology | undefined): boolean {
     const { current } = this.channels;
-    if (!this.queue.isEmpty || !this.parts.gate.isOpen || !current?.takesMessages) return false;
+    if (this.queue.messages.size > 0 || !this.parts.gate.isOpen || !current?.takesMessages) return false;
     return topology === undefined || current.session.declarer.isDeclared(topology);
   }
 
@@ -263,7 +263,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
   }
 
   private attemptFailed({ host, reason, error }: AttemptFailure): void {
-    for (const pending of this.queue) {
+    for (const pending of this.queue.messages) {
       if (!pending.mayTryAgain()) pending.fail(`no connection to ${host}: ${reason}`, { cause: error, host });
     }
   }

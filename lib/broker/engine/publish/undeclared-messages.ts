@@ -3,7 +3,7 @@ import { pause } from '../../../events/pause.js';
 import type { Topology } from '../../../wire/topology.js';
 import { Backoff } from '../connection/backoff.js';
 import type { Session } from '../connection/session.js';
-import type { PendingMessage, Place } from './pending-message.js';
+import { type PendingMessage, Waiting } from './pending-message.js';
 
 /** Told the fate of messages whose topology was to be declared, in their order. `error`: it could not be. */
 export type AfterDeclaring = (session: Session, messages: PendingMessage[], error?: unknown) => void;
@@ -12,17 +12,8 @@ const tries = 3;
 const backoff = new Backoff();
 
 /** The messages of one topology. */
-class Undeclared implements Place {
+class Undeclared extends Waiting {
   readonly name = 'declaring';
-  readonly messages = new Set<PendingMessage>();
-
-  entered(pending: PendingMessage): void {
-    this.messages.add(pending);
-  }
-
-  left(pending: PendingMessage): void {
-    this.messages.delete(pending);
-  }
 }
 
 /** Messages that wait until their topology is declared, each topology for itself: one that hangs holds up no others. */
