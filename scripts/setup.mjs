@@ -42,6 +42,7 @@ function missingPackages() {
   return [
     ...(hasRabbit && exists('erl_call') ? [] : ['rabbitmq-server']),
     ...(works('python3', '-c', 'import venv, ensurepip') ? [] : ['python3', 'python3-venv']),
+    ...(exists('openssl') ? [] : ['openssl']),
   ];
 }
 

@@ -7,7 +7,7 @@ import {
   resolveRabbitOptions,
 } from '../config/rabbit-options.js';
 import { parseTransportUrl } from '../config/transport-url.js';
-import { rabbitOptionsFromQuery } from '../config/url-query-options.js';
+import { rabbitOptionsFromUrl } from '../config/url-query-options.js';
 import type { Broker } from './broker.js';
 import { MemoryLinks } from './memory/memory-link.js';
 import type { MemoryBus } from './memory/memory-bus.js';
@@ -51,7 +51,7 @@ export function makeBroker(
   connecting: 'at once' | 'when needed',
 ): Broker {
   const transportUrl = parseTransportUrl(url);
-  const resolved = resolveRabbitOptions({ ...options, ...rabbitOptionsFromQuery(transportUrl.query) });
+  const resolved = resolveRabbitOptions({ ...options, ...rabbitOptionsFromUrl(transportUrl) });
   if (transportUrl.transport === 'rabbit') {
     const { hosts, masked, virtualHost } = transportUrl;
     return new Engine({ links: new RabbitLinks(virtualHost, resolved), hosts, url: masked }, resolved, connecting);

@@ -5,7 +5,7 @@ export type OptionRule = (
   | { readonly type: 'boolean' | 'string' }
   /** A string that is not empty; a variable of the environment that is not set is often ''. */
   | { readonly type: 'name' }
-  | { readonly type: 'choice'; readonly choices: readonly string[] }
+  | { readonly type: 'choice'; readonly choices: readonly string[]; readonly anyCase?: boolean }
   | { readonly type: 'integer' | 'number'; readonly min?: number; readonly max?: number }
   /** 0 or more; `Infinity`: without limit. */
   | { readonly type: 'milliseconds' | 'seconds' }
@@ -131,7 +131,7 @@ function isAllowed(value: unknown, rule: OptionRule): boolean {
     case 'symbol':
       return typeof value === rule.type;
     case 'choice':
-      return typeof value === 'string' && rule.choices.includes(value);
+      return typeof value === 'string' && isChoice(value, rule);
     case 'integer':
     case 'number':
       return isNumber(value, rule);
@@ -158,6 +158,11 @@ function isAllowed(value: unknown, rule: OptionRule): boolean {
 function isObject(value: unknown, methods: readonly string[]): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   return methods.every((name) => typeof (value as Record<string, unknown>)[name] === 'function');
+}
+
+function isChoice(value: string, { choices, anyCase }: { choices: readonly string[]; anyCase?: boolean }): boolean {
+  const same = (choice: string): boolean => choice.toLowerCase() === value.toLowerCase();
+  return anyCase ? choices.some(same) : choices.includes(value);
 }
 
 function isName(value: unknown): boolean {

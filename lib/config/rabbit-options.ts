@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import v8 from 'node:v8';
 
+import { hiding } from './hiding.js';
 import { checkOptions, type OptionRule, type OptionRules, pickOptions } from './option-rule.js';
 
 /**
@@ -44,6 +45,41 @@ export interface RabbitOptions {
   kombuFailoverStrategy?: 'round-robin' | 'shuffle';
   /** SASL mechanism. `rabbit_login_method`. @defaultValue 'AMQPLAIN' */
   rabbitLoginMethod?: 'AMQPLAIN' | 'EXTERNAL' | 'PLAIN';
+  /**
+   * TLS; the URL `rabbit+ssl://…` switches it on, too. The port stays 5672 unless the URL names another: RabbitMQ's own for TLS
+   * is 5671. `ssl`. @defaultValue false
+   */
+  ssl?: boolean;
+  /**
+   * File with the certificates (PEM) of the authorities that may sign the broker's. `ssl_ca_file`. Unlike in Python, the
+   * broker's certificate is checked without it as well. Files are read again with each attempt to connect: a renewed
+   * certificate needs no restart. @defaultValue the authorities that Node.js knows
+   */
+  sslCaFile?: string;
+  /** The same as text (PEM), instead of a file. */
+  sslCa?: string;
+  /** File with our own certificate (PEM), for a broker that wants one; needs the key. `ssl_cert_file`. */
+  sslCertFile?: string;
+  /** The same as text (PEM), instead of a file. */
+  sslCert?: string;
+  /** File with the private key (PEM) of our certificate. `ssl_key_file`. */
+  sslKeyFile?: string;
+  /** The same as text (PEM), instead of a file. */
+  sslKey?: string;
+  /** Opens an encrypted private key. */
+  sslKeyPassphrase?: string;
+  /** This version of TLS and no other; `SSLv23`: whatever both sides can. `ssl_version`. @defaultValue TLSv1_2 or TLSv1_3 */
+  sslVersion?: 'SSLv23' | 'TLSv1' | 'TLSv1_1' | 'TLSv1_2' | 'TLSv1_3';
+  /** Ciphers that may be used, as OpenSSL lists them, e.g. `'ECDHE+AESGCM:!aNULL'`. @defaultValue those of Node.js */
+  sslCiphers?: string;
+  /** The broker's certificate must be for the host of the URL. `ssl_enforce_hostname_verification`. @defaultValue true */
+  sslEnforceHostnameVerification?: boolean;
+  /** The name that the certificate must be for, where that is not the host of the URL; the broker is told it (SNI). */
+  sslServerName?: string;
+  /** False takes any certificate, so that anybody on the way can read and change what is sent. @defaultValue true */
+  sslVerify?: boolean;
+  /** Requires that Node.js runs in FIPS mode; nothing is switched on. `ssl_enforce_fips_mode`. @defaultValue false */
+  sslEnforceFipsMode?: boolean;
   /**
    * A stalled socket is given up when the broker answers nothing for so long, and an attempt to connect as well; a host
    * that was too slow has as much more the next time, up to 15 s. @defaultValue 5000
@@ -103,11 +139,22 @@ type OptionalWhenResolved =
   | 'rabbitIntervalMax'
   | 'rabbitQosPrefetchCount'
   | 'rabbitRetryBackoff'
-  | 'rabbitRetryInterval';
+  | 'rabbitRetryInterval'
+  | 'sslCa'
+  | 'sslCaFile'
+  | 'sslCert'
+  | 'sslCertFile'
+  | 'sslCiphers'
+  | 'sslKey'
+  | 'sslKeyFile'
+  | 'sslKeyPassphrase'
+  | 'sslServerName'
+  | 'sslVersion';
 
 const INTEGER: OptionRule = { type: 'integer' };
 const POSITIVE: OptionRule = { type: 'integer', min: 1 };
 const SWITCH: OptionRule = { type: 'boolean' };
+const NAME: OptionRule = { type: 'name' };
 const SHORT: OptionRule = { type: 'integer', min: 0, max: 65_535 };
 /** setTimeout fires at once above 2^31−1 ms. */
 const TIMER_MS: OptionRule = { type: 'integer', min: 1, max: 2_147_483_647 };
@@ -133,6 +180,20 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
   kombuMissingConsumerRetryTimeout: TIMER_SECONDS,
   kombuFailoverStrategy: { type: 'choice', choices: ['round-robin', 'shuffle'] },
   rabbitLoginMethod: { type: 'choice', choices: ['AMQPLAIN', 'EXTERNAL', 'PLAIN'] },
+  ssl: SWITCH,
+  sslCaFile: NAME,
+  sslCa: NAME,
+  sslCertFile: NAME,
+  sslCert: NAME,
+  sslKeyFile: NAME,
+  sslKey: NAME,
+  sslKeyPassphrase: NAME,
+  sslVersion: { type: 'choice', anyCase: true, choices: ['SSLv23', 'TLSv1', 'TLSv1_1', 'TLSv1_2', 'TLSv1_3'] },
+  sslCiphers: NAME,
+  sslEnforceHostnameVerification: SWITCH,
+  sslServerName: NAME,
+  sslVerify: SWITCH,
+  sslEnforceFipsMode: SWITCH,
   livenessTimeoutMs: TIMER_MS,
   consumerCheckIntervalMs: TIMER_MS,
   maxInFlightMessages: POSITIVE,
@@ -144,7 +205,7 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
   maxMessageValues: POSITIVE,
   maxHeldBytes: POSITIVE,
   maxOutgoingMessageBytes: POSITIVE,
-  connectionName: { type: 'name' },
+  connectionName: NAME,
 };
 
 /**
@@ -154,7 +215,7 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
  */
 export function resolveRabbitOptions(options: RabbitOptions = {}): ResolvedRabbitOptions {
   checkOptions('A broker', options, RABBIT_OPTION_RULES);
-  return { ...defaultOptions(), ...rabbitOptionsOf(options) };
+  return hiding(['sslKey', 'sslKeyPassphrase'], { ...defaultOptions(), ...rabbitOptionsOf(options) });
 }
 
 function defaultOptions(): ResolvedRabbitOptions {
@@ -171,6 +232,10 @@ function defaultOptions(): ResolvedRabbitOptions {
     kombuMissingConsumerRetryTimeout: 60,
     kombuFailoverStrategy: 'round-robin',
     rabbitLoginMethod: 'AMQPLAIN',
+    ssl: false,
+    sslEnforceHostnameVerification: true,
+    sslVerify: true,
+    sslEnforceFipsMode: false,
     livenessTimeoutMs: 5000,
     consumerCheckIntervalMs: 30_000,
     maxInFlightMessages: 10_000,

@@ -20,6 +20,8 @@ export interface TransportHost {
  */
 export interface TransportUrl {
   readonly transport: 'memory' | 'rabbit';
+  /** True when the scheme asks for TLS: `rabbit+ssl://` or `rabbit+tls://`. */
+  readonly ssl?: boolean;
   /** In the order of the URL. Empty only for `memory://`, where the one host is the bus's name. */
   readonly hosts: readonly TransportHost[];
   readonly virtualHost: string;
@@ -48,14 +50,14 @@ export function parseTransportUrl(url: string): TransportUrl {
   if (typeof url !== 'string') throw refuse('it is not a string');
   const parts = URL_PARTS.exec(url.trim());
   if (parts === null) throw refuse("it must look like 'rabbit://user:password@host:5672/vhost'");
-  const [, scheme = '', authority = '', path = '', query = ''] = parts;
+  const [, name = '', authority = '', path = '', query = ''] = parts;
   const end = url.search(/[?#]/);
   if (end !== -1 && url.includes('@', end))
     throw refuse("a '?' or '#' in a user name or password must be percent-encoded, as %3F or %23");
-  const transport = transportOf(scheme.toLowerCase(), refuse);
+  const scheme = readScheme(name.toLowerCase(), refuse);
   const hosts = authority.split(',').flatMap((host) => (host === '' ? [] : [parseHost(host, refuse)]));
-  if (hosts.length === 0 && transport === 'rabbit') hosts.push(DEFAULT_HOST);
-  const parsed = { transport, hosts, virtualHost: unquote(path.slice(1)) || '/', query: parseQuery(query) };
+  if (hosts.length === 0 && scheme.transport === 'rabbit') hosts.push(DEFAULT_HOST);
+  const parsed = { ...scheme, hosts, virtualHost: unquote(path.slice(1)) || '/', query: parseQuery(query) };
   return { ...parsed, masked: formatTransportUrl(maskPasswords(parsed)) };
 }
 
@@ -64,20 +66,19 @@ export function formatTransportUrl(url: Omit<TransportUrl, 'masked'>): string {
   const hosts = url.hosts.map(url.transport === 'memory' ? ({ hostname }) => hostname : formatHost).join(',');
   const virtualHost = encodeURIComponent(url.virtualHost).replaceAll('%2F', '/');
   const query = new URLSearchParams(url.query).toString();
-  return `${url.transport}://${hosts}/${virtualHost}${query === '' ? '' : `?${query}`}`;
+  return `${url.transport}${url.ssl ? '+ssl' : ''}://${hosts}/${virtualHost}${query === '' ? '' : `?${query}`}`;
 }
 
 type Refusal = (reason: string) => InvalidTransportUrl;
 
-function transportOf(scheme: string, refuse: Refusal): TransportUrl['transport'] {
+function readScheme(scheme: string, refuse: Refusal): Pick<TransportUrl, 'ssl' | 'transport'> {
   const [driver, variant] = scheme.split('+', 2);
-  if (variant === 'ssl' || variant === 'tls') throw refuse('TLS is switched on by options, not by the scheme');
   switch (driver) {
     case 'kombu':
     case 'rabbit':
-      return 'rabbit';
+      return { transport: 'rabbit', ...((variant === 'ssl' || variant === 'tls') && { ssl: true }) };
     case 'memory':
-      return 'memory';
+      return { transport: 'memory' };
     case 'fake':
       throw refuse("the driver 'fake' lives inside one Python process; 'memory://' is the bus inside this one");
     case 'kafka':

@@ -1,6 +1,7 @@
 import { ConfigurationError } from '../errors/configuration.errors.js';
 import { checkOption, describeRule, readOption, type OptionRule, unknownOption } from './option-rule.js';
 import { RABBIT_OPTION_RULES, type RabbitOptions } from './rabbit-options.js';
+import type { TransportUrl } from './transport-url.js';
 
 /** The options of `[oslo_messaging_rabbit]` that have their counterpart here, by their oslo names. */
 const SUPPORTED = {
@@ -21,6 +22,13 @@ const SUPPORTED = {
   rabbit_retry_interval: 'rabbitRetryInterval',
   rabbit_transient_queues_ttl: 'rabbitTransientQueuesTtl',
   rabbit_transient_quorum_queue: 'rabbitTransientQuorumQueue',
+  ssl: 'ssl',
+  ssl_ca_file: 'sslCaFile',
+  ssl_cert_file: 'sslCertFile',
+  ssl_enforce_fips_mode: 'sslEnforceFipsMode',
+  ssl_enforce_hostname_verification: 'sslEnforceHostnameVerification',
+  ssl_key_file: 'sslKeyFile',
+  ssl_version: 'sslVersion',
 } as const satisfies Record<string, keyof RabbitOptions>;
 
 const SWITCH: OptionRule = { type: 'boolean' };
@@ -45,23 +53,16 @@ const UNSUPPORTED: Readonly<Record<string, { rule: OptionRule; harmless?: boolea
   rabbit_ha_queues: { rule: SWITCH, harmless: false },
   rabbit_stream_fanout: { rule: SWITCH, harmless: false },
   rpc_conn_pool_size: { rule: INTEGER, harmless: 30 },
-  ssl: { rule: SWITCH, harmless: false },
-  ssl_ca_file: { rule: TEXT },
-  ssl_cert_file: { rule: TEXT },
-  ssl_enforce_fips_mode: { rule: SWITCH, harmless: false },
-  ssl_enforce_hostname_verification: { rule: SWITCH, harmless: true },
-  ssl_key_file: { rule: TEXT },
-  ssl_version: { rule: TEXT },
   use_queue_manager: { rule: SWITCH, harmless: false },
 };
 
 /**
- * The options in a transport URL's query; they rule over those given otherwise.
+ * The options in a transport URL, in its scheme and query; they rule over those given otherwise.
  *
  * @throws ConfigurationError an unknown or unsupported option, or a value that is none
  */
-export function rabbitOptionsFromQuery(query: Readonly<Record<string, string>>): RabbitOptions {
-  const options: [keyof RabbitOptions, unknown][] = [];
+export function rabbitOptionsFromUrl({ ssl, query }: Pick<TransportUrl, 'query' | 'ssl'>): RabbitOptions {
+  const options: [keyof RabbitOptions, unknown][] = ssl ? [['ssl', true]] : [];
   for (const [name, text] of Object.entries(query)) {
     if (Object.hasOwn(SUPPORTED, name)) {
       const option = SUPPORTED[name as keyof typeof SUPPORTED];

@@ -10,6 +10,8 @@ const methodFrame = 1;
 const openOk = 10 * 65_536 + 41;
 const connectionClose = 10 * 65_536 + 50;
 const methodIdEnd = headerBytes + 4;
+/** The first byte of an alert; no AMQP frame begins so. */
+const tlsAlert = 0x15;
 
 /** Why a broker has broken a handshake off, in its own words. */
 export interface HandshakeClose {
@@ -29,6 +31,7 @@ export class HandshakeReader {
   /** `opening`: the last frame is handed over; `held`: it was, and what is behind it waits. */
   private state: 'ended' | 'held' | 'opening' | 'reading' | 'released' = 'reading';
   private close: HandshakeClose | undefined;
+  private greeting: number | undefined;
 
   /** `onGreeting`: the first byte has come. */
   constructor(
@@ -44,6 +47,11 @@ export class HandshakeReader {
   /** amqplib keeps it to itself where it comes instead of `open-ok`. */
   get closedWith(): HandshakeClose | undefined {
     return this.close;
+  }
+
+  /** True when what greeted us was an alert of TLS, which such a port answers to everything else. */
+  get metTls(): boolean {
+    return this.greeting === tlsAlert;
   }
 
   /** Somebody listens now. */
@@ -77,7 +85,8 @@ export class HandshakeReader {
   }
 
   private take(bytes: Buffer): void {
-    if (this.rest.length === 0) this.onGreeting();
+    if (this.greeting === undefined) this.onGreeting();
+    this.greeting ??= bytes[0];
     this.rest = Buffer.concat([this.rest, bytes]);
   }
 

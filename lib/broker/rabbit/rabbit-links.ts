@@ -1,12 +1,15 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
+import tls, { type TLSSocket } from 'node:tls';
 import { connect, type ChannelModel, type Options, type SocketOptions, credentials } from 'amqplib';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import type { TransportHost } from '../../config/transport-url.js';
 import { BrokerRefusal, type Link, type LinkProvider, type LinkRequest, ReplyCode } from '../link.js';
-import { type HandshakeClose, HandshakeReader } from './handshake-reader.js';
+import { HandshakeReader } from './handshake-reader.js';
 import { inOneLine } from './rabbit-channel.js';
 import { RabbitLink } from './rabbit-link.js';
+import { explainTls } from './tls-errors.js';
+import { TlsSettings } from './tls-settings.js';
 
 const channelMax = 2_047;
 const frameMax = 131_072;
@@ -25,16 +28,35 @@ function watchingSockets<T>(begin: () => T, told: (socket: Socket) => void): T {
   }
 }
 
+/** The same for TLS, whose sockets Node.js tells nobody of: amqplib asks the module `tls` for one, at once. */
+function watchingTlsSockets<T>(begin: () => T, told: (socket: TLSSocket) => void): T {
+  const { connect: connectTls } = tls;
+  tls.connect = ((...args: Parameters<typeof connectTls>) => {
+    const socket = connectTls(...args);
+    told(socket);
+    return socket;
+  }) as typeof connectTls;
+  try {
+    return begin();
+  } finally {
+    tls.connect = connectTls;
+  }
+}
+
 /** Opens AMQP connections as this library wants them. */
 export class RabbitLinks implements LinkProvider {
   readonly mayFallSilent = true;
   /** How often each host has been reached and has not greeted us in time, since it last did. */
   readonly #tooSlow = new Map<TransportHost, number>();
+  private readonly tls: TlsSettings | undefined;
 
+  /** @throws ConfigurationError certificates that cannot be used */
   constructor(
     private readonly virtualHost: string,
     private readonly options: ResolvedRabbitOptions,
-  ) {}
+  ) {
+    this.tls = options.ssl ? new TlsSettings(options) : undefined;
+  }
 
   labelOf({ hostname, port }: TransportHost): string {
     return hostname.includes(':') ? `[${hostname}]:${port}` : `${hostname}:${port}`;
@@ -59,14 +81,16 @@ export class RabbitLinks implements LinkProvider {
       reader = new HandshakeReader(made, request.onGreeting);
     };
     try {
-      const connecting = (): Promise<ChannelModel> =>
-        connect(this.destination(host), this.socketOptions(host, request.connectionName, abort.signal));
-      const link = new RabbitLink(await Promise.race([watchingSockets(connecting, watch), aborted]));
+      const options = this.socketOptions(host, request.connectionName, abort.signal);
+      const connecting = (): Promise<ChannelModel> => connect(this.destination(host), options);
+      const connected = this.tls ? watchingTlsSockets(connecting, watch) : watchingSockets(connecting, watch);
+      const link = new RabbitLink(await Promise.race([connected, aborted]));
       setImmediate(() => reader?.release());
       this.#tooSlow.delete(host);
       return link;
     } catch (error) {
-      throw this.explained(error, reader?.closedWith);
+      if (this.tls) throw this.explained(explainTls(error, host.hostname), reader);
+      throw this.explained(error, reader);
     } finally {
       clearTimeout(timer);
       request.signal.removeEventListener('abort', onAbort);
@@ -84,7 +108,10 @@ export class RabbitLinks implements LinkProvider {
   }
 
   /** amqplib's words for a handshake that was broken off lack the broker's words, or wraps them. */
-  private explained(error: unknown, close: HandshakeClose | undefined): unknown {
+  private explained(error: unknown, reader: HandshakeReader | undefined): unknown {
+    if (reader?.metTls)
+      return new Error('this port speaks TLS: set ssl, or begin the URL with rabbit+ssl://', { cause: error });
+    const close = reader?.closedWith;
     if (!close) return error;
     const words = inOneLine(close.text);
     if (close.code === ReplyCode.accessRefused) return new BrokerRefusal(close.code, words, { cause: error });
@@ -94,7 +121,7 @@ export class RabbitLinks implements LinkProvider {
 
   private destination(host: TransportHost): Options.Connect {
     return {
-      protocol: 'amqp',
+      protocol: this.tls ? 'amqps' : 'amqp',
       hostname: host.hostname,
       port: host.port,
       // amqplib decodes it once more.
@@ -107,6 +134,7 @@ export class RabbitLinks implements LinkProvider {
 
   private socketOptions(host: TransportHost, connectionName: string, signal: AbortSignal): SocketOptions {
     const options: SocketOptions & { signal: AbortSignal } = {
+      ...this.tls?.read(host.hostname),
       noDelay: true,
       keepAlive: true,
       signal,

@@ -1,5 +1,5 @@
 import type { ConnectBrokerOptions } from '../../broker/connect-broker.js';
-import { withHiddenUrl } from '../../config/hidden-url.js';
+import { hiding } from '../../config/hiding.js';
 import { checkOptions, type OptionRules, pickOptions } from '../../config/option-rule.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
 import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options.js';
@@ -72,7 +72,7 @@ export function resolveClientOsloRpcOptions(options: ClientOsloRpcOptions): Reso
   const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
   const transport = transportIdentity(parseTransportUrl(transportUrl));
   const { startup, startupTimeoutMs } = startupOptionsOf(options);
-  return withHiddenUrl({
+  return hiding(['transportUrl', 'broker'], {
     transportUrl,
     target: { exchange, topic, namespace, version, server },
     logEvents: options.logEvents ?? true,

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { withHiddenUrl } from '../../config/hidden-url.js';
+import { hiding } from '../../config/hiding.js';
 import { checkOptions, type OptionRules, pickOptions } from '../../config/option-rule.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
 import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options.js';
@@ -46,7 +46,7 @@ export function resolveNotificationOptions(options: NotificationModuleOptions): 
   checkOptions('NotificationModule', options, NOTIFICATION_RULES);
   const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
   const transport = transportIdentity(parseTransportUrl(transportUrl));
-  return withHiddenUrl({
+  return hiding(['transportUrl', 'broker'], {
     transportUrl,
     transport,
     ...startupOptionsOf(options),

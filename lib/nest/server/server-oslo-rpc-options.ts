@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { ConnectBrokerOptions } from '../../broker/connect-broker.js';
-import { withHiddenUrl } from '../../config/hidden-url.js';
+import { hiding } from '../../config/hiding.js';
 import { checkOptions, type OptionRules, pickOptions } from '../../config/option-rule.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
 import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options.js';
@@ -74,7 +74,7 @@ export function resolveServerOsloRpcOptions(options: ServerOsloRpcOptions): Reso
   checkOptions('A server', options, SERVER_OSLO_RPC_RULES);
   const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
   const { startup, startupTimeoutMs } = startupOptionsOf(options);
-  return withHiddenUrl({
+  return hiding(['transportUrl', 'broker'], {
     transportUrl,
     transport: transportIdentity(parseTransportUrl(transportUrl)),
     exchange: options.exchange ?? DEFAULT_EXCHANGE,

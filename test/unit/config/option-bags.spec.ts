@@ -57,7 +57,7 @@ async function refusal(entry: string, options: Bag): Promise<unknown> {
 }
 
 describe.each(Object.keys(ENTRIES))('%s', (entry) => {
-  it.each(['ssl', 'noSuchOption', 'constructor', '__proto__x'])('refuses the unknown option %s', async (name) => {
+  it.each(['tls', 'noSuchOption', 'constructor', '__proto__x'])('refuses the unknown option %s', async (name) => {
     const error = await refusal(entry, { [name]: true });
     expect(error).toBeInstanceOf(ConfigurationError);
     expect(error).toMatchObject({ code: 'OSLO_CONFIG_INVALID', message: expect.stringContaining(`'${name}'`) });
@@ -86,7 +86,7 @@ describe('a value that makes no sense is refused, with the option, the value and
     ['RpcServer', { executorThreadPoolSize: 0 }, /executorThreadPoolSize must be an integer of at least 1/],
     ['ServerOsloRpc', { exchange: '' }, /exchange must be a string that is not empty/],
     ['ServerOsloRpc', { transportUrl: '' }, /transportUrl must be a string that is not empty/],
-    ['ServerOsloRpc', { ssl: true, sslCaFile: '/x' }, /has no option 'ssl'/],
+    ['ServerOsloRpc', { sslCAFile: '/x' }, /did you mean 'sslCaFile'/],
     ['OsloClient', { forwardContext: 'nevr' }, /forwardContext must be one of always, never, same-transport/],
     ['OsloClient', { startup: 'fast' }, /startup must be one of background, fail-fast, wait/],
     ['NotifierCore', { topics: 'notifications' }, /topics must be a list of names, not 'notifications'/],

@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../../lib/index.js';
 
 import { parseTransportUrl } from '../../../lib/config/transport-url.js';
-import { rabbitOptionsFromQuery } from '../../../lib/config/url-query-options.js';
+import { rabbitOptionsFromUrl } from '../../../lib/config/url-query-options.js';
 
 it('reads options by their oslo names', () => {
   const { query } = parseTransportUrl(
     'rabbit://h/?rabbit_quorum_queue=yes&heartbeat_timeout_threshold=30&kombu_reconnect_delay=.5' +
       '&kombu_failover_strategy=shuffle&rabbit_login_method=PLAIN&rabbit_quorum_delivery_limit=-1',
   );
-  expect(rabbitOptionsFromQuery(query)).toEqual({
+  expect(rabbitOptionsFromUrl({ query })).toEqual({
     rabbitQuorumQueue: true,
     heartbeatTimeoutThreshold: 30,
     kombuReconnectDelay: 0.5,
@@ -20,7 +20,7 @@ it('reads options by their oslo names', () => {
 });
 
 it('gives nothing for no query', () => {
-  expect(rabbitOptionsFromQuery({})).toEqual({});
+  expect(rabbitOptionsFromUrl({ query: {} })).toEqual({});
 });
 
 // The words of oslo.config's Boolean type.
@@ -35,7 +35,13 @@ it.each([
   ['off', false],
   ['no', false],
 ])('reads %s as %s', (text, value) => {
-  expect(rabbitOptionsFromQuery({ amqp_durable_queues: text })).toEqual({ amqpDurableQueues: value });
+  expect(rabbitOptionsFromUrl({ query: { amqp_durable_queues: text } })).toEqual({ amqpDurableQueues: value });
+});
+
+it('reads TLS from the scheme and the query', () => {
+  const { query, ssl } = parseTransportUrl('rabbit+ssl://h/?ssl_ca_file=/etc/ca.pem&ssl_version=tlsv1_2');
+  expect(rabbitOptionsFromUrl({ query, ssl })).toEqual({ ssl: true, sslCaFile: '/etc/ca.pem', sslVersion: 'tlsv1_2' });
+  expect(rabbitOptionsFromUrl(parseTransportUrl('rabbit://h/?ssl=0'))).toEqual({ ssl: false });
 });
 
 describe('refuses', () => {
@@ -55,29 +61,26 @@ describe('refuses', () => {
     ['constructor', '1'],
   ])('%s=%s', (name, text) => {
     const query = Object.fromEntries([[name, text]]);
-    expect(() => rabbitOptionsFromQuery(query)).toThrow(ConfigurationError);
-    expect(() => rabbitOptionsFromQuery(query)).toThrow(name);
+    expect(() => rabbitOptionsFromUrl({ query })).toThrow(ConfigurationError);
+    expect(() => rabbitOptionsFromUrl({ query })).toThrow(name);
   });
 
   it.each([
-    ['ssl', 'true'],
-    ['ssl_ca_file', '/etc/ca.pem'],
     ['kombu_compression', 'gzip'],
     ['use_queue_manager', 'true'],
     ['rabbit_stream_fanout', '1'],
     ['rabbit_ha_queues', 'true'],
     ['rpc_conn_pool_size', '5'],
   ])('%s=%s as not supported', (name, text) => {
-    expect(() => rabbitOptionsFromQuery({ [name]: text })).toThrow(
+    expect(() => rabbitOptionsFromUrl({ query: { [name]: text } })).toThrow(
       `Option ${name} of the transport URL is not supported`,
     );
   });
 });
 
 it.each([
-  ['ssl', '0'],
   ['use_queue_manager', 'false'],
   ['heartbeat_rate', '3'],
 ])('accepts %s=%s, which asks for nothing', (name, text) => {
-  expect(rabbitOptionsFromQuery({ [name]: text })).toEqual({});
+  expect(rabbitOptionsFromUrl({ query: { [name]: text } })).toEqual({});
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { ConfigurationError, InvalidTransportUrl, NotificationFilter } from '../../../lib/index.js';
 import { parseTransportUrl, formatTransportUrl } from '../../../lib/config/transport-url.js';
-import { rabbitOptionsFromQuery } from '../../../lib/config/url-query-options.js';
+import { rabbitOptionsFromUrl } from '../../../lib/config/url-query-options.js';
 import { PythonPattern } from '../../../lib/notify/filter/python-pattern.js';
 import { RoutingRules } from '../../../lib/notify/notifier/routing-rules.js';
 import { maskUrl } from '../../../lib/wire/redaction.js';
@@ -58,8 +58,9 @@ describe('of mutated texts', () => {
           hosts: url.hosts,
           virtualHost: url.virtualHost,
           query: url.query,
+          ...(url.ssl && { ssl: true }),
         });
-        unlessRefused(() => rabbitOptionsFromQuery(url.query), ConfigurationError);
+        unlessRefused(() => rabbitOptionsFromUrl(url), ConfigurationError);
       }),
       RUNS,
     );
@@ -99,7 +100,7 @@ describe('of mutated texts', () => {
     fc.assert(
       fc.property(name, value, (key, text) => {
         const query = Object.fromEntries([[key, text]]);
-        expect(unlessRefused(() => rabbitOptionsFromQuery(query), ConfigurationError) ?? {}).toBeTypeOf('object');
+        expect(unlessRefused(() => rabbitOptionsFromUrl({ query }), ConfigurationError) ?? {}).toBeTypeOf('object');
       }),
       RUNS,
     );
