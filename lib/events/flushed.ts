@@ -2,7 +2,7 @@ import type { EventChannel } from './event-channel.js';
 import { within } from './within.js';
 
 /** Longest time that a close waits for what was accepted before it. */
-const flushTimeoutMs = 5_000;
+const longestFlushMs = 5_000;
 
 /** A way to a bus, and how it is. */
 export interface Connectedness {
@@ -19,6 +19,6 @@ export async function flushed(sent: Promise<unknown>, bus: Connectedness): Promi
       if (bus.state !== 'connected') resolve();
     });
   });
-  await within(flushTimeoutMs, Promise.race([sent, interrupted]));
+  await within(longestFlushMs, Promise.race([sent, interrupted]));
   unwatch?.();
 }

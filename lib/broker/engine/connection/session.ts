@@ -38,7 +38,7 @@ const longestBacklogMs = 60_000;
 const defaultAnswerMs = 5_000;
 
 /**
- * True when the broker reads what is published. It tells of an alarm only those who publish: more than one message
+ * How the broker reads what is published. It tells of an alarm only those who publish: more than one message
  * before its answer (`untried`, `tried`) would wait in its buffers, and be taken when nobody wants it any more.
  */
 type SessionState =

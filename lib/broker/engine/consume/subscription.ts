@@ -52,6 +52,8 @@ const following: Transitions<SubscriptionState['name']> = {
 
 /** How long a declaration that is under way is waited for, or the broker's answer to a good-bye. */
 const goodbyeMs = 1_000;
+/** Another channel is opened then, though the one that was given up has not been closed. */
+const closingMs = 1_000;
 /** A connection that has ended in order takes its consumers along within this time. */
 const checkAfterMs = 1_000;
 /**
@@ -240,7 +242,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
 
   /** The broker takes back what it believes to be with us, and delivers it again. */
   private async renewChannel(channel: ConsumeChannel, queues: readonly string[], reason: string): Promise<void> {
-    const backingOff: SubscriptionState = { name: 'backingOff', timer: this.soon(goodbyeMs), channel: undefined };
+    const backingOff: SubscriptionState = { name: 'backingOff', timer: this.soon(closingMs), channel: undefined };
     this.state.enter(backingOff);
     this.losses.report(queues, reason);
     const closed = channel.close();

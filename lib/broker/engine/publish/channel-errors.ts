@@ -80,7 +80,7 @@ export function sortOutLostConfirms(
 }
 
 function whyRefused(pending: PendingMessage, refusal: BrokerRefusal, mayGoAgain: boolean): string | undefined {
-  return mayGoAgain && healsOnce(pending, refusal) ? undefined : replyText(refusal);
+  return mayGoAgain && redeclaresOnce(pending, refusal) ? undefined : replyText(refusal);
 }
 
 interface Loss {
@@ -98,7 +98,7 @@ function whyLost(pending: PendingMessage, { arrivedNowhere, innocent, republish 
 }
 
 /** An auto-delete exchange goes with its last binding: declaring it once more heals that. */
-function healsOnce(pending: PendingMessage, { code }: BrokerRefusal): boolean {
+function redeclaresOnce(pending: PendingMessage, { code }: BrokerRefusal): boolean {
   const { topology = [], exchange } = pending.message;
   if (code !== ReplyCode.notFound || pending.redeclared) return false;
   if (!topology.some((declaration) => declaration.kind === 'exchange' && declaration.name === exchange)) return false;
