@@ -29,8 +29,8 @@ interface Promised {
 
 /** Longest that anything may still take when all faults are over. */
 const quietMs = 40_000;
-/** As long a request may be on its way, under an alarm or through a channel that hangs, before it begins to expire. */
-const heldUpMs = 10_000;
+/** As long a request may be on its way, through one channel that hangs or an alarm, and out of another, before it begins to expire. */
+const heldUpMs = 18_000;
 /** As long a call may take when all is well, retries of answers to a queue that is gone included. */
 const probeMs = 8_000;
 /** A timeout for silence, a third more, and what connecting takes. */
