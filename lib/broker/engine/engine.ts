@@ -59,6 +59,7 @@ export class Engine implements MessageBroker {
   private readonly publisher: Publisher;
   private readonly gate: PublishGate;
   private readonly closingRequests = new ClosingRequests();
+  private readonly lostQueues = new Set<string>();
   private readonly subscriptions = new Set<RestoredSubscription>();
   private readonly held: HeldBudget;
   private readonly health: HealthChecks | undefined;
@@ -147,6 +148,7 @@ export class Engine implements MessageBroker {
       connection: this.consuming,
       events: this.events,
       closingRequests: this.closingRequests,
+      lostQueues: this.lostQueues,
       limits: { body: this.options, held: this.held },
       isWatched: this.#destination.links.mayFallSilent,
       onClosed: (closed) => void this.subscriptions.delete(closed),

@@ -3,13 +3,17 @@ import { replyText } from '../connection/reply-codes.js';
 
 /** Tells which queues of one request are not consumed, and when they are again. */
 export class ConsumerLosses {
-  private readonly lost = new Set<string>();
   private lastText: string | undefined;
 
-  constructor(private readonly events: EventChannel) {}
+  constructor(
+    private readonly events: EventChannel,
+    private readonly queues: readonly string[],
+    /** Those of all requests: one that could not begin is told to be back by the next on its queue. */
+    private readonly lost: Set<string>,
+  ) {}
 
   get areReported(): boolean {
-    return this.lost.size > 0;
+    return this.queues.some((queue) => this.lost.has(queue));
   }
 
   /** Each reason once, however often it is met. */
@@ -34,10 +38,14 @@ export class ConsumerLosses {
 
   restored(): void {
     this.lastText = undefined;
-    if (this.lost.size === 0) return;
-    const queues = [...this.lost];
-    this.lost.clear();
+    const queues = this.queues.filter((queue) => this.lost.delete(queue));
+    if (queues.length === 0) return;
     const message = `Consuming again: ${queues.join(', ')}`;
     this.events.emit({ type: 'consumers-restored', level: 'log', message, queues });
+  }
+
+  /** The request has ended: nobody misses its queues. */
+  end(): void {
+    for (const queue of this.queues) this.lost.delete(queue);
   }
 }

@@ -22,6 +22,8 @@ export interface SubscriptionParts {
   events: EventChannel;
   closingRequests: ClosingRequests;
   limits: ConsumeLimits;
+  /** Queues that were told to be lost, and not yet to be back. */
+  lostQueues: Set<string>;
   /** True when the connection may fall silent: then what was restored is checked once more. */
   isWatched: boolean;
   onClosed(subscription: RestoredSubscription): void;
@@ -98,7 +100,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const { connection, events, limits } = parts;
     this.limits = request.settledAtOnce ? { ...limits, held: new HeldBudget(Infinity), acksMayWait: true } : limits;
     this.stale = new StaleConsumers(request);
-    this.losses = new ConsumerLosses(events);
+    this.losses = new ConsumerLosses(events, request.queues, parts.lostQueues);
     this.renewal = new BindingRenewal(request, {
       losses: this.losses,
       consuming: () => (this.state.name === 'consuming' && this.consuming ? this.channel?.session : undefined),
@@ -394,6 +396,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     await within(goodbyeMs, this.declaring);
     const { channel } = this;
     this.state.enter({ name: 'closed' });
+    if (!this.start) this.losses.end();
     await channel?.close();
     this.parts.onClosed(this);
   }
