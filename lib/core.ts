@@ -1,4 +1,5 @@
 export { connectBroker, createBroker } from './broker/connect-broker.js';
+export { loadOsloConfig } from './config/oslo-config/oslo-config.js';
 export { ConfigurationError, InvalidTarget, InvalidTransportUrl } from './errors/configuration.errors.js';
 export {
   ClosedError,
@@ -31,6 +32,7 @@ export { plainVersioned, unwrapVersioned, VersionedObject } from './wire/version
 
 export type { Broker, BrokerState } from './broker/broker.js';
 export type { ConnectBrokerOptions } from './broker/connect-broker.js';
+export type { OsloConfig, OsloNotificationConfig } from './config/oslo-config/oslo-config.js';
 export type { RabbitOptions } from './config/rabbit-options.js';
 export type { DeliveryFacts as DeliveryFailureFacts } from './errors/delivery.errors.js';
 export type { ErrorClass } from './errors/error-class.js';

@@ -7,7 +7,7 @@ import {
   resolveRabbitOptions,
 } from '../config/rabbit-options.js';
 import { parseTransportUrl } from '../config/transport-url.js';
-import { rabbitOptionsFromUrl } from '../config/url-query-options.js';
+import { rabbitOptionsFromUrl } from '../config/oslo-rabbit-options.js';
 import type { Broker } from './broker.js';
 import { MemoryLinks } from './memory/memory-link.js';
 import type { MemoryBus } from './memory/memory-bus.js';
@@ -34,7 +34,7 @@ const CONNECT_RULES: OptionRules<ConnectBrokerOptions> = {
  * Makes the broker for a transport URL and returns at once; connecting goes on in the background.
  *
  * `rabbit://…` is RabbitMQ; `memory://` and `memory://name` are buses inside this process, one per
- * name. Options in the URL's query, by their oslo names, rule over `options`.
+ * name. `options` rule over those in the URL's query, which have their oslo names.
  *
  * @throws InvalidTransportUrl
  * @throws ConfigurationError an option is unknown or has a wrong value
@@ -51,7 +51,7 @@ export function makeBroker(
   connecting: 'at once' | 'when needed',
 ): Broker {
   const transportUrl = parseTransportUrl(url);
-  const resolved = resolveRabbitOptions({ ...options, ...rabbitOptionsFromUrl(transportUrl) });
+  const resolved = resolveRabbitOptions(options, rabbitOptionsFromUrl(transportUrl));
   if (transportUrl.transport === 'rabbit') {
     const { hosts, masked, virtualHost } = transportUrl;
     return new Engine({ links: new RabbitLinks(virtualHost, resolved), hosts, url: masked }, resolved, connecting);

@@ -15,6 +15,7 @@ export const OPTION_TABLE = {
   ...RABBIT_OPTION_RULES,
   // ---- where, and how to start
   transportUrl: NAME,
+  configFile: CHECKED,
   exchange: NAME,
   topic: NAME,
   namespace: { type: 'string', nullable: true },

@@ -209,13 +209,14 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
 };
 
 /**
- * Every option with its value: the one place of defaults and checks.
+ * Every option with its value: the one place of defaults and checks. `below`: what counts where an option is not set; checked.
  *
  * @throws ConfigurationError an unknown option, or a value of the wrong type or out of its range
  */
-export function resolveRabbitOptions(options: RabbitOptions = {}): ResolvedRabbitOptions {
+export function resolveRabbitOptions(options: RabbitOptions = {}, below: RabbitOptions = {}): ResolvedRabbitOptions {
   checkOptions('A broker', options, RABBIT_OPTION_RULES);
-  return hiding(['sslKey', 'sslKeyPassphrase'], { ...defaultOptions(), ...rabbitOptionsOf(options) });
+  const resolved = { ...defaultOptions(), ...below, ...rabbitOptionsOf(options) };
+  return hiding(['sslKey', 'sslKeyPassphrase'], resolved);
 }
 
 function defaultOptions(): ResolvedRabbitOptions {

@@ -2,12 +2,13 @@ import type { ConnectBrokerOptions } from '../../broker/connect-broker.js';
 import { hiding } from '../../config/hiding.js';
 import { checkOptions, type OptionRules, pickOptions } from '../../config/option-rule.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
-import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options.js';
+import { RABBIT_OPTION_RULES, type RabbitOptions } from '../../config/rabbit-options.js';
 import { transportIdentity } from '../../config/transport-identity.js';
-import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../../config/transport-url.js';
+import { parseTransportUrl } from '../../config/transport-url.js';
 import { DEFAULT_EXCHANGE } from '../../rpc/client/call-settings.js';
 import { RPC_CLIENT_RULES, type RpcClientOptions } from '../../rpc/client/rpc-client-options.js';
 import type { Target } from '../../wire/target.js';
+import { busOf, type OsloConfigFile, readConfigFile } from '../shared/config-file.js';
 import { type ForwardContext, forwardedContext } from '../shared/request-context.store.js';
 import { type StartupOptions, startupOptionsOf, type StartupPolicy } from '../shared/startup-policy.js';
 
@@ -19,6 +20,8 @@ import { type StartupOptions, startupOptionsOf, type StartupPolicy } from '../sh
 export interface ClientOsloRpcOptions extends RpcClientOptions, ConnectBrokerOptions, StartupOptions {
   /** `memory://` is the embedded bus. `transport_url`. @defaultValue 'rabbit://guest:guest@127.0.0.1:5672/' */
   transportUrl?: string;
+  /** Configuration files of a service, for what these options do not say: `'/etc/nova/nova.conf'`. */
+  configFile?: OsloConfigFile;
   /** Of patterns that name none. `control_exchange`. @defaultValue 'openstack' */
   exchange?: string;
   /** Of patterns that name none. @defaultValue none: every pattern names its own */
@@ -43,6 +46,7 @@ export const CLIENT_OSLO_RPC_RULES: OptionRules<ClientOsloRpcOptions> = {
   ...RABBIT_OPTION_RULES,
   ...RPC_CLIENT_RULES,
   transportUrl: OPTION_TABLE.transportUrl,
+  configFile: OPTION_TABLE.configFile,
   exchange: OPTION_TABLE.exchange,
   topic: OPTION_TABLE.topic,
   namespace: OPTION_TABLE.namespace,
@@ -68,8 +72,9 @@ export interface ResolvedClientOsloRpcOptions {
 /** @throws InvalidTransportUrl, ConfigurationError */
 export function resolveClientOsloRpcOptions(options: ClientOsloRpcOptions): ResolvedClientOsloRpcOptions {
   checkOptions('A client', options, CLIENT_OSLO_RPC_RULES);
-  const { exchange = DEFAULT_EXCHANGE, namespace, server, topic, version } = options;
-  const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
+  const config = readConfigFile(options.configFile);
+  const { exchange = config?.exchange ?? DEFAULT_EXCHANGE, namespace, server, topic, version } = options;
+  const { transportUrl, broker } = busOf(options, config);
   const transport = transportIdentity(parseTransportUrl(transportUrl));
   const { startup, startupTimeoutMs } = startupOptionsOf(options);
   return hiding(['transportUrl', 'broker'], {
@@ -80,10 +85,11 @@ export function resolveClientOsloRpcOptions(options: ClientOsloRpcOptions): Reso
     startup: startup ?? 'wait',
     startupTimeoutMs,
     rpc: {
+      ...(config?.timeout !== undefined && { timeout: config.timeout }),
       ...pickOptions<RpcClientOptions>(options, RPC_CLIENT_RULES),
       defaultContext: contextSource(options, transport),
     },
-    broker: rabbitOptionsOf(options),
+    broker,
   });
 }
 

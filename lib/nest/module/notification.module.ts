@@ -25,9 +25,12 @@ import {
 } from '../notifications/notification-module-options.js';
 import { NotificationExplorer } from '../listeners/notification.explorer.js';
 import { Notifier } from '../notifications/notifier.js';
+import { given } from './feature-connections.js';
 import { optionsProviders } from './options-providers.js';
+import { OSLO_RPC_OPTIONS, type OsloRpcModuleOptions } from './oslo-rpc-module-options.js';
 import { OsloConnectionsModule } from './oslo-connections.module.js';
 import { NOTIFICATION_RULES } from '../notifications/resolved-notification-options.js';
+import { busOf, readConfigFile } from '../shared/config-file.js';
 import { SharedBrokers } from './shared-brokers.js';
 
 /**
@@ -78,18 +81,13 @@ export class NotificationModule
   static forRoot(options: NotificationModuleOptions & NotificationModuleScope = {}): DynamicModule {
     const { isGlobal, ...notificationOptions } = options;
     checkRoot(notificationOptions);
-    return rootModule({ isGlobal }, [{ provide: NOTIFICATION_OPTIONS, useFactory: () => notificationOptions }]);
+    return rootModule({ isGlobal }, [{ provide: GIVEN_OPTIONS, useFactory: () => notificationOptions }]);
   }
 
   /** The same, with options that other providers know. */
   static forRootAsync(options: NotificationModuleAsyncOptions): DynamicModule {
     const { extraProviders = [], imports = [], isGlobal } = options;
-    const own = optionsProviders(
-      NOTIFICATION_OPTIONS,
-      options,
-      (factory) => factory.createNotificationOptions(),
-      checkRoot,
-    );
+    const own = optionsProviders(GIVEN_OPTIONS, options, (factory) => factory.createNotificationOptions(), checkRoot);
     return { ...rootModule({ isGlobal }, [...own, ...extraProviders]), imports };
   }
 
@@ -134,6 +132,19 @@ export class NotificationModule
   }
 }
 
+const GIVEN_OPTIONS = Symbol('nestjs-oslo-messaging:given notification options');
+
+/** On the bus of `OsloRpcModule` where none is named. */
+const OPTIONS: FactoryProvider<NotificationModuleOptions> = {
+  provide: NOTIFICATION_OPTIONS,
+  inject: [GIVEN_OPTIONS, { token: OSLO_RPC_OPTIONS, optional: true }],
+  useFactory: (options: NotificationModuleOptions, rpc?: OsloRpcModuleOptions) => {
+    if (!rpc || options.transportUrl !== undefined || options.configFile !== undefined) return options;
+    const { transportUrl, broker } = busOf(rpc, readConfigFile(rpc.configFile));
+    return { ...broker, ...given(options), transportUrl };
+  },
+};
+
 const NOTIFIER: FactoryProvider<Notifier> = {
   provide: Notifier,
   inject: [NOTIFICATION_OPTIONS, SharedBrokers],
@@ -151,7 +162,7 @@ function rootModule({ isGlobal = true }: NotificationModuleScope, options: Provi
   return {
     module: NotificationModule,
     global: isGlobal,
-    providers: [...options, NOTIFIER, ...LISTENING],
+    providers: [...options, OPTIONS, NOTIFIER, ...LISTENING],
     exports: [NOTIFICATION_OPTIONS, Notifier, NotificationListeners],
   };
 }

@@ -4,6 +4,7 @@ import type { AroundHook } from '../../events/around-hook.js';
 import type { NotificationListenerOptions } from '../../notify/listener/notification-listener-options.js';
 import type { NotifierOptions } from '../../notify/notifier/notifier-options.js';
 import type { Serializer } from '../../rpc/serializer.js';
+import type { OsloConfigFile } from '../shared/config-file.js';
 import type { ForwardContext } from '../shared/request-context.store.js';
 import type { StartupOptions, StartupPolicy } from '../shared/startup-policy.js';
 
@@ -15,8 +16,17 @@ type CoreOptions = Omit<NotificationListenerOptions, 'serializer'> & Omit<Notifi
  * @publicApi
  */
 export interface NotificationModuleOptions extends CoreOptions, RabbitOptions, Omit<StartupOptions, 'startup'> {
-  /** `memory://` is the embedded bus. `transport_url`. @defaultValue 'rabbit://guest:guest@127.0.0.1:5672/' */
+  /**
+   * `memory://` is the embedded bus. `transport_url`.
+   *
+   * @defaultValue that of `OsloRpcModule.forRoot`, with its options of the bus; else 'rabbit://guest:guest@127.0.0.1:5672/'
+   */
   transportUrl?: string;
+  /**
+   * Configuration files of a service, for what these options do not say: `'/etc/nova/nova.conf'`. Where they name no driver,
+   * no notification leaves, as in Python.
+   */
+  configFile?: OsloConfigFile;
   /** Of notifications, and of listeners that name none. `control_exchange`. @defaultValue 'openstack' */
   exchange?: string;
   /** Each notification is sent once to each; also those of listeners that name none. `topics`. @defaultValue ['notifications'] */

@@ -1,18 +1,25 @@
 import { Logger } from '@nestjs/common';
 import { hiding } from '../../config/hiding.js';
-import { checkOptions, type OptionRules, pickOptions } from '../../config/option-rule.js';
+import { checkOption, checkOptions, type OptionRules, pickOptions } from '../../config/option-rule.js';
+import type { OsloConfig } from '../../config/oslo-config/oslo-config.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
-import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options.js';
+import { RABBIT_OPTION_RULES, type RabbitOptions } from '../../config/rabbit-options.js';
 import { transportIdentity } from '../../config/transport-identity.js';
-import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../../config/transport-url.js';
+import { parseTransportUrl } from '../../config/transport-url.js';
 import {
   LISTENER_RULES,
   type NotificationListenerOptions,
 } from '../../notify/listener/notification-listener-options.js';
-import { NOTIFIER_RULES, type NotifierOptions } from '../../notify/notifier/notifier-options.js';
+import {
+  NOTIFICATION_DRIVERS,
+  type NotificationDriverName,
+  NOTIFIER_RULES,
+  type NotifierOptions,
+} from '../../notify/notifier/notifier-options.js';
 import type { RequestContext } from '../../wire/request-context.js';
 import type { NotificationModuleOptions } from './notification-module-options.js';
 import { forwardedContext } from '../shared/request-context.store.js';
+import { busOf, noteOnce, readConfigFile } from '../shared/config-file.js';
 import { startupOptionsOf, type StartupPolicy } from '../shared/startup-policy.js';
 
 export const NOTIFICATION_RULES: OptionRules<NotificationModuleOptions> = {
@@ -20,6 +27,7 @@ export const NOTIFICATION_RULES: OptionRules<NotificationModuleOptions> = {
   ...LISTENER_RULES,
   ...NOTIFIER_RULES,
   transportUrl: OPTION_TABLE.transportUrl,
+  configFile: OPTION_TABLE.configFile,
   startup: OPTION_TABLE.startup,
   startupTimeoutMs: OPTION_TABLE.startupTimeoutMs,
   forwardContext: OPTION_TABLE.forwardContext,
@@ -44,7 +52,11 @@ export interface ResolvedNotificationOptions {
 /** @throws InvalidTransportUrl, ConfigurationError */
 export function resolveNotificationOptions(options: NotificationModuleOptions): ResolvedNotificationOptions {
   checkOptions('NotificationModule', options, NOTIFICATION_RULES);
-  const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
+  const config = readConfigFile(options.configFile);
+  const { transportUrl, broker } = busOf(
+    { ...options, transportUrl: options.transportUrl ?? config?.notifications.transportUrl },
+    config,
+  );
   const transport = transportIdentity(parseTransportUrl(transportUrl));
   return hiding(['transportUrl', 'broker'], {
     transportUrl,
@@ -53,14 +65,31 @@ export function resolveNotificationOptions(options: NotificationModuleOptions): 
     flushTimeoutMs: options.flushTimeoutMs ?? 5000,
     logEvents: options.logEvents ?? true,
     notifier: {
+      ...(config && notifierOptionsOf(config)),
       ...pickOptions<NotifierOptions>(options, NOTIFIER_RULES),
       // Without a name of its own: it is the driver that names its records, one by one.
       logger: options.logger ?? new Logger(),
       defaultContext: contextSource(options, transport),
     },
-    listener: pickOptions<NotificationListenerOptions>(options, LISTENER_RULES),
-    broker: rabbitOptionsOf(options),
+    listener: { ...(config && listenerOptionsOf(config)), ...pickOptions(options, LISTENER_RULES) },
+    broker,
   });
+}
+
+/** @throws ConfigurationError a driver that there is none of */
+function notifierOptionsOf({ exchange, files, notifications }: OsloConfig): NotifierOptions {
+  const { driver, retry, routingConfig, topics } = notifications;
+  if (driver.length === 0) noteOnce(`No notification leaves: ${files.join(', ')} names no driver`);
+  for (const name of driver) {
+    const where = `in [oslo_messaging_notifications] of ${files.join(', ')}`;
+    checkOption(`driver ${where}`, name, { type: 'choice', choices: NOTIFICATION_DRIVERS });
+  }
+  const options = { driver: driver as NotificationDriverName[], exchange, topics, retry, routingConfig };
+  return pickOptions<NotifierOptions>(options, NOTIFIER_RULES);
+}
+
+function listenerOptionsOf({ exchange, notifications: { topics } }: OsloConfig): NotificationListenerOptions {
+  return pickOptions<NotificationListenerOptions>({ exchange, topics }, LISTENER_RULES);
 }
 
 /** The context of a notification that names none: that of what is being handled, where it may be sent on. */

@@ -3,9 +3,9 @@ import type { ConnectBrokerOptions } from '../../broker/connect-broker.js';
 import { hiding } from '../../config/hiding.js';
 import { checkOptions, type OptionRules, pickOptions } from '../../config/option-rule.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
-import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options.js';
+import { RABBIT_OPTION_RULES, type RabbitOptions } from '../../config/rabbit-options.js';
 import { transportIdentity } from '../../config/transport-identity.js';
-import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../../config/transport-url.js';
+import { parseTransportUrl } from '../../config/transport-url.js';
 import { DEFAULT_EXCHANGE } from '../../rpc/client/call-settings.js';
 import {
   RPC_SERVER_RULES,
@@ -15,6 +15,7 @@ import {
 } from '../../rpc/server/rpc-server-options.js';
 import { OSLO_RPC } from '../shared/nest.constants.js';
 import { withNestExceptions } from './errors/rpc-exception.mapper.js';
+import { busOf, type OsloConfigFile, readConfigFile } from '../shared/config-file.js';
 import { type StartupOptions, startupOptionsOf, type StartupPolicy } from '../shared/startup-policy.js';
 
 /**
@@ -25,6 +26,8 @@ import { type StartupOptions, startupOptionsOf, type StartupPolicy } from '../sh
 export interface ServerOsloRpcOptions extends RpcServerOptions, ConnectBrokerOptions, StartupOptions {
   /** `memory://` is the embedded bus. `transport_url`. @defaultValue 'rabbit://guest:guest@127.0.0.1:5672/' */
   transportUrl?: string;
+  /** Configuration files of a service, for what these options do not say: `'/etc/nova/nova.conf'`. */
+  configFile?: OsloConfigFile;
   /** Of patterns that name none. `control_exchange`. @defaultValue 'openstack' */
   exchange?: string;
   /** Of patterns that name none. @defaultValue none: every pattern names its own */
@@ -45,6 +48,7 @@ const SERVER_OSLO_RPC_RULES: OptionRules<ServerOsloRpcOptions> = {
   ...RABBIT_OPTION_RULES,
   ...RPC_SERVER_RULES,
   transportUrl: OPTION_TABLE.transportUrl,
+  configFile: OPTION_TABLE.configFile,
   exchange: OPTION_TABLE.exchange,
   topic: OPTION_TABLE.topic,
   server: OPTION_TABLE.server,
@@ -72,19 +76,24 @@ export interface ResolvedServerOsloRpcOptions {
 /** @throws InvalidTransportUrl, ConfigurationError */
 export function resolveServerOsloRpcOptions(options: ServerOsloRpcOptions): ResolvedServerOsloRpcOptions {
   checkOptions('A server', options, SERVER_OSLO_RPC_RULES);
-  const transportUrl = options.transportUrl ?? DEFAULT_TRANSPORT_URL;
+  const config = readConfigFile(options.configFile);
+  const { transportUrl, broker } = busOf(options, config);
   const { startup, startupTimeoutMs } = startupOptionsOf(options);
+  const ofFile: RpcServerOptions = {
+    executorThreadPoolSize: config?.executorThreadPoolSize,
+    rpcPingEnabled: config?.rpcPingEnabled,
+  };
   return hiding(['transportUrl', 'broker'], {
     transportUrl,
     transport: transportIdentity(parseTransportUrl(transportUrl)),
-    exchange: options.exchange ?? DEFAULT_EXCHANGE,
+    exchange: options.exchange ?? config?.exchange ?? DEFAULT_EXCHANGE,
     topic: options.topic,
     server: options.server ?? hostname(),
     transportId: options.transportId ?? OSLO_RPC,
     logEvents: options.logEvents ?? true,
     startup: startup ?? 'wait',
     startupTimeoutMs,
-    rpc: resolveRpcServerOptions(withNestExceptions(pickOptions<RpcServerOptions>(options, RPC_SERVER_RULES))),
-    broker: rabbitOptionsOf(options),
+    rpc: resolveRpcServerOptions(withNestExceptions({ ...ofFile, ...pickOptions(options, RPC_SERVER_RULES) })),
+    broker,
   });
 }

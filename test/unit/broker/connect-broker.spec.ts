@@ -39,15 +39,14 @@ describe('connectBroker', () => {
     expect(await two.inspectQueue('q')).toEqual({ messages: 1, consumers: 0 });
   });
 
-  it('options of the URL rule over those given otherwise', () => {
+  it('options rule over those of the URL', () => {
     const broker = seamOf(
-      createBroker('memory://?rabbit_qos_prefetch_count=7', {
+      createBroker('memory://?rabbit_qos_prefetch_count=7&heartbeat_timeout_threshold=9', {
         rabbitQosPrefetchCount: 3,
-        maxInFlightMessages: 5,
       }),
     );
     brokers.push(broker);
-    expect(broker.options).toMatchObject({ rabbitQosPrefetchCount: 7, maxInFlightMessages: 5 });
+    expect(broker.options).toMatchObject({ rabbitQosPrefetchCount: 3, heartbeatTimeoutThreshold: 9 });
   });
 
   it('refuses what it cannot understand', async () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { ConfigurationError, InvalidTransportUrl, NotificationFilter } from '../../../lib/index.js';
 import { parseTransportUrl, formatTransportUrl } from '../../../lib/config/transport-url.js';
-import { rabbitOptionsFromUrl } from '../../../lib/config/url-query-options.js';
+import { rabbitOptionsFromUrl } from '../../../lib/config/oslo-rabbit-options.js';
 import { PythonPattern } from '../../../lib/notify/filter/python-pattern.js';
 import { RoutingRules } from '../../../lib/notify/notifier/routing-rules.js';
 import { maskUrl } from '../../../lib/wire/redaction.js';

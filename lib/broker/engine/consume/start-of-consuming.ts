@@ -43,6 +43,9 @@ export function refusalOf(error: unknown, queues: readonly string[]): Error | un
   return new MessageDeliveryFailure(`${queues.join(', ')} cannot be consumed: ${replyText(error)}`, { cause: error });
 }
 
+/** So long a queue may be locked by a consumer that a lost connection has left behind. */
+export const longestHoldMs = 3_000;
+
 /** Somebody else consumes the queue, or has made it, exclusively; a missing permission is not about its name. */
 export function isHeldByOthers(error: unknown): boolean {
   const reason = replyCode(error) === undefined && error instanceof Error ? error.cause : error;

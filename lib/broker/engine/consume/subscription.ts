@@ -15,7 +15,7 @@ import { BindingRenewal } from './binding-renewal.js';
 import { ConsumeChannel, type ConsumeChannelObserver, type ConsumeLimits } from './consume-channel.js';
 import { ConsumerHealth, StaleConsumers } from './consumer-health.js';
 import { ConsumerLosses } from './consumer-losses.js';
-import { isHeldByOthers, refusalOf, StartOfConsuming } from './start-of-consuming.js';
+import { isHeldByOthers, longestHoldMs, refusalOf, StartOfConsuming } from './start-of-consuming.js';
 
 export interface SubscriptionParts {
   connection: Connection;
@@ -52,10 +52,8 @@ const following: Transitions<SubscriptionState['name']> = {
   closed: [],
 };
 
-/** How long a declaration that is under way is waited for, or the broker's answer to a good-bye. */
+/** How long a declaration that is under way is waited for, the broker's answer to a good-bye, or the end of a channel. */
 const goodbyeMs = 1_000;
-/** Another channel is opened then, though the one that was given up has not been closed. */
-const closingMs = 1_000;
 /** A connection that has ended in order takes its consumers along within this time. */
 const checkAfterMs = 1_000;
 /**
@@ -65,9 +63,6 @@ const checkAfterMs = 1_000;
 const settleMs = 50;
 /** A queue that has just lost its leader answers nobody, but soon who asks anew: so long at first, twice as long each time. */
 const shortestAnswerMs = 1_000;
-
-/** So long a queue may be locked by a consumer that a lost connection has left behind. */
-const longestHoldMs = 3_000;
 
 /** The consumers of one request: made again, under the same names and tags, as often as they are lost. */
 export class RestoredSubscription implements Subscription, ConsumeChannelObserver {
@@ -244,7 +239,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
 
   /** The broker takes back what it believes to be with us, and delivers it again. */
   private async renewChannel(channel: ConsumeChannel, queues: readonly string[], reason: string): Promise<void> {
-    const backingOff: SubscriptionState = { name: 'backingOff', timer: this.soon(closingMs), channel: undefined };
+    const backingOff: SubscriptionState = { name: 'backingOff', timer: this.soon(goodbyeMs), channel: undefined };
     this.state.enter(backingOff);
     this.losses.report(queues, reason);
     const closed = channel.close();

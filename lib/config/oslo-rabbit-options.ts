@@ -1,0 +1,163 @@
+import { ConfigurationError } from '../errors/configuration.errors.js';
+import { type OptionRule, unknownOption } from './option-rule.js';
+import type { ConfigFiles, FoundValue, OptionName } from './oslo-config/config-files.js';
+import { readFound } from './oslo-config/found-values.js';
+import { RABBIT_OPTION_RULES, type RabbitOptions } from './rabbit-options.js';
+import type { TransportUrl } from './transport-url.js';
+
+const GROUP = 'oslo_messaging_rabbit';
+
+/** The broker's address, in files of the time before transport URLs. */
+export const OLD_ADDRESS_OPTIONS = [
+  'rabbit_host',
+  'rabbit_hosts',
+  'rabbit_password',
+  'rabbit_port',
+  'rabbit_userid',
+  'rabbit_virtual_host',
+] as const;
+
+/** The options of the group that have their counterpart here, by their oslo names. */
+const SUPPORTED = {
+  amqp_durable_queues: 'amqpDurableQueues',
+  amqp_auto_delete: 'amqpAutoDelete',
+  heartbeat_timeout_threshold: 'heartbeatTimeoutThreshold',
+  kombu_failover_strategy: 'kombuFailoverStrategy',
+  kombu_missing_consumer_retry_timeout: 'kombuMissingConsumerRetryTimeout',
+  kombu_reconnect_delay: 'kombuReconnectDelay',
+  rabbit_interval_max: 'rabbitIntervalMax',
+  rabbit_login_method: 'rabbitLoginMethod',
+  rabbit_qos_prefetch_count: 'rabbitQosPrefetchCount',
+  rabbit_quorum_delivery_limit: 'rabbitQuorumDeliveryLimit',
+  rabbit_quorum_max_memory_bytes: 'rabbitQuorumMaxMemoryBytes',
+  rabbit_quorum_max_memory_length: 'rabbitQuorumMaxMemoryLength',
+  rabbit_quorum_queue: 'rabbitQuorumQueue',
+  rabbit_retry_backoff: 'rabbitRetryBackoff',
+  rabbit_retry_interval: 'rabbitRetryInterval',
+  rabbit_transient_queues_ttl: 'rabbitTransientQueuesTtl',
+  rabbit_transient_quorum_queue: 'rabbitTransientQuorumQueue',
+  ssl: 'ssl',
+  ssl_ca_file: 'sslCaFile',
+  ssl_cert_file: 'sslCertFile',
+  ssl_enforce_fips_mode: 'sslEnforceFipsMode',
+  ssl_enforce_hostname_verification: 'sslEnforceHostnameVerification',
+  ssl_key_file: 'sslKeyFile',
+  ssl_version: 'sslVersion',
+} as const satisfies Record<string, keyof RabbitOptions>;
+
+const SWITCH: OptionRule = { type: 'boolean' };
+const INTEGER: OptionRule = { type: 'integer' };
+const TEXT: OptionRule = { type: 'string' };
+
+/** Options of the group that Python's driver has and that change nothing here: two connections, no threads, no pool. */
+const WITHOUT_EFFECT: Readonly<Record<string, OptionRule>> = {
+  conn_pool_min_size: INTEGER,
+  conn_pool_ttl: INTEGER,
+  direct_mandatory_flag: SWITCH,
+  heartbeat_in_pthread: SWITCH,
+  heartbeat_rate: INTEGER,
+  kombu_reconnect_splay: { type: 'number' },
+  rpc_conn_pool_size: INTEGER,
+};
+
+/** Options that would change something and do not yet, with the one value that asks for nothing. */
+const UNSUPPORTED: Readonly<Record<string, { rule: OptionRule; harmless?: boolean }>> = {
+  enable_cancel_on_failover: { rule: SWITCH, harmless: false },
+  hostname: { rule: TEXT },
+  kombu_compression: { rule: TEXT },
+  processname: { rule: TEXT },
+  rabbit_ha_queues: { rule: SWITCH, harmless: false },
+  rabbit_stream_fanout: { rule: SWITCH, harmless: false },
+  use_queue_manager: { rule: SWITCH, harmless: false },
+};
+
+/** Older names, which files may have; those without a group stand in the same one. */
+const DEPRECATED: Readonly<Record<string, readonly OptionName[]>> = {
+  amqp_auto_delete: [['DEFAULT', 'amqp_auto_delete']],
+  amqp_durable_queues: [
+    ['DEFAULT', 'amqp_durable_queues'],
+    ['DEFAULT', 'rabbit_durable_queues'],
+    [GROUP, 'rabbit_durable_queues'],
+  ],
+  kombu_missing_consumer_retry_timeout: [[GROUP, 'kombu_reconnect_timeout']],
+  kombu_reconnect_delay: [['DEFAULT', 'kombu_reconnect_delay']],
+  rabbit_ha_queues: [['DEFAULT', 'rabbit_ha_queues']],
+  rabbit_login_method: [['DEFAULT', 'rabbit_login_method']],
+  rabbit_quorum_max_memory_bytes: [[GROUP, 'rabbit_quroum_max_memory_bytes']],
+  rabbit_quorum_max_memory_length: [[GROUP, 'rabbit_quroum_max_memory_length']],
+  rabbit_retry_backoff: [['DEFAULT', 'rabbit_retry_backoff']],
+  rabbit_retry_interval: [['DEFAULT', 'rabbit_retry_interval']],
+  rpc_conn_pool_size: [['DEFAULT', 'rpc_conn_pool_size']],
+  ssl: [
+    [GROUP, 'rabbit_use_ssl'],
+    ['DEFAULT', 'rabbit_use_ssl'],
+  ],
+  ssl_ca_file: [
+    [GROUP, 'kombu_ssl_ca_certs'],
+    ['DEFAULT', 'kombu_ssl_ca_certs'],
+  ],
+  ssl_cert_file: [
+    [GROUP, 'kombu_ssl_certfile'],
+    ['DEFAULT', 'kombu_ssl_certfile'],
+  ],
+  ssl_key_file: [
+    [GROUP, 'kombu_ssl_keyfile'],
+    ['DEFAULT', 'kombu_ssl_keyfile'],
+  ],
+  ssl_version: [
+    [GROUP, 'kombu_ssl_version'],
+    ['DEFAULT', 'kombu_ssl_version'],
+  ],
+};
+
+const NAMES = [...Object.keys(SUPPORTED), ...Object.keys(WITHOUT_EFFECT), ...Object.keys(UNSUPPORTED)];
+
+/**
+ * The options in a transport URL, in its scheme and query.
+ *
+ * @throws ConfigurationError an unknown or unsupported option, or a value that is none
+ */
+export function rabbitOptionsFromUrl({ ssl, query }: Pick<TransportUrl, 'query' | 'ssl'>): RabbitOptions {
+  const options: RabbitOptions = ssl ? { ssl: true } : {};
+  for (const [name, text] of Object.entries(query)) {
+    if (!NAMES.includes(name)) throw unknownOption('The transport URL', name, NAMES);
+    Object.assign(options, readRabbitOption(name, { text, where: 'of the transport URL', name }));
+  }
+  return options;
+}
+
+/**
+ * The options of `[oslo_messaging_rabbit]` in files. An empty value is none.
+ *
+ * @throws ConfigurationError an unsupported option, or a value that is none
+ */
+export function rabbitOptionsFromFiles(files: ConfigFiles): RabbitOptions {
+  const options: RabbitOptions = {};
+  for (const name of NAMES) {
+    const found = files.find([GROUP, name], ...(DEPRECATED[name] ?? []));
+    if (found && found.text.trim() !== '') Object.assign(options, readRabbitOption(name, found));
+  }
+  return options;
+}
+
+/** Options of the group that nobody knows. */
+export function unknownRabbitOptions(files: ConfigFiles): { name: string; path: string }[] {
+  const older = Object.values(DEPRECATED).flatMap((names) => names.map(([, name]) => name));
+  const known = new Set([...NAMES, ...older, ...OLD_ADDRESS_OPTIONS]);
+  return files.namesIn(GROUP).filter(({ name }) => !known.has(name));
+}
+
+/** `name`: the newest of its names. */
+function readRabbitOption(name: string, found: FoundValue): RabbitOptions {
+  if (Object.hasOwn(SUPPORTED, name)) {
+    const option = SUPPORTED[name as keyof typeof SUPPORTED];
+    return { [option]: readFound(found, RABBIT_OPTION_RULES[option]) };
+  }
+  const withoutEffect = WITHOUT_EFFECT[name];
+  const { rule, harmless } = withoutEffect ? { rule: withoutEffect } : { ...UNSUPPORTED[name]! };
+  const value = readFound(found, rule);
+  if (!withoutEffect && (harmless === undefined || value !== harmless)) {
+    throw new ConfigurationError(`Option ${found.name} ${found.where} is not supported yet`, found.name);
+  }
+  return {};
+}

@@ -1,0 +1,61 @@
+import { Logger } from '@nestjs/common';
+import { rabbitOptionsFromUrl } from '../../config/oslo-rabbit-options.js';
+import { loadOsloConfig, type OsloConfig } from '../../config/oslo-config/oslo-config.js';
+import { type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options.js';
+import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../../config/transport-url.js';
+import { ConfigurationError } from '../../errors/configuration.errors.js';
+
+/**
+ * Configuration files of an OpenStack service, for what the other options do not say: a path, several, a directory, or what
+ * `loadOsloConfig` has read. What is said in code rules over the URL's query, that over the files.
+ *
+ * @publicApi
+ */
+export type OsloConfigFile = string | readonly string[] | OsloConfig;
+
+/** A bus, by options. */
+export interface BusOptions extends RabbitOptions {
+  transportUrl?: string;
+  configFile?: OsloConfigFile;
+}
+
+const logger = new Logger('OsloConfig');
+/** Each is worth one line, however many clients read the file. */
+const noted = new Set<string>();
+
+/** @throws ConfigurationError */
+export function readConfigFile(configFile: OsloConfigFile | undefined): OsloConfig | undefined {
+  if (configFile === undefined) return undefined;
+  const config = isLoaded(configFile) ? configFile : loadedFrom(configFile);
+  for (const note of config.notes) noteOnce(note);
+  return config;
+}
+
+/** Says it once in the life of the process. */
+export function noteOnce(note: string): void {
+  if (noted.has(note)) return;
+  noted.add(note);
+  logger.log(note);
+}
+
+/** Which bus, and how to connect to it. `config`: what the files say; `fallback`: used where nothing names a URL. */
+export function busOf(
+  options: BusOptions,
+  config: OsloConfig | undefined,
+  fallback = DEFAULT_TRANSPORT_URL,
+): { transportUrl: string; broker: RabbitOptions } {
+  const transportUrl = options.transportUrl ?? config?.transportUrl ?? fallback;
+  const inUrl = rabbitOptionsFromUrl(parseTransportUrl(transportUrl));
+  return { transportUrl, broker: { ...config?.rabbit, ...inUrl, ...rabbitOptionsOf(options) } };
+}
+
+function isLoaded(configFile: OsloConfigFile | null): configFile is OsloConfig {
+  return typeof configFile === 'object' && configFile !== null && 'files' in configFile;
+}
+
+function loadedFrom(configFile: string | readonly string[]): OsloConfig {
+  const paths: readonly unknown[] = Array.isArray(configFile) ? configFile : [configFile];
+  const arePaths = paths.every((path) => typeof path === 'string' && path !== '');
+  if (!arePaths) throw new ConfigurationError('Option configFile must be a path, or a list of paths', configFile);
+  return loadOsloConfig(paths as readonly string[]);
+}
