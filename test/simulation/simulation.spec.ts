@@ -63,6 +63,15 @@ describe('schedules that have failed', () => {
         { atMs: 15_698, step: { kind: 'channelHangs', which: 44, forMs: 8000 } },
       ],
     },
+    'the first message of a connection is refused after its channel has hung': {
+      seed: 2_030_617,
+      steps: [
+        { atMs: 735, step: { kind: 'call', node: 6, behaviour: 'fail', timeoutS: 0.5, abortable: false } },
+        { atMs: 913, step: { kind: 'channelHangs', which: 32, forMs: 8000 } },
+        { atMs: 2042, step: { kind: 'notify', node: 1, count: 1 } },
+        { atMs: 6029, step: { kind: 'exchangeDeleted', which: 54 } },
+      ],
+    },
     // Shrunk, nobody consumes the queue again, and so nobody misses it.
     'a reply queue that is lost before its first consumer is refused': scheduleOf(2_012_949),
   };

@@ -103,6 +103,8 @@ export class PublishChannel implements ChannelObserver, Place {
   channelClosed(refusal: BrokerRefusal | undefined): void {
     if (this.hasEnded) return;
     this.state.enter({ name: 'ended' });
+    // What it refuses it has read; nothing else would say so on a channel that has hung.
+    if (refusal) this.session.messageRead();
     this.observer.channelLost(this, refusal);
   }
 
