@@ -21,10 +21,13 @@ export const OLD_ADDRESS_OPTIONS = [
 const SUPPORTED = {
   amqp_durable_queues: 'amqpDurableQueues',
   amqp_auto_delete: 'amqpAutoDelete',
+  enable_cancel_on_failover: 'enableCancelOnFailover',
   heartbeat_timeout_threshold: 'heartbeatTimeoutThreshold',
+  kombu_compression: 'kombuCompression',
   kombu_failover_strategy: 'kombuFailoverStrategy',
   kombu_missing_consumer_retry_timeout: 'kombuMissingConsumerRetryTimeout',
   kombu_reconnect_delay: 'kombuReconnectDelay',
+  rabbit_ha_queues: 'rabbitHaQueues',
   rabbit_interval_max: 'rabbitIntervalMax',
   rabbit_login_method: 'rabbitLoginMethod',
   rabbit_qos_prefetch_count: 'rabbitQosPrefetchCount',
@@ -62,11 +65,8 @@ const WITHOUT_EFFECT: Readonly<Record<string, OptionRule>> = {
 
 /** Options that would change something and do not yet, with the one value that asks for nothing. */
 const UNSUPPORTED: Readonly<Record<string, { rule: OptionRule; harmless?: boolean }>> = {
-  enable_cancel_on_failover: { rule: SWITCH, harmless: false },
   hostname: { rule: TEXT },
-  kombu_compression: { rule: TEXT },
   processname: { rule: TEXT },
-  rabbit_ha_queues: { rule: SWITCH, harmless: false },
   rabbit_stream_fanout: { rule: SWITCH, harmless: false },
   use_queue_manager: { rule: SWITCH, harmless: false },
 };

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import v8 from 'node:v8';
 
+import { ConfigurationError } from '../errors/configuration.errors.js';
 import { hiding } from './hiding.js';
 import { checkOptions, type OptionRule, type OptionRules, pickOptions } from './option-rule.js';
 
@@ -43,6 +44,19 @@ export interface RabbitOptions {
   kombuMissingConsumerRetryTimeout?: number;
   /** Which host is tried next. `kombu_failover_strategy`. @defaultValue 'round-robin' */
   kombuFailoverStrategy?: 'round-robin' | 'shuffle';
+  /**
+   * Compresses what is published; peers read it by its header. `zlib` is the same, and is so in Python. `kombu_compression`.
+   *
+   * @defaultValue none
+   */
+  kombuCompression?: 'gzip' | 'zlib';
+  /**
+   * Declares mirrored queues with `x-ha-policy`, as peers do that have it on. RabbitMQ has ignored it since 3.0 (a policy does
+   * it), and has none since 4.0, where it is left out. Not with quorum queues. `rabbit_ha_queues`. @defaultValue false
+   */
+  rabbitHaQueues?: boolean;
+  /** Consumers of mirrored queues are cancelled when their queue fails over. `enable_cancel_on_failover`. @defaultValue false */
+  enableCancelOnFailover?: boolean;
   /** SASL mechanism. `rabbit_login_method`. @defaultValue 'AMQPLAIN' */
   rabbitLoginMethod?: 'AMQPLAIN' | 'EXTERNAL' | 'PLAIN';
   /**
@@ -135,6 +149,7 @@ export type ResolvedRabbitOptions = Required<Omit<RabbitOptions, OptionalWhenRes
   Pick<RabbitOptions, OptionalWhenResolved>;
 
 type OptionalWhenResolved =
+  | 'kombuCompression'
   | 'kombuReconnectDelay'
   | 'rabbitIntervalMax'
   | 'rabbitQosPrefetchCount'
@@ -179,6 +194,9 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
   kombuReconnectDelay: { type: 'number', min: 0, max: 4.5 },
   kombuMissingConsumerRetryTimeout: TIMER_SECONDS,
   kombuFailoverStrategy: { type: 'choice', choices: ['round-robin', 'shuffle'] },
+  kombuCompression: { type: 'choice', choices: ['gzip', 'zlib'] },
+  rabbitHaQueues: SWITCH,
+  enableCancelOnFailover: SWITCH,
   rabbitLoginMethod: { type: 'choice', choices: ['AMQPLAIN', 'EXTERNAL', 'PLAIN'] },
   ssl: SWITCH,
   sslCaFile: NAME,
@@ -216,6 +234,9 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
 export function resolveRabbitOptions(options: RabbitOptions = {}, below: RabbitOptions = {}): ResolvedRabbitOptions {
   checkOptions('A broker', options, RABBIT_OPTION_RULES);
   const resolved = { ...defaultOptions(), ...below, ...rabbitOptionsOf(options) };
+  if (resolved.rabbitHaQueues && (resolved.rabbitQuorumQueue || resolved.rabbitTransientQuorumQueue)) {
+    throw new ConfigurationError('Option rabbitHaQueues: a quorum queue is no mirrored queue; set one of them');
+  }
   return hiding(['sslKey', 'sslKeyPassphrase'], resolved);
 }
 
@@ -232,6 +253,8 @@ function defaultOptions(): ResolvedRabbitOptions {
     heartbeatTimeoutThreshold: 60,
     kombuMissingConsumerRetryTimeout: 60,
     kombuFailoverStrategy: 'round-robin',
+    rabbitHaQueues: false,
+    enableCancelOnFailover: false,
     rabbitLoginMethod: 'AMQPLAIN',
     ssl: false,
     sslEnforceHostnameVerification: true,

@@ -68,6 +68,7 @@ export interface TopologyOptions {
   readonly rabbitQuorumDeliveryLimit: number;
   readonly rabbitQuorumMaxMemoryLength: number;
   readonly rabbitQuorumMaxMemoryBytes: number;
+  readonly rabbitHaQueues: boolean;
 }
 
 /**
@@ -189,24 +190,25 @@ function sharedQueue(name: string, options: TopologyOptions): QueueDeclaration {
     name,
     durable: isDurable(options),
     autoDelete: options.amqpAutoDelete,
-    arguments: options.rabbitQuorumQueue ? quorumArguments(options) : {},
+    arguments: kindArguments(options.rabbitQuorumQueue, options),
   };
 }
 
 /** A queue of one process, which outlives it only by its time to live. */
 function transientQueue(name: string, options: TopologyOptions): QueueDeclaration {
-  const quorum = options.rabbitTransientQuorumQueue ? quorumArguments(options) : {};
+  const kind = kindArguments(options.rabbitTransientQuorumQueue, options);
   const ttl = options.rabbitTransientQueuesTtl;
   return {
     kind: 'queue',
     name,
     durable: options.rabbitTransientQuorumQueue,
     autoDelete: false,
-    arguments: ttl > 0 ? { ...quorum, 'x-expires': ttl * 1000 } : quorum,
+    arguments: ttl > 0 ? { ...kind, 'x-expires': ttl * 1000 } : kind,
   };
 }
 
-function quorumArguments(options: TopologyOptions): Record<string, number | string> {
+function kindArguments(isQuorum: boolean, options: TopologyOptions): Record<string, number | string> {
+  if (!isQuorum) return options.rabbitHaQueues ? { 'x-ha-policy': 'all' } : {};
   const limits = [
     ['x-delivery-limit', options.rabbitQuorumDeliveryLimit],
     ['x-max-in-memory-length', options.rabbitQuorumMaxMemoryLength],

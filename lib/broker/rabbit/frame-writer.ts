@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Channel, ChannelModel } from 'amqplib';
 import type { LinkMessage } from '../link.js';
+import { compressed, type Compression } from './dialect.js';
 
 /** The parts of amqplib's connection that are used here; its types tell of none. */
 interface AmqpConnection {
@@ -56,16 +57,19 @@ export class FrameWriter {
   private from = 0;
   private to = 0;
 
-  private constructor(private readonly connection: AmqpConnection) {}
+  private constructor(
+    private readonly connection: AmqpConnection,
+    private readonly compression: Compression | undefined,
+  ) {}
 
   /** Undefined where amqplib is not as it was when this was written: it does everything then. */
-  static of(model: ChannelModel): FrameWriter | undefined {
+  static of(model: ChannelModel, compression?: Compression): FrameWriter | undefined {
     const connection = model.connection as unknown as Partial<AmqpConnection>;
     const isKnown =
       typeof connection.stream?.write === 'function' &&
       Number.isInteger(connection.frameMax) &&
       typeof connection.sentSinceLastCheck === 'boolean';
-    return isKnown ? new FrameWriter(connection as AmqpConnection) : undefined;
+    return isKnown ? new FrameWriter(connection as AmqpConnection, compression) : undefined;
   }
 
   /** The number of a channel, and its list of callbacks when it has confirms; undefined where amqplib has changed. */
@@ -77,7 +81,8 @@ export class FrameWriter {
 
   /** Returns the size of the body. @throws Error a name that AMQP cannot carry */
   publish(channel: number, { exchange, routingKey, body, mandatory, expiration }: LinkMessage): number {
-    const size = Buffer.byteLength(body);
+    const content = this.compression && compressed(body);
+    const size = content?.length ?? Buffer.byteLength(body);
     const { bytes, sizeAt } = this.headOf(exchange, routingKey, mandatory, expiration);
     const longest = this.connection.frameMax - frameOverhead;
     const frames = this.connection.frameMax === 0 ? Math.min(size, 1) : Math.ceil(size / longest);
@@ -89,10 +94,12 @@ export class FrameWriter {
     chunk.writeUInt32BE(size, at + sizeAt + 4);
     const bodyAt = at + bytes.length;
     if (frames === 1) {
-      chunk.write(body, this.beginFrame(bodyFrame, channel, size, bodyAt));
+      const payloadAt = this.beginFrame(bodyFrame, channel, size, bodyAt);
+      if (content) content.copy(chunk, payloadAt);
+      else chunk.write(body, payloadAt);
       chunk[bodyAt + size + frameOverhead - 1] = frameEnd;
     } else if (frames > 1) {
-      this.writeBody(channel, Buffer.from(body), longest, bodyAt);
+      this.writeBody(channel, content ?? Buffer.from(body), longest, bodyAt);
     }
     return size;
   }
@@ -177,7 +184,7 @@ export class FrameWriter {
     const ofExchange = this.heads.get(exchange);
     const known = ofExchange?.get(routingKey);
     if (known && known.mandatory === mandatory && known.expiration === expiration) return known;
-    const head = headFrames(exchange, routingKey, mandatory, expiration);
+    const head = headFrames(exchange, routingKey, mandatory, expiration, this.compression);
     if (ofExchange) ofExchange.set(routingKey, head);
     else this.heads.set(exchange, new Map([[routingKey, head]]));
     if (!known) this.headCount += 1;
@@ -198,7 +205,13 @@ function flush(writer: FrameWriter): void {
 /** From the beginning of the header frame to the size of the body in it. */
 const headerToSize = 7 + 4;
 
-function headFrames(exchange: string, routingKey: string, mandatory: boolean, expiration: string | undefined): Head {
+function headFrames(
+  exchange: string,
+  routingKey: string,
+  mandatory: boolean,
+  expiration: string | undefined,
+  compression: Compression | undefined,
+): Head {
   const method = Buffer.concat([
     uint16(basic),
     uint16(publishMethod),
@@ -215,12 +228,20 @@ function headFrames(exchange: string, routingKey: string, mandatory: boolean, ex
     uint16(expiration === undefined ? properties : properties | expirationProperty),
     shortString('content type', 'application/json'),
     shortString('content encoding', 'utf-8'),
-    // No headers, persistent, priority 0.
-    Buffer.of(0, 0, 0, 0, 2, 0),
+    headersTable(compression),
+    // Persistent, priority 0.
+    Buffer.of(2, 0),
     ...(expiration === undefined ? [] : [shortString('expiration', expiration)]),
   ]);
   const bytes = Buffer.concat([frame(methodFrame, method), frame(headerFrame, header)]);
   return { mandatory, expiration, bytes, sizeAt: method.length + frameOverhead + headerToSize };
+}
+
+function headersTable(compression: Compression | undefined): Buffer {
+  if (!compression) return Buffer.of(0, 0, 0, 0);
+  const value = Buffer.concat([Buffer.from('S'), uint32(compression.length), Buffer.from(compression)]);
+  const entry = Buffer.concat([shortString('header', 'compression'), value]);
+  return Buffer.concat([uint32(entry.length), entry]);
 }
 
 function frame(type: number, payload: Buffer): Buffer {
@@ -232,6 +253,12 @@ function frame(type: number, payload: Buffer): Buffer {
 
 function uint16(value: number): Buffer {
   return Buffer.of(value >> 8, value & 0xff);
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
 }
 
 function shortString(what: string, text: string): Buffer {

@@ -9,10 +9,22 @@ import {
   type LinkMessage,
   type Receipt,
 } from '../link.js';
+import { compressed, type Compression, decompressed, type Dialect } from './dialect.js';
 import { FrameWriter } from './frame-writer.js';
 import type { Uploads } from './uploads.js';
 
 const noHeaders = Object.freeze({});
+
+/** The link that a channel is on. */
+interface ChannelsLink {
+  readonly dialect: Dialect;
+  readonly frames: FrameWriter | undefined;
+  readonly majorVersion: number | undefined;
+  readonly uploads: Uploads;
+}
+
+/** RabbitMQ has no mirrored queues from this version on. */
+const withoutMirrors = 4;
 
 /** One channel of amqplib; `publish` is for those that were opened with confirms. */
 export class RabbitChannel implements LinkChannel {
@@ -24,7 +36,7 @@ export class RabbitChannel implements LinkChannel {
   constructor(
     private readonly channel: Channel | ConfirmChannel,
     private readonly observer: ChannelObserver,
-    private readonly link: { readonly frames: FrameWriter | undefined; readonly uploads: Uploads },
+    private readonly link: ChannelsLink,
   ) {
     this.own = FrameWriter.channelOf(channel);
     channel.on('error', (error) => {
@@ -41,7 +53,10 @@ export class RabbitChannel implements LinkChannel {
   }
 
   async declareQueue({ name, durable, autoDelete, arguments: values }: QueueDeclaration): Promise<void> {
-    await answered(this.channel.assertQueue(name, { durable, autoDelete, arguments: tableOf(values) }));
+    const { 'x-ha-policy': policy, ...others } = values;
+    const { majorVersion = 0 } = this.link;
+    const known = policy !== undefined && majorVersion < withoutMirrors ? values : others;
+    await answered(this.channel.assertQueue(name, { durable, autoDelete, arguments: tableOf(known) }));
   }
 
   async bindQueue({ queue, exchange, routingKey }: BindingDeclaration): Promise<void> {
@@ -67,7 +82,8 @@ export class RabbitChannel implements LinkChannel {
 
   async consume(queue: string, consumerTag: string): Promise<void> {
     const take = (message: ConsumeMessage | null): void => this.received(consumerTag, message);
-    await answered(this.channel.consume(queue, take, { consumerTag, noAck: false }));
+    const values = this.link.dialect.cancelOnFailover ? { 'x-cancel-on-ha-failover': true } : {};
+    await answered(this.channel.consume(queue, take, { consumerTag, noAck: false, arguments: values }));
   }
 
   async cancel(consumerTag: string): Promise<void> {
@@ -76,8 +92,10 @@ export class RabbitChannel implements LinkChannel {
 
   publish(message: LinkMessage, receipt: Receipt): void {
     const { own, channel } = this;
-    const { frames, uploads } = this.link;
-    if (!frames || !own?.unconfirmed) return publishBy(channel as ConfirmChannel, message, uploads, receipt);
+    const { dialect, frames, uploads } = this.link;
+    if (!frames || !own?.unconfirmed) {
+      return publishBy(channel as ConfirmChannel, message, dialect.compression, uploads, receipt);
+    }
     if (this.state === 'closed') throw new Error('the channel is closed');
     const size = frames.publish(own.ch, message);
     own.unconfirmed.push(uploads.watched(size, receipt));
@@ -125,7 +143,8 @@ export class RabbitChannel implements LinkChannel {
     else this.observer.delivered?.(deliveryOf(consumerTag, message));
   }
 
-  private returned({ fields: { exchange, routingKey }, content }: Message): void {
+  private returned({ fields: { exchange, routingKey }, content: written }: Message): void {
+    const content = this.link.dialect.compression ? decompressed(written) : written;
     if (this.state === 'open') this.observer.returned?.({ exchange, routingKey, content });
   }
 
@@ -137,18 +156,24 @@ export class RabbitChannel implements LinkChannel {
 }
 
 /** Where amqplib is not as we know it. */
-function publishBy(channel: ConfirmChannel, message: LinkMessage, uploads: Uploads, receipt: Receipt): void {
+function publishBy(
+  channel: ConfirmChannel,
+  message: LinkMessage,
+  compression: Compression | undefined,
+  uploads: Uploads,
+  receipt: Receipt,
+): void {
   const { exchange, routingKey, body, mandatory, expiration } = message;
   const options: Options.Publish = {
     contentType: 'application/json',
     contentEncoding: 'utf-8',
-    headers: noHeaders,
+    headers: compression ? { compression } : noHeaders,
     deliveryMode: 2,
     priority: 0,
     mandatory,
     ...(expiration !== undefined && { expiration }),
   };
-  const content = Buffer.from(body);
+  const content = compression ? compressed(body) : Buffer.from(body);
   channel.publish(exchange, routingKey, content, options, uploads.watched(content.length, receipt));
 }
 

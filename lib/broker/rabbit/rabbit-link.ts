@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { ChannelModel } from 'amqplib';
 import type { ChannelObserver, Link, LinkChannel, LinkObserver } from '../link.js';
+import type { Dialect } from './dialect.js';
 import { FrameWriter } from './frame-writer.js';
 import { RabbitChannel, refusalOf } from './rabbit-channel.js';
 import { Uploads } from './uploads.js';
@@ -20,14 +21,24 @@ export class RabbitLink implements Link {
   private reason: Error | undefined;
   private observer: LinkObserver | undefined;
 
-  constructor(private readonly model: ChannelModel) {
+  constructor(
+    private readonly model: ChannelModel,
+    readonly dialect: Dialect = {},
+  ) {
     this.socket = socketOf(model);
     model.on('error', (error: Error) => this.failed(refusalOf(error)));
     model.on('close', (error?: Error) => this.end(error && refusalOf(error)));
     model.on('blocked', (reason: string) => this.isOpen && this.observer?.linkBlocked(reason));
     model.on('unblocked', () => this.isOpen && this.observer?.linkUnblocked());
-    this.frames = FrameWriter.of(model);
+    this.frames = FrameWriter.of(model, dialect.compression);
     if (!this.frames) gatherWrites(this.socket);
+  }
+
+  /** The first number of the broker's version; undefined where it tells none. */
+  get majorVersion(): number | undefined {
+    const { serverProperties } = this.model.connection as { serverProperties?: { version?: unknown } };
+    const major = Number.parseInt(String(serverProperties?.version), 10);
+    return Number.isNaN(major) ? undefined : major;
   }
 
   get bytesRead(): number {

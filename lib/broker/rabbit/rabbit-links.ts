@@ -5,6 +5,7 @@ import { connect, type ChannelModel, type Options, type SocketOptions, credentia
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import type { TransportHost } from '../../config/transport-url.js';
 import { BrokerRefusal, type Link, type LinkProvider, type LinkRequest, ReplyCode } from '../link.js';
+import { compressionOf, type Dialect } from './dialect.js';
 import { HandshakeReader } from './handshake-reader.js';
 import { inOneLine } from './rabbit-channel.js';
 import { RabbitLink } from './rabbit-link.js';
@@ -49,6 +50,7 @@ export class RabbitLinks implements LinkProvider {
   /** How often each host has been reached and has not greeted us in time, since it last did. */
   readonly #tooSlow = new Map<TransportHost, number>();
   private readonly tls: TlsSettings | undefined;
+  private readonly dialect: Dialect;
 
   /** @throws ConfigurationError certificates that cannot be used */
   constructor(
@@ -56,6 +58,10 @@ export class RabbitLinks implements LinkProvider {
     private readonly options: ResolvedRabbitOptions,
   ) {
     this.tls = options.ssl ? new TlsSettings(options) : undefined;
+    this.dialect = {
+      compression: compressionOf(options.kombuCompression),
+      cancelOnFailover: options.enableCancelOnFailover,
+    };
   }
 
   labelOf({ hostname, port }: TransportHost): string {
@@ -84,7 +90,7 @@ export class RabbitLinks implements LinkProvider {
       const options = this.socketOptions(host, request.connectionName, abort.signal);
       const connecting = (): Promise<ChannelModel> => connect(this.destination(host), options);
       const connected = this.tls ? watchingTlsSockets(connecting, watch) : watchingSockets(connecting, watch);
-      const link = new RabbitLink(await Promise.race([connected, aborted]));
+      const link = new RabbitLink(await Promise.race([connected, aborted]), this.dialect);
       setImmediate(() => reader?.release());
       this.#tooSlow.delete(host);
       return link;

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
+import { deflateSync } from 'node:zlib';
 import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { ChannelModel } from 'amqplib';
@@ -36,10 +37,10 @@ class RecordedSocket extends EventEmitter {
   }
 }
 
-function written(frameMax = 131_072) {
+function written(frameMax = 131_072, compression?: 'application/x-gzip') {
   const socket = new RecordedSocket();
   const connection = { stream: socket as unknown as Socket, frameMax, sentSinceLastCheck: false };
-  const writer = FrameWriter.of({ connection } as unknown as ChannelModel)!;
+  const writer = FrameWriter.of({ connection } as unknown as ChannelModel, compression)!;
   return { connection, socket, writer };
 }
 
@@ -54,17 +55,21 @@ function frame(type: number, channel: number, payload: Buffer): Buffer {
   return Buffer.concat([start, payload, Buffer.of(0xce)]);
 }
 
-function expectedOf(channel: number, { exchange, routingKey, body, mandatory, expiration }: typeof message): Buffer {
+function expectedOf(
+  channel: number,
+  { exchange, routingKey, body, mandatory, expiration }: typeof message,
+  compression?: string,
+): Buffer {
   const fields = { exchange, routingKey, mandatory, immediate: false, ticket: 0 };
   const properties = {
     contentType: 'application/json',
     contentEncoding: 'utf-8',
-    headers: {},
+    headers: compression ? { compression } : {},
     deliveryMode: 2,
     priority: 0,
     expiration,
   };
-  const content = Buffer.from(body);
+  const content = compression ? deflateSync(body) : Buffer.from(body);
   return Buffer.concat([
     encodeMethod(ids.BasicPublish, channel, fields),
     encodeProperties(ids.BasicProperties, channel, content.length, properties),
@@ -82,6 +87,14 @@ it.each([
   await nextTick();
   expect(socket.writes).toEqual([expectedOf(258, sent)]);
   expect(connection.sentSinceLastCheck).toBe(true);
+});
+
+it('compresses as kombu does, and says so in a header', async () => {
+  const { socket, writer } = written(131_072, 'application/x-gzip');
+  const long = { ...message, body: JSON.stringify({ text: 'é'.repeat(5_000) }) };
+  expect(writer.publish(1, long)).toBeLessThan(500);
+  await nextTick();
+  expect(socket.writes).toEqual([expectedOf(1, long, 'application/x-gzip')]);
 });
 
 it('makes one write of all that one turn writes, in its order', async () => {

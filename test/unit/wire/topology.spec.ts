@@ -88,16 +88,19 @@ describe.each([
   });
 });
 
-it('is durable and auto-deleted where the options say so, fanout and reply queues excepted', () => {
+it('is durable, auto-deleted and mirrored where the options say so, fanout and reply queues excepted', () => {
   const captured = readGolden('declarations.durable_autodelete_ha_ttl0_cancel.master.json') as CapturedFrame[];
   const frames = captured.filter(({ conn }) => conn === 1);
-  const options = resolveRabbitOptions({ amqpDurableQueues: true, amqpAutoDelete: true, rabbitTransientQueuesTtl: 0 });
+  const options = resolveRabbitOptions({
+    amqpDurableQueues: true,
+    amqpAutoDelete: true,
+    rabbitHaQueues: true,
+    rabbitTransientQueuesTtl: 0,
+  });
   const exchange = frames[0]!.fields.exchange as string;
   const topic = frames.find(({ method }) => method === 'QueueDeclare')!.fields.queue as string;
   const address = { exchange, topic, server: 's', fanoutQueue: queueOf(frames) };
-  // The capture was made with the obsolete rabbit_ha_queues, which we do not have.
-  const expected = JSON.parse(JSON.stringify(declarationsIn(frames)).replaceAll('"x-ha-policy":"all"', ''));
-  expect(rpcServerTopology(address, options)).toEqual(expected);
+  expect(rpcServerTopology(address, options)).toEqual(declarationsIn(frames));
 });
 
 it('makes names of the captured shape, new each time', () => {

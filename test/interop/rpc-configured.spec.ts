@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type Broker,
+  connectBroker,
+  loadOsloConfig,
+  MessageUndeliverable,
+  RpcClient,
+  RpcServer,
+} from '../../lib/index.js';
+import { useVhost } from '../support/rabbit.js';
+import { PythonPeer, pythonVersions } from './support/python-peer.js';
+
+type Options = Record<string, boolean | number | string>;
+
+/** What the settings do on the broker: to shared queues, to those of one process, and to consumers. */
+interface Effect {
+  durable?: boolean;
+  shared?: object;
+  own?: object;
+  consumers?: object;
+}
+
+const settings: [string, Options, Effect, string[]][] = [
+  ['kombu_compression', { kombu_compression: 'gzip' }, {}, [...pythonVersions]],
+  [
+    'mirrored queues',
+    { rabbit_ha_queues: true, enable_cancel_on_failover: true },
+    {
+      shared: { 'x-ha-policy': 'all' },
+      own: { 'x-ha-policy': 'all', 'x-expires': 1_800_000 },
+      consumers: { 'x-cancel-on-ha-failover': true },
+    },
+    [...pythonVersions],
+  ],
+  ['durable queues', { amqp_durable_queues: true }, { durable: true }, [...pythonVersions]],
+  [
+    'quorum queues',
+    { rabbit_quorum_queue: true, rabbit_quorum_delivery_limit: 3 },
+    { durable: true, shared: { 'x-queue-type': 'quorum', 'x-delivery-limit': 3 } },
+    [...pythonVersions],
+  ],
+  [
+    'quorum queues for all',
+    { rabbit_quorum_queue: true, rabbit_transient_quorum_queue: true },
+    {
+      durable: true,
+      shared: { 'x-queue-type': 'quorum' },
+      own: { 'x-queue-type': 'quorum', 'x-expires': 1_800_000 },
+    },
+    // 14.0.3 has no such option.
+    ['18.3.1'],
+  ],
+];
+
+const cases = settings.flatMap(([name, options, effect, versions]) =>
+  versions.map((version) => [name, version, options, effect] as const),
+);
+
+describe.each(cases)('%s, oslo.messaging %s configured by the same file', (_name, version, options, effect) => {
+  const vhost = useVhost({ mayLeave: /./ });
+  let directory: string;
+  let python: PythonPeer;
+  let broker: Broker;
+  const target = { exchange: 'nova', topic: 'ours' };
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'configured-'));
+    const path = join(directory, 'nova.conf');
+    const lines = Object.entries(options).map(([key, value]) => `${key} = ${value}`);
+    writeFileSync(path, `[DEFAULT]\ntransport_url = ${vhost.url}\n[oslo_messaging_rabbit]\n${lines.join('\n')}\n`);
+    python = await PythonPeer.start({ version, url: vhost.url, conf: { oslo_messaging_rabbit: options } });
+    const { transportUrl, rabbit } = loadOsloConfig(path);
+    broker = await connectBroker(transportUrl!, { ...rabbit, startupTimeoutMs: 20_000 });
+  });
+  afterAll(async () => {
+    await broker?.close();
+    await python?.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  it('calls us, on queues as it would declare them', async () => {
+    const methods = { echo: (args: object) => args };
+    const server = new RpcServer(broker, { ...target, server: 'host1' }, [{ methods }]);
+    await server.start();
+    const args = { text: 'é'.repeat(50_000), n: 1 };
+    expect(await python.call('echo', args, { target, client: { timeout: 20 } })).toEqual(args);
+    // Declared by both: with other arguments one of them would have been refused.
+    await python.serve({ name: 'sibling', target: { ...target, server: 'host2' } });
+    const queues = await vhost.listQueues();
+    const shared = queues.filter(({ name }) => name === 'ours' || name === 'ours.host1');
+    expect(shared.map((queue) => [queue.durable, queue.arguments])).toEqual(
+      Array.from({ length: 2 }, () => [effect.durable ?? false, effect.shared ?? {}]),
+    );
+    const fanout = queues.filter(({ name }) => name.startsWith('ours_fanout_'));
+    expect(fanout.map((queue) => queue.arguments)).toEqual(fanout.map(() => effect.own ?? { 'x-expires': 1_800_000 }));
+    const consumers = await vhost.listConsumers();
+    for (const consumer of consumers) expect(consumer.arguments).toEqual(effect.consumers ?? {});
+    await python.stop('sibling');
+    await server.close();
+  });
+
+  it('is called by us', async () => {
+    await python.serve({ name: 'one', target: { exchange: 'nova', topic: 'theirs', server: 'host1' } });
+    const client = new RpcClient(broker, { exchange: 'nova', topic: 'theirs' }, { timeout: 20 });
+    const args = { text: 'é'.repeat(50_000), n: 1 };
+    expect(await client.call('echo', args)).toEqual(args);
+    const nowhere = client.prepare({ topic: 'nobody', transportOptions: { atLeastOnce: true } });
+    await expect(nowhere.call('echo', args)).rejects.toBeInstanceOf(MessageUndeliverable);
+    await client.close();
+  });
+});
