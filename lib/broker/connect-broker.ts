@@ -68,7 +68,9 @@ export function memoryBroker(
   connecting?: 'at once' | 'when needed',
 ): Broker {
   const hosts = [{ hostname: url, port: 0 }];
-  const broker = new Engine({ links: new MemoryLinks(bus, url), hosts, url }, options, connecting);
+  // A bus inside the process has no streams: a queue for each server does the same.
+  const ofBus = { ...options, rabbitStreamFanout: false };
+  const broker = new Engine({ links: new MemoryLinks(bus, url), hosts, url }, ofBus, connecting);
   bus.register(broker);
   broker.events.watch(() => {
     if (broker.state === 'closed') bus.unregister(broker);

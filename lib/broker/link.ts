@@ -71,7 +71,8 @@ export interface LinkChannel {
   deleteQueue(queue: string, condition?: { ifEmpty: boolean }): Promise<void>;
   /** Unacknowledged deliveries per consumer; 0: without limit. */
   prefetch(count: number): Promise<void>;
-  consume(queue: string, consumerTag: string): Promise<void>;
+  /** `from`: where to begin in a stream. */
+  consume(queue: string, consumerTag: string, from?: StreamOffset): Promise<void>;
   cancel(consumerTag: string): Promise<void>;
   /** @throws Error at once: a name that cannot be written, or a channel that is closing */
   publish(message: LinkMessage, receipt: Receipt): void;
@@ -83,6 +84,9 @@ export interface LinkChannel {
   whenWritten(told: () => void): void;
   close(): Promise<void>;
 }
+
+/** The message to begin with: the last ones that came in, or the one of that number. */
+export type StreamOffset = number | 'last';
 
 /** Told of what the broker does by itself. After `channelClosed` nothing comes. */
 export interface ChannelObserver {

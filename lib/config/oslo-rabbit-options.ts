@@ -1,4 +1,3 @@
-import { ConfigurationError } from '../errors/configuration.errors.js';
 import { type OptionRule, unknownOption } from './option-rule.js';
 import type { ConfigFiles, FoundValue, OptionName } from './oslo-config/config-files.js';
 import { readFound } from './oslo-config/found-values.js';
@@ -23,10 +22,12 @@ const SUPPORTED = {
   amqp_auto_delete: 'amqpAutoDelete',
   enable_cancel_on_failover: 'enableCancelOnFailover',
   heartbeat_timeout_threshold: 'heartbeatTimeoutThreshold',
+  hostname: 'hostname',
   kombu_compression: 'kombuCompression',
   kombu_failover_strategy: 'kombuFailoverStrategy',
   kombu_missing_consumer_retry_timeout: 'kombuMissingConsumerRetryTimeout',
   kombu_reconnect_delay: 'kombuReconnectDelay',
+  processname: 'processname',
   rabbit_ha_queues: 'rabbitHaQueues',
   rabbit_interval_max: 'rabbitIntervalMax',
   rabbit_login_method: 'rabbitLoginMethod',
@@ -37,6 +38,7 @@ const SUPPORTED = {
   rabbit_quorum_queue: 'rabbitQuorumQueue',
   rabbit_retry_backoff: 'rabbitRetryBackoff',
   rabbit_retry_interval: 'rabbitRetryInterval',
+  rabbit_stream_fanout: 'rabbitStreamFanout',
   rabbit_transient_queues_ttl: 'rabbitTransientQueuesTtl',
   rabbit_transient_quorum_queue: 'rabbitTransientQuorumQueue',
   ssl: 'ssl',
@@ -46,11 +48,11 @@ const SUPPORTED = {
   ssl_enforce_hostname_verification: 'sslEnforceHostnameVerification',
   ssl_key_file: 'sslKeyFile',
   ssl_version: 'sslVersion',
+  use_queue_manager: 'useQueueManager',
 } as const satisfies Record<string, keyof RabbitOptions>;
 
 const SWITCH: OptionRule = { type: 'boolean' };
 const INTEGER: OptionRule = { type: 'integer' };
-const TEXT: OptionRule = { type: 'string' };
 
 /** Options of the group that Python's driver has and that change nothing here: two connections, no threads, no pool. */
 const WITHOUT_EFFECT: Readonly<Record<string, OptionRule>> = {
@@ -61,14 +63,6 @@ const WITHOUT_EFFECT: Readonly<Record<string, OptionRule>> = {
   heartbeat_rate: INTEGER,
   kombu_reconnect_splay: { type: 'number' },
   rpc_conn_pool_size: INTEGER,
-};
-
-/** Options that would change something and do not yet, with the one value that asks for nothing. */
-const UNSUPPORTED: Readonly<Record<string, { rule: OptionRule; harmless?: boolean }>> = {
-  hostname: { rule: TEXT },
-  processname: { rule: TEXT },
-  rabbit_stream_fanout: { rule: SWITCH, harmless: false },
-  use_queue_manager: { rule: SWITCH, harmless: false },
 };
 
 /** Older names, which files may have; those without a group stand in the same one. */
@@ -110,12 +104,12 @@ const DEPRECATED: Readonly<Record<string, readonly OptionName[]>> = {
   ],
 };
 
-const NAMES = [...Object.keys(SUPPORTED), ...Object.keys(WITHOUT_EFFECT), ...Object.keys(UNSUPPORTED)];
+const NAMES = [...Object.keys(SUPPORTED), ...Object.keys(WITHOUT_EFFECT)];
 
 /**
  * The options in a transport URL, in its scheme and query.
  *
- * @throws ConfigurationError an unknown or unsupported option, or a value that is none
+ * @throws ConfigurationError an unknown option, or a value that is none
  */
 export function rabbitOptionsFromUrl({ ssl, query }: Pick<TransportUrl, 'query' | 'ssl'>): RabbitOptions {
   const options: RabbitOptions = ssl ? { ssl: true } : {};
@@ -129,7 +123,7 @@ export function rabbitOptionsFromUrl({ ssl, query }: Pick<TransportUrl, 'query' 
 /**
  * The options of `[oslo_messaging_rabbit]` in files. An empty value is none.
  *
- * @throws ConfigurationError an unsupported option, or a value that is none
+ * @throws ConfigurationError a value that is none
  */
 export function rabbitOptionsFromFiles(files: ConfigFiles): RabbitOptions {
   const options: RabbitOptions = {};
@@ -153,11 +147,6 @@ function readRabbitOption(name: string, found: FoundValue): RabbitOptions {
     const option = SUPPORTED[name as keyof typeof SUPPORTED];
     return { [option]: readFound(found, RABBIT_OPTION_RULES[option]) };
   }
-  const withoutEffect = WITHOUT_EFFECT[name];
-  const { rule, harmless } = withoutEffect ? { rule: withoutEffect } : { ...UNSUPPORTED[name]! };
-  const value = readFound(found, rule);
-  if (!withoutEffect && (harmless === undefined || value !== harmless)) {
-    throw new ConfigurationError(`Option ${found.name} ${found.where} is not supported yet`, found.name);
-  }
+  readFound(found, WITHOUT_EFFECT[name]!);
   return {};
 }

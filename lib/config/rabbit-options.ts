@@ -28,6 +28,20 @@ export interface RabbitOptions {
   rabbitQuorumMaxMemoryLength?: number;
   /** Most bytes that a quorum queue keeps in memory, if above 0. `rabbit_quorum_max_memory_bytes`. @defaultValue 0 */
   rabbitQuorumMaxMemoryBytes?: number;
+  /**
+   * One stream per topic for fanout casts, instead of a queue per server. Needs `rabbitTransientQuorumQueue`, and a prefetch.
+   * `rabbit_stream_fanout`. @defaultValue false
+   */
+  rabbitStreamFanout?: boolean;
+  /**
+   * Reply and fanout queues have names that stay: `<hostname>:<processname>:<n>`. The counter is in shared memory (Linux), in
+   * Python's format. `use_queue_manager`. @defaultValue false
+   */
+  useQueueManager?: boolean;
+  /** In names that stay. `hostname`. @defaultValue os.hostname() */
+  hostname?: string;
+  /** In names that stay; no other service of this host may have it, Python's least of all. `processname`. @defaultValue the script's name */
+  processname?: string;
   /** Unacknowledged deliveries per queue; 0: no limit; absent: our own default. `rabbit_qos_prefetch_count`. */
   rabbitQosPrefetchCount?: number;
   /** AMQP heartbeat in seconds, 0 = off. `heartbeat_timeout_threshold`. @defaultValue 60 */
@@ -149,6 +163,8 @@ export type ResolvedRabbitOptions = Required<Omit<RabbitOptions, OptionalWhenRes
   Pick<RabbitOptions, OptionalWhenResolved>;
 
 type OptionalWhenResolved =
+  | 'hostname'
+  | 'processname'
   | 'kombuCompression'
   | 'kombuReconnectDelay'
   | 'rabbitIntervalMax'
@@ -196,6 +212,10 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
   kombuFailoverStrategy: { type: 'choice', choices: ['round-robin', 'shuffle'] },
   kombuCompression: { type: 'choice', choices: ['gzip', 'zlib'] },
   rabbitHaQueues: SWITCH,
+  rabbitStreamFanout: SWITCH,
+  useQueueManager: SWITCH,
+  hostname: NAME,
+  processname: NAME,
   enableCancelOnFailover: SWITCH,
   rabbitLoginMethod: { type: 'choice', choices: ['AMQPLAIN', 'EXTERNAL', 'PLAIN'] },
   ssl: SWITCH,
@@ -237,6 +257,11 @@ export function resolveRabbitOptions(options: RabbitOptions = {}, below: RabbitO
   if (resolved.rabbitHaQueues && (resolved.rabbitQuorumQueue || resolved.rabbitTransientQuorumQueue)) {
     throw new ConfigurationError('Option rabbitHaQueues: a quorum queue is no mirrored queue; set one of them');
   }
+  if (resolved.rabbitStreamFanout && (!resolved.rabbitTransientQuorumQueue || resolved.rabbitQosPrefetchCount === 0)) {
+    throw new ConfigurationError(
+      'Option rabbitStreamFanout needs rabbitTransientQuorumQueue, and rabbitQosPrefetchCount above 0 where it is set',
+    );
+  }
   return hiding(['sslKey', 'sslKeyPassphrase'], resolved);
 }
 
@@ -254,6 +279,8 @@ function defaultOptions(): ResolvedRabbitOptions {
     kombuMissingConsumerRetryTimeout: 60,
     kombuFailoverStrategy: 'round-robin',
     rabbitHaQueues: false,
+    rabbitStreamFanout: false,
+    useQueueManager: false,
     enableCancelOnFailover: false,
     rabbitLoginMethod: 'AMQPLAIN',
     ssl: false,

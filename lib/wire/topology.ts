@@ -69,6 +69,7 @@ export interface TopologyOptions {
   readonly rabbitQuorumMaxMemoryLength: number;
   readonly rabbitQuorumMaxMemoryBytes: number;
   readonly rabbitHaQueues: boolean;
+  readonly rabbitStreamFanout: boolean;
 }
 
 /**
@@ -119,6 +120,21 @@ export function newReplyQueueName(): string {
   return `reply_${newUniqueId()}`;
 }
 
+/** The same, under a name that the next start of the process uses again. */
+export function stableFanoutQueueName(topic: string, unique: string): string {
+  return `${topic}_fanout_${unique}`;
+}
+
+/** The same. */
+export function replyQueueName(unique: string): string {
+  return `reply_${unique}`;
+}
+
+/** The one stream of a topic's fanout casts, which all of its servers read. */
+export function streamName(topic: string): string {
+  return `${topic}_fanout`;
+}
+
 /** The objects that have to exist before a call, a cast or a notification is published. */
 export function controlExchangeTopology(exchange: string, options: TopologyOptions): Topology {
   return [controlExchange(exchange, options)];
@@ -143,7 +159,7 @@ export function rpcServerTopology(address: RpcServerAddress, options: TopologyOp
     ...boundSharedQueue(exchange, topicQueueName(topic), options),
     ...boundSharedQueue(exchange, serverQueueName(topic, server), options),
     fanoutExchange(topic, options),
-    transientQueue(fanoutQueue, options),
+    options.rabbitStreamFanout ? stream(fanoutQueue, options) : transientQueue(fanoutQueue, options),
     { kind: 'binding', queue: fanoutQueue, exchange: fanoutExchangeName(topic), routingKey: topic },
   ];
 }
@@ -205,6 +221,12 @@ function transientQueue(name: string, options: TopologyOptions): QueueDeclaratio
     autoDelete: false,
     arguments: ttl > 0 ? { ...kind, 'x-expires': ttl * 1000 } : kind,
   };
+}
+
+function stream(name: string, { rabbitTransientQueuesTtl: ttl }: TopologyOptions): QueueDeclaration {
+  const type = { 'x-queue-type': 'stream' };
+  const values: Record<string, string> = ttl > 0 ? { ...type, 'x-max-age': `${ttl}s` } : type;
+  return { kind: 'queue', name, durable: true, autoDelete: false, arguments: values };
 }
 
 function kindArguments(isQuorum: boolean, options: TopologyOptions): Record<string, number | string> {

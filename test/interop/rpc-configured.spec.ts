@@ -10,6 +10,7 @@ import {
   RpcClient,
   RpcServer,
 } from '../../lib/index.js';
+import { eventually } from '../support/eventually.js';
 import { useVhost } from '../support/rabbit.js';
 import { PythonPeer, pythonVersions } from './support/python-peer.js';
 
@@ -20,6 +21,9 @@ interface Effect {
   durable?: boolean;
   shared?: object;
   own?: object;
+  fanout?: object;
+  /** What the names of queues of one process look like. */
+  names?: RegExp;
   consumers?: object;
 }
 
@@ -53,6 +57,31 @@ const settings: [string, Options, Effect, string[]][] = [
     // 14.0.3 has no such option.
     ['18.3.1'],
   ],
+  [
+    'stream fanout and queue manager',
+    {
+      rabbit_quorum_queue: true,
+      rabbit_transient_quorum_queue: true,
+      rabbit_stream_fanout: true,
+      rabbit_qos_prefetch_count: 10,
+      use_queue_manager: true,
+      hostname: 'h1',
+    },
+    {
+      durable: true,
+      shared: { 'x-queue-type': 'quorum' },
+      own: { 'x-queue-type': 'quorum', 'x-expires': 1_800_000 },
+      fanout: { 'x-queue-type': 'stream', 'x-max-age': '1800s' },
+      names: /^(ours_fanout|reply_h1:(python|node)-\d+:\d+)$/,
+    },
+    ['18.3.1'],
+  ],
+  [
+    'queue manager',
+    { use_queue_manager: true, hostname: 'h1' },
+    { names: /^(ours_fanout|reply)_h1:(python|node)-\d+:\d+$/ },
+    ['18.3.1'],
+  ],
 ];
 
 const cases = settings.flatMap(([name, options, effect, versions]) =>
@@ -70,10 +99,16 @@ describe.each(cases)('%s, oslo.messaging %s configured by the same file', (_name
     directory = mkdtempSync(join(tmpdir(), 'configured-'));
     const path = join(directory, 'nova.conf');
     const lines = Object.entries(options).map(([key, value]) => `${key} = ${value}`);
+    const processname = `node-${process.pid}`;
     writeFileSync(path, `[DEFAULT]\ntransport_url = ${vhost.url}\n[oslo_messaging_rabbit]\n${lines.join('\n')}\n`);
-    python = await PythonPeer.start({ version, url: vhost.url, conf: { oslo_messaging_rabbit: options } });
+    const own: Options = options['use_queue_manager'] ? { processname: `python-${process.pid}` } : {};
+    python = await PythonPeer.start({
+      version,
+      url: vhost.url,
+      conf: { oslo_messaging_rabbit: { ...options, ...own } },
+    });
     const { transportUrl, rabbit } = loadOsloConfig(path);
-    broker = await connectBroker(transportUrl!, { ...rabbit, startupTimeoutMs: 20_000 });
+    broker = await connectBroker(transportUrl!, { ...rabbit, processname, startupTimeoutMs: 20_000 });
   });
   afterAll(async () => {
     await broker?.close();
@@ -94,12 +129,39 @@ describe.each(cases)('%s, oslo.messaging %s configured by the same file', (_name
     expect(shared.map((queue) => [queue.durable, queue.arguments])).toEqual(
       Array.from({ length: 2 }, () => [effect.durable ?? false, effect.shared ?? {}]),
     );
-    const fanout = queues.filter(({ name }) => name.startsWith('ours_fanout_'));
-    expect(fanout.map((queue) => queue.arguments)).toEqual(fanout.map(() => effect.own ?? { 'x-expires': 1_800_000 }));
+    const fanout = queues.filter(({ name }) => name.startsWith('ours_fanout'));
+    const expected = effect.fanout ?? effect.own ?? { 'x-expires': 1_800_000 };
+    expect(fanout.map((queue) => queue.arguments)).toEqual(fanout.map(() => expected));
+    const names = effect.names ?? /^(ours_fanout|reply)_[0-9a-f]{32}$/;
+    for (const { name } of queues) if (/^ours_fanout|^reply/.test(name)) expect(name).toMatch(names);
     const consumers = await vhost.listConsumers();
-    for (const consumer of consumers) expect(consumer.arguments).toEqual(effect.consumers ?? {});
+    for (const consumer of consumers.filter(({ queue }) => queue !== 'ours_fanout')) {
+      expect(consumer.arguments).toEqual(effect.consumers ?? {});
+    }
     await python.stop('sibling');
     await server.close();
+  });
+
+  it('and we reach all servers, its and ours, by fanout, once each', async () => {
+    const heard: number[][] = [[], []];
+    const servers = heard.map(
+      (numbers, index) =>
+        new RpcServer(broker, { ...target, server: `fan${index}` }, [
+          { methods: { echo: ({ n }: { n: number }) => void numbers.push(n) } },
+        ]),
+    );
+    for (const server of servers) await server.start();
+    await python.serve({ name: 'fan', target: { ...target, server: 'fan' } });
+    const client = new RpcClient(broker, target);
+    for (const n of [1, 2, 3]) await client.fanout('echo', { n });
+    await python.fanout('echo', { n: 4 }, { target });
+    const all = [1, 2, 3, 4];
+    const theirs = (): unknown[] => python.requests('fan').map(({ args }) => args['n']);
+    await eventually(() => heard.every((numbers) => numbers.length >= 4) && theirs().length >= 4);
+    expect([...heard, theirs()]).toEqual([all, all, all]);
+    await python.stop('fan');
+    for (const server of servers) await server.close();
+    await client.close();
   });
 
   it('is called by us', async () => {

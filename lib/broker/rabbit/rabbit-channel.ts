@@ -8,6 +8,7 @@ import {
   type LinkDelivery,
   type LinkMessage,
   type Receipt,
+  type StreamOffset,
 } from '../link.js';
 import { compressed, type Compression, decompressed, type Dialect } from './dialect.js';
 import { FrameWriter } from './frame-writer.js';
@@ -80,9 +81,12 @@ export class RabbitChannel implements LinkChannel {
     await answered(this.channel.prefetch(count, false));
   }
 
-  async consume(queue: string, consumerTag: string): Promise<void> {
+  async consume(queue: string, consumerTag: string, from?: StreamOffset): Promise<void> {
     const take = (message: ConsumeMessage | null): void => this.received(consumerTag, message);
-    const values = this.link.dialect.cancelOnFailover ? { 'x-cancel-on-ha-failover': true } : {};
+    const values = {
+      ...(this.link.dialect.cancelOnFailover && { 'x-cancel-on-ha-failover': true }),
+      ...(from !== undefined && { 'x-stream-offset': from }),
+    };
     await answered(this.channel.consume(queue, take, { consumerTag, noAck: false, arguments: values }));
   }
 

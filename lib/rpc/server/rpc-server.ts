@@ -1,4 +1,5 @@
 import { type Broker, type MessageBroker, seamOf, type Subscription } from '../../broker/broker.js';
+import { QueueNames } from '../queue-names.js';
 import { ClosedError } from '../../errors/delivery.errors.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { healthOf, type HealthSnapshot } from '../../events/health-snapshot.js';
@@ -58,6 +59,7 @@ export class RpcServer {
   private readonly gate: RequestGate;
   private subscription: Subscription | undefined;
   private readonly broker: MessageBroker;
+  private readonly names: QueueNames;
   private starting: Promise<void> | undefined;
   private consuming: Promise<void> | undefined;
   private draining: Promise<void> | undefined;
@@ -70,8 +72,9 @@ export class RpcServer {
   constructor(broker: Broker, target: Target, endpoints: readonly RpcEndpoint[], options: RpcServerOptions = {}) {
     this.broker = seamOf(broker);
     this.options = resolveRpcServerOptions(options);
+    this.names = new QueueNames(this.broker.options);
     this.events = broker.events.scope();
-    this.directory = new ServiceDirectory(servicesOf(target, endpoints, this.options));
+    this.directory = new ServiceDirectory(servicesOf(target, endpoints, this.options, this.names));
     const { maxMessageBytes: maxBytes, maxMessageValues: maxValues } = this.broker.options;
     const limits = { maxBytes, maxValues, integers: this.options.integers };
     this.runner = new RequestRunner(this.broker, this.options, this.events);
@@ -188,6 +191,7 @@ export class RpcServer {
       return;
     }
     await this.subscription.close();
+    if (this.names.keepFanoutQueues) return;
     await Promise.all(this.directory.services.map(({ fanoutQueue }) => this.broker.deleteQueue(fanoutQueue)));
   }
 

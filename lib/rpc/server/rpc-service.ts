@@ -1,9 +1,9 @@
+import type { QueueNames } from '../queue-names.js';
 import { checkOptions, type OptionRules } from '../../config/option-rule.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
 import { InvalidTarget } from '../../errors/configuration.errors.js';
 import type { Target } from '../../wire/target.js';
 import {
-  newFanoutQueueName,
   rpcServerTopology,
   serverQueueName,
   topicQueueName,
@@ -33,8 +33,9 @@ export class RpcService {
     readonly server: string,
     endpoints: readonly RpcEndpoint[],
     policy: RpcAccessPolicy,
+    names: QueueNames,
   ) {
-    this.fanoutQueue = newFanoutQueueName(topic);
+    this.fanoutQueue = names.ofFanout(topic);
     this.queues = [topicQueueName(topic), serverQueueName(topic, server), this.fanoutQueue];
     this.dispatcher = new RpcDispatcher(endpoints, policy);
   }
@@ -71,7 +72,12 @@ export interface ServiceOptions {
  *
  * @throws InvalidTarget without a topic or server
  */
-export function servicesOf(target: Target, endpoints: readonly RpcEndpoint[], options: ServiceOptions): RpcService[] {
+export function servicesOf(
+  target: Target,
+  endpoints: readonly RpcEndpoint[],
+  options: ServiceOptions,
+  names: QueueNames,
+): RpcService[] {
   checkTarget(target);
   const { server, topic: defaultTopic, exchange: defaultExchange = DEFAULT_EXCHANGE } = target;
   if (!server) throw new InvalidTarget("A server's target must name the server");
@@ -89,7 +95,14 @@ export function servicesOf(target: Target, endpoints: readonly RpcEndpoint[], op
     groups.set('', { exchange: defaultExchange, topic: requireTopic(defaultTopic), endpoints: [] });
   return [...groups.values()].map(
     (group) =>
-      new RpcService(group.exchange, group.topic, server, withPing(group.endpoints, options), options.accessPolicy),
+      new RpcService(
+        group.exchange,
+        group.topic,
+        server,
+        withPing(group.endpoints, options),
+        options.accessPolicy,
+        names,
+      ),
   );
 }
 

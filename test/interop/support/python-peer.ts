@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll } from 'vitest';
@@ -174,7 +175,8 @@ export class PythonPeer {
     const interpreter = resolve('.cache/venv', version, 'bin/python');
     if (!existsSync(interpreter)) throw new Error(`no oslo.messaging ${version}: run \`npm run setup\``);
     const child = spawn(interpreter, ['-W', 'ignore', '-u', PROGRAM, JSON.stringify({ url, conf })], {
-      env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+      // The queue manager keeps its lock there.
+      env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', OSLO_LOCK_PATH: tmpdir() },
     });
     const peer = new PythonPeer(version, child);
     try {

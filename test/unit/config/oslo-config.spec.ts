@@ -100,7 +100,6 @@ describe('an error names file, section, option, value and what was expected', ()
       '[oslo_messaging_rabbit]\nkombu_reconnect_delay = 9\n',
       /Option kombu_reconnect_delay in .* must be a number from 0 to 4\.5, not 9/,
     ],
-    ['[oslo_messaging_rabbit]\nuse_queue_manager = true\n', /Option use_queue_manager in .* is not supported yet/],
     [
       '[oslo_messaging_notifications]\nretry = -2\n',
       /Option retry in \[oslo_messaging_notifications\] of .* at least -1/,

@@ -65,19 +65,9 @@ describe('refuses', () => {
     expect(() => rabbitOptionsFromUrl({ query })).toThrow(ConfigurationError);
     expect(() => rabbitOptionsFromUrl({ query })).toThrow(name);
   });
-
-  it.each([
-    ['use_queue_manager', 'true'],
-    ['rabbit_stream_fanout', '1'],
-  ])('%s=%s as not supported', (name, text) => {
-    expect(() => rabbitOptionsFromUrl({ query: { [name]: text } })).toThrow(
-      `Option ${name} of the transport URL is not supported`,
-    );
-  });
 });
 
 it.each([
-  ['use_queue_manager', 'false'],
   ['heartbeat_rate', '2'],
   ['rpc_conn_pool_size', '5'],
 ])('accepts %s=%s, which changes nothing', (name, text) => {

@@ -16,10 +16,10 @@ const waiting = { messages: 3, consumers: 1 };
 const empty = { messages: 0, consumers: 1 };
 
 /** A broker that shows of each queue what a test says. */
-function examining() {
+function examining(streams: readonly string[] = []) {
   const shown: Record<string, QueueInspection | undefined> = {};
   const session = { inspectQueue: (queue: string) => Promise.resolve(shown[queue]) };
-  const health = new ConsumerHealth();
+  const health = new ConsumerHealth({ isStream: (queue) => streams.includes(queue) });
   const examine = (channel: Channel) => {
     channel.session = session;
     return health.examine(channel as unknown as ConsumeChannel, Object.keys(shown));
@@ -51,6 +51,13 @@ describe('a stalled queue', () => {
     channel.held = 0;
     expect(await stalled(waiting)).toBe(false);
     expect(await stalled(waiting)).toBe(true);
+  });
+
+  it('is none where what has been read stays', async () => {
+    const [{ shown, examine }, channel] = [examining(['q']), new Channel()];
+    shown.q = waiting;
+    await examine(channel);
+    expect(await examine(channel)).toMatchObject({ stalled: [] });
   });
 
   it('is looked for on each queue and each channel by itself', async () => {

@@ -8,8 +8,10 @@ import {
   newFanoutQueueName,
   newReplyQueueName,
   notificationTopology,
+  replyQueueName,
   replyQueueTopology,
   rpcServerTopology,
+  streamName,
 } from '../../../lib/wire/topology.js';
 import { declarationsIn, readGolden, type CapturedFrame } from '../../golden/read-golden.js';
 
@@ -86,6 +88,23 @@ describe.each([
     const sent = [...controlExchangeTopology(exchange, options), ...fanoutExchangeTopology(topic, options)];
     expect(sent).toEqual(declarationsIn(framesOf(3, 4)));
   });
+});
+
+it('has one stream for the fanout of a topic where the options say so', () => {
+  const captured = readGolden('declarations.quorum_transient_stream_qmanager.master.json') as CapturedFrame[];
+  const frames = captured.filter(({ conn }) => conn === 1);
+  const options = resolveRabbitOptions({
+    rabbitQuorumQueue: true,
+    rabbitTransientQuorumQueue: true,
+    rabbitStreamFanout: true,
+  });
+  const exchange = frames.find(({ method }) => method === 'ExchangeDeclare')!.fields.exchange as string;
+  const topic = exchange.replace(/_ex$/, '');
+  const address = { exchange, topic, server: 's', fanoutQueue: streamName(topic) };
+  expect(rpcServerTopology(address, options)).toEqual(declarationsIn(frames));
+  const replies = captured.filter(({ conn }) => conn === 2);
+  expect(queueOf(replies)).toBe(replyQueueName('h1:p1:1'));
+  expect(replyQueueTopology(queueOf(replies), options)).toEqual(declarationsIn(replies));
 });
 
 it('is durable, auto-deleted and mirrored where the options say so, fanout and reply queues excepted', () => {

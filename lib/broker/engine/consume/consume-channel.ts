@@ -2,11 +2,12 @@ import type { EventChannel } from '../../../events/event-channel.js';
 import { within } from '../../../events/within.js';
 import { type BodyLimits, readBody, UnreadableBody } from '../../bounds/body-reader.js';
 import { type HeldBudget, HeldMessages } from '../../bounds/held-messages.js';
-import type { BrokerRefusal, ChannelObserver, LinkChannel, LinkDelivery } from '../../link.js';
+import type { BrokerRefusal, ChannelObserver, LinkChannel, LinkDelivery, StreamOffset } from '../../link.js';
 import { answerWithin, isAnswered, NoAnswer, openWithin, whileMoving } from '../connection/broker-request.js';
 import type { Session } from '../connection/session.js';
 import { State, type Transitions } from '../state.js';
 import { AckLedger } from './ack-ledger.js';
+import type { StreamOffsets } from './stream-offsets.js';
 import { type DeliveryChannel, ReceivedMessage } from './delivery.js';
 
 export interface ConsumeChannelObserver {
@@ -24,6 +25,7 @@ export interface ConsumeChannelObserver {
 export interface ConsumeLimits {
   readonly body: BodyLimits;
   readonly held: HeldBudget;
+  readonly streams?: StreamOffsets;
   /** Acknowledgements are no hurry: nobody waits for the next message because of them. */
   readonly acksMayWait?: boolean;
 }
@@ -142,12 +144,12 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
   }
 
   /** @throws NoAnswer the channel serves nothing any more, until that comes */
-  async consume(queue: string, consumerTag: string, timeoutMs: number): Promise<void> {
+  async consume(queue: string, consumerTag: string, timeoutMs: number, from?: StreamOffset): Promise<void> {
     this.queues.set(consumerTag, queue);
     this.consumers.add(consumerTag);
     this.answered.delete(queue);
     try {
-      await this.inTime(this.channel.consume(queue, consumerTag), `consume queue '${queue}'`, timeoutMs);
+      await this.inTime(this.channel.consume(queue, consumerTag, from), `consume queue '${queue}'`, timeoutMs);
       this.answered.add(queue);
     } catch (error) {
       this.consumers.delete(consumerTag);
@@ -193,6 +195,7 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
   ack(delivery: ReceivedMessage): boolean {
     if (!this.isAlive) return this.tooLate(delivery);
     if (!this.ledger.ack(delivery.deliveryTag)) return true;
+    this.noteRead(delivery);
     this.holding.drop(delivery.deliveryTag);
     if (this.limits.acksMayWait && this.ledger.gatheredCount >= acksTogether) this.flush();
     else this.flushing ??= this.flushLater();
@@ -201,6 +204,7 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
 
   reject(delivery: ReceivedMessage, requeue: boolean): boolean {
     if (!this.isAlive) return this.tooLate(delivery);
+    if (!requeue) this.noteRead(delivery);
     this.rejectTag(delivery.deliveryTag, requeue);
     return true;
   }
@@ -265,6 +269,12 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
     if (flushing === undefined || flushing === 'soon') return;
     if (this.limits.acksMayWait) clearTimeout(flushing as NodeJS.Timeout);
     else clearImmediate(flushing as NodeJS.Immediate);
+  }
+
+  /** A stream gives it again only to whoever asks for its number. */
+  private noteRead({ queue, properties }: ReceivedMessage): void {
+    const offset = properties.headers['x-stream-offset'];
+    if (typeof offset === 'number') this.limits.streams?.read(queue, offset);
   }
 
   private tagOf(queue: string): string | undefined {

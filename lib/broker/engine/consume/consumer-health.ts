@@ -4,6 +4,7 @@ import type { ConsumeRequest, QueueInspection } from '../../broker.js';
 import { NoAnswer } from '../connection/broker-request.js';
 import type { Session } from '../connection/session.js';
 import type { ConsumeChannel } from './consume-channel.js';
+import type { StreamOffsets } from './stream-offsets.js';
 
 /** A connection that we gave up ends within this time, if the broker has heard of it at all. */
 const graceMs = 100;
@@ -33,6 +34,9 @@ interface Seen {
 export class ConsumerHealth {
   private readonly waiting = new Map<string, Seen>();
 
+  /** `streams`: what has been read stays there, and says nothing. */
+  constructor(private readonly streams: Pick<StreamOffsets, 'isStream'>) {}
+
   async examine(channel: ConsumeChannel, queues: readonly string[]): Promise<Findings> {
     const missing: string[] = [];
     const stalled: string[] = [];
@@ -42,7 +46,7 @@ export class ConsumerHealth {
       // One that the broker does not answer for is left out.
       if (seen === 'no answer') continue;
       if (!seen || seen.consumers === 0) missing.push(queue);
-      else if (this.isStalled(queue, seen, channel)) stalled.push(queue);
+      else if (!this.streams.isStream(queue) && this.isStalled(queue, seen, channel)) stalled.push(queue);
     }
     return { isStuck: false, missing, stalled };
   }

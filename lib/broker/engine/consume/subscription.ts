@@ -14,6 +14,7 @@ import { State, type Transitions } from '../state.js';
 import { BindingRenewal } from './binding-renewal.js';
 import { ConsumeChannel, type ConsumeChannelObserver, type ConsumeLimits } from './consume-channel.js';
 import { ConsumerHealth, StaleConsumers } from './consumer-health.js';
+import { StreamOffsets } from './stream-offsets.js';
 import { ConsumerLosses } from './consumer-losses.js';
 import { isHeldByOthers, longestHoldMs, refusalOf, StartOfConsuming } from './start-of-consuming.js';
 
@@ -71,8 +72,9 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   private readonly state = new State<SubscriptionState>('subscription', following, { name: 'waiting' });
   private readonly backoff = new Backoff();
   private readonly renewal: BindingRenewal;
-  private readonly health = new ConsumerHealth();
+  private readonly health: ConsumerHealth;
   private readonly stale: StaleConsumers;
+  private readonly streams: StreamOffsets;
   private readonly losses: ConsumerLosses;
   private readonly limits: ConsumeLimits;
   private readonly unlisten: () => void;
@@ -93,8 +95,11 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     private readonly parts: SubscriptionParts,
   ) {
     const { connection, events, limits } = parts;
-    this.limits = request.settledAtOnce ? { ...limits, held: new HeldBudget(Infinity), acksMayWait: true } : limits;
+    this.streams = new StreamOffsets(request.topology);
+    const atOnce = request.settledAtOnce && { held: new HeldBudget(Infinity), acksMayWait: true };
+    this.limits = { ...limits, streams: this.streams, ...atOnce };
     this.stale = new StaleConsumers(request);
+    this.health = new ConsumerHealth(this.streams);
     this.losses = new ConsumerLosses(events, request.queues, parts.lostQueues);
     this.renewal = new BindingRenewal(request, {
       losses: this.losses,
@@ -123,9 +128,8 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   flush(written?: (left: boolean) => void): void {
     const { channel } = this;
     channel?.flush();
-    if (!written) return;
-    if (channel) channel.whenWritten(written);
-    else setImmediate(() => written(false));
+    if (written && channel) channel.whenWritten(written);
+    else if (written) setImmediate(() => written(false));
   }
 
   cancel(): Promise<void> {
@@ -165,6 +169,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
 
   consumerCancelled(channel: ConsumeChannel, queue: string): void {
     if (this.channel !== channel || this.isEnding) return;
+    this.streams.forget(queue);
     this.losses.report([queue], 'cancelled by the broker');
     this.restoreSoon();
   }
@@ -251,14 +256,11 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   /** All that is lost in the same moment is restored together. */
   private restoreSoon(): void {
     if (this.state.name === 'restoring' || this.isEnding) return;
-    this.state.enter({ name: 'backingOff', timer: this.soon(), channel: this.channel });
+    this.state.enter(this.backingOff());
   }
 
   private soon(leastMs = settleMs): NodeJS.Timeout {
-    return this.restoreIn(this.failures === 0 ? leastMs : this.backoff.delayMs(this.failures));
-  }
-
-  private restoreIn(delayMs: number): NodeJS.Timeout {
+    const delayMs = this.failures === 0 ? leastMs : this.backoff.delayMs(this.failures);
     return setTimeout(() => this.restore(), delayMs);
   }
 
@@ -290,9 +292,9 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const { closingRequests } = this.parts;
     const request = { name: queue, what: `consume queue '${queue}'` };
     closingRequests.requirePermitted(request);
-    const tag = String(this.queues.indexOf(queue) + 1);
+    const [tag, from] = [String(this.queues.indexOf(queue) + 1), this.streams.next(queue)];
     const timeoutMs = shortestAnswerMs * 2 ** this.unanswered;
-    await closingRequests.ask(request, channel.session, () => channel.consume(queue, tag, timeoutMs));
+    await closingRequests.ask(request, channel.session, () => channel.consume(queue, tag, timeoutMs, from));
   }
 
   private declare(session: Session): Promise<void> {
@@ -316,9 +318,9 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const { value } = this.state;
     if (value.name !== 'restoring') return;
     const { channel } = value;
-    if (!channel) return void this.state.enter(session.alive ? this.backingOff(this.soon()) : { name: 'waiting' });
+    if (!channel) return void this.state.enter(session.alive ? this.backingOff() : { name: 'waiting' });
     const { isFull } = channel;
-    if (this.missing.length > 0 && !isFull) return void this.state.enter(this.backingOff(this.soon()));
+    if (this.missing.length > 0 && !isFull) return void this.state.enter(this.backingOff());
     this.failures = 0;
     this.unanswered = 0;
     this.heldSince = undefined;
@@ -330,8 +332,8 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     this.start = undefined;
   }
 
-  private backingOff(timer: NodeJS.Timeout): SubscriptionState {
-    return { name: 'backingOff', timer, channel: this.channel };
+  private backingOff(): SubscriptionState {
+    return { name: 'backingOff', timer: this.soon(), channel: this.channel };
   }
 
   /** Checks once more, when the broker has done with what was there before. */
@@ -360,7 +362,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     // Without a connection the next one is awaited; it may be here already.
     if (!session.alive && !this.parts.connection.session) return void this.state.enter({ name: 'waiting' });
     this.failures += 1;
-    this.state.enter(this.backingOff(this.restoreIn(this.backoff.delayMs(this.failures))));
+    this.state.enter(this.backingOff());
   }
 
   private noteRefusal(error: unknown): void {

@@ -1,4 +1,5 @@
 import type { MessageBroker, Delivery, Subscription } from '../../../broker/broker.js';
+import { QueueNames } from '../../queue-names.js';
 import { ClosedError, MessageDeliveryFailure } from '../../../errors/delivery.errors.js';
 import type { TimeoutDiagnosis } from '../../../errors/timeout-diagnosis.js';
 import { EventChannel } from '../../../events/event-channel.js';
@@ -6,7 +7,7 @@ import { within } from '../../../events/within.js';
 import type { IntegerReading } from '../../../wire/json/json.js';
 import { openEnvelope } from '../../../wire/envelope.js';
 import { decodeReply, isHeartbeat, type RpcReply } from '../../../wire/rpc/rpc-reply.js';
-import { newReplyQueueName, replyQueueTopology } from '../../../wire/topology.js';
+import { replyQueueTopology } from '../../../wire/topology.js';
 import { diagnose } from '../call-diagnosis.js';
 import { EndedCalls } from './ended-calls.js';
 import { OutageLog } from '../outage-log.js';
@@ -40,7 +41,8 @@ const inboxes = new WeakMap<MessageBroker, Map<IntegerReading, ReplyInbox>>();
  * and deletes its queue when it is closed with nothing outstanding.
  */
 export class ReplyInbox implements CallKeeper {
-  private replyQueue = newReplyQueueName();
+  private readonly names: QueueNames;
+  private replyQueue: string;
   /** Hears of the broker; what the inbox itself reports is news to every client on it. */
   private readonly events: EventChannel;
   readonly counters: ReplyCounters = {
@@ -68,6 +70,8 @@ export class ReplyInbox implements CallKeeper {
     private readonly integers: IntegerReading,
   ) {
     this.events = broker.events.scope();
+    this.names = new QueueNames(broker.options);
+    this.replyQueue = this.names.ofReplies();
     this.unmatched = new UnmatchedReplies(broker.events, this.counters, this.ended);
     this.opening = new ReplyQueueOpening(this.events);
     this.inspections = new TargetInspections(broker);
@@ -185,7 +189,7 @@ export class ReplyInbox implements CallKeeper {
   /** A server that answers into a missing queue loses a worker for a minute: it is left the queue until that expires. */
   private async removeQueue(subscription: Subscription): Promise<void> {
     await subscription.close();
-    if (!this.isReplyOutstanding()) await this.broker.deleteQueue(this.queue);
+    if (!this.names.keepReplyQueues && !this.isReplyOutstanding()) await this.broker.deleteQueue(this.queue);
   }
 
   /** A server goes on trying to hand over a reply for a bounded time. */
@@ -222,7 +226,7 @@ export class ReplyInbox implements CallKeeper {
   /** Somebody else holds it, for as long as they like: what is called from now on is answered elsewhere. */
   private replaceQueue(replaced: string, reason: string): void {
     if (replaced !== this.queue || this.isReleased) return;
-    this.replyQueue = newReplyQueueName();
+    this.replyQueue = this.names.ofReplies();
     const { queue } = this;
     if (this.state.name === 'open') void this.state.subscription.close();
     const message = `The reply queue ${replaced} is held by somebody else (${reason}); answers come to ${queue} from now on`;

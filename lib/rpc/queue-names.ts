@@ -1,0 +1,44 @@
+import { hostname } from 'node:os';
+import { basename } from 'node:path';
+import {
+  newFanoutQueueName,
+  newReplyQueueName,
+  replyQueueName,
+  stableFanoutQueueName,
+  streamName,
+} from '../wire/topology.js';
+import { nextOfProcess } from '../config/process-counter.js';
+import type { ResolvedRabbitOptions } from '../config/rabbit-options.js';
+
+type NamingOptions = Pick<ResolvedRabbitOptions, 'hostname' | 'processname' | 'rabbitStreamFanout' | 'useQueueManager'>;
+
+/** How queues are called that belong to one process. */
+export class QueueNames {
+  constructor(private readonly options: NamingOptions) {}
+
+  /** True when the next start of this service uses its reply queues again. */
+  get keepReplyQueues(): boolean {
+    return this.options.useQueueManager;
+  }
+
+  /** True when others, or the next start of this service, use its fanout queues. */
+  get keepFanoutQueues(): boolean {
+    return this.options.useQueueManager || this.options.rabbitStreamFanout;
+  }
+
+  /** @throws ConfigurationError */
+  ofReplies(): string {
+    return this.options.useQueueManager ? replyQueueName(this.stable()) : newReplyQueueName();
+  }
+
+  /** @throws ConfigurationError */
+  ofFanout(topic: string): string {
+    if (this.options.rabbitStreamFanout) return streamName(topic);
+    return this.options.useQueueManager ? stableFanoutQueueName(topic, this.stable()) : newFanoutQueueName(topic);
+  }
+
+  private stable(): string {
+    const { hostname: host = hostname(), processname = basename(process.argv[1] ?? 'node') } = this.options;
+    return `${host}:${processname}:${nextOfProcess(host, processname)}`;
+  }
+}

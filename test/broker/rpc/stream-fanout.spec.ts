@@ -1,0 +1,53 @@
+import { afterEach, expect, it } from 'vitest';
+import { RpcClient, RpcServer } from '../../../lib/index.js';
+import { eventually } from '../../support/eventually.js';
+import { useVhost } from '../../support/rabbit.js';
+import { useBrokers } from '../rabbit/rabbit-brokers.js';
+
+const vhost = useVhost({ mayLeave: /^conductor/ });
+const brokers = useBrokers(afterEach);
+const options = { rabbitTransientQuorumQueue: true, rabbitStreamFanout: true };
+const target = { exchange: 'nova', topic: 'conductor' };
+
+async function listening(server: string) {
+  const broker = brokers.open(vhost.url, options);
+  const heard: number[] = [];
+  const methods = { tell: ({ n }: { n: number }) => void heard.push(n) };
+  const serving = new RpcServer(broker, { ...target, server }, [{ methods }]);
+  await serving.start();
+  return { broker, heard, serving };
+}
+
+it('each server reads the one stream to its end, and goes on there after a lost connection', async () => {
+  const [one, two] = [await listening('host1'), await listening('host2')];
+  const client = new RpcClient(brokers.open(vhost.url, options), target);
+  let sent = 0;
+  const tell = (): Promise<void> => client.fanout('tell', { n: (sent += 1) });
+  for (let n = 0; n < 5; n += 1) await tell();
+  await eventually(() => one.heard.length === 5 && two.heard.length === 5);
+  for (let round = 0; round < 3; round += 1) {
+    await vhost.closeAllConnections();
+    for (let n = 0; n < 5; n += 1) await tell();
+  }
+  const all = Array.from({ length: 20 }, (_, index) => index + 1);
+  await eventually(() => one.heard.length >= 20 && two.heard.length >= 20);
+  expect([one.heard, two.heard]).toEqual([all, all]);
+  await client.close();
+  await one.serving.close();
+  await two.serving.close();
+  expect(await vhost.queue('conductor_fanout')).toBeDefined();
+});
+
+it('what was sent before a server came is not told to it, but for the last', async () => {
+  const first = await listening('host1');
+  const client = new RpcClient(brokers.open(vhost.url, options), target);
+  await client.fanout('tell', { n: 1001 });
+  await eventually(() => first.heard.at(-1) === 1001);
+  const late = await listening('host3');
+  await client.fanout('tell', { n: 1002 });
+  await eventually(() => late.heard.at(-1) === 1002);
+  expect(late.heard).not.toContain(1);
+  await client.close();
+  await first.serving.close();
+  await late.serving.close();
+});
