@@ -6,7 +6,7 @@ import { install, root, run } from './install.mjs';
 const cache = join(root, '.cache');
 const vitestReport = join(cache, 'vitest.json');
 const summary = join(cache, 'test-summary.json');
-const CHECKS = ['format:check', 'lint', 'types', 'imports', 'comments', 'budget'];
+const CHECKS = ['format:check', 'lint', 'types', 'imports', 'comments', 'budget', 'options'];
 
 const total = { passed: 0, failed: 0 };
 const failures = [];

@@ -17,6 +17,8 @@ import { type ObservedBroker, useBrokers } from './rabbit-brokers.js';
 const vhost = useVhost();
 const brokers = useBrokers(afterEach);
 const target = { exchange: 'nova', topic: 'conductor', server: 'host1' };
+// Its exchange exists in no other way.
+const lasting = { ...target, exchange: 'lasting' };
 const methods = { ping: (): string => 'pong' };
 
 let dislikes: (request: AmqpMethod) => ConnectionClose | undefined;
@@ -71,11 +73,26 @@ describe('a broker that does not permit transient queues, as RabbitMQ 4.3', () =
     await client.close();
   });
 
-  it('serves with quorum queues', async () => {
-    const broker = open({ rabbitQuorumQueue: true, rabbitTransientQuorumQueue: true });
-    const server = new RpcServer(broker, target, [{ methods }]);
+  it('ends the start of a server whose topic queues alone are durable', async () => {
+    const server = new RpcServer(open({ amqpDurableQueues: true }), lasting, [{ methods }]);
+    await expect(server.start()).rejects.toMatchObject({
+      ...refusal,
+      message: expect.stringMatching(/'conductor_fanout_[0-9a-f]{32}'.*rabbit_transient_quorum_queue/),
+    });
+    await server.close();
+  });
+
+  const quorum = { rabbitQuorumQueue: true, rabbitTransientQuorumQueue: true };
+  it.each<[string, RabbitOptions]>([
+    ['quorum queues', quorum],
+    ['durable queues and quorum queues of one process', { amqpDurableQueues: true, rabbitTransientQuorumQueue: true }],
+    ['stream fanout', { ...quorum, rabbitStreamFanout: true }],
+    ['names that stay', { ...quorum, rabbitStreamFanout: true, useQueueManager: true, processname: `p${process.pid}` }],
+  ])('serves with %s', async (_what, options) => {
+    const broker = open(options);
+    const server = new RpcServer(broker, lasting, [{ methods }]);
     await server.start();
-    const client = new RpcClient(broker, target, { timeout: 10 });
+    const client = new RpcClient(broker, lasting, { timeout: 10 });
     expect(await client.call('ping')).toBe('pong');
     await client.close();
     await server.close();
