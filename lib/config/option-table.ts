@@ -46,6 +46,7 @@ export const OPTION_TABLE = {
   // ---- serving
   executorThreadPoolSize: { type: 'integer', min: 1 },
   rpcPingEnabled: SWITCH,
+  legacyTwoMessageReplies: SWITCH,
   accessPolicy: { type: 'object', methods: ['isAllowed'] },
   shutdownTimeoutMs: MILLISECONDS,
   pythonExceptions: LIST,

@@ -59,15 +59,15 @@ function ownGeneration(): Generation {
   const group = Number(statOf('self')[2]);
   // In some containers a process has no group.
   const leader = group || process.pid;
-  return { group, startTime: Number(startTimeOf(leader) ?? startTimeOf(process.pid)) };
+  return { group, startTime: startTimeOf(leader) };
 }
 
-/** The first process of a group may have ended. */
-function startTimeOf(pid: number): string | undefined {
+/** 0 where the first process of a group has ended, as behind a shell: the others must still agree. Python gives up there. */
+function startTimeOf(pid: number): number {
   try {
-    return statOf(pid)[19];
+    return Number(statOf(pid)[19]);
   } catch {
-    return undefined;
+    return 0;
   }
 }
 

@@ -71,6 +71,17 @@ export interface RabbitOptions {
   rabbitHaQueues?: boolean;
   /** Consumers of mirrored queues are cancelled when their queue fails over. `enable_cancel_on_failover`. @defaultValue false */
   enableCancelOnFailover?: boolean;
+  /**
+   * Writes RPC messages without the envelope, for peers that are older than it; what they write is read in any case.
+   *
+   * @defaultValue false
+   */
+  legacyBareMessages?: boolean;
+  /**
+   * Declares an exchange called as our reply queue, bound to it by that name, for servers that are older than answers through the
+   * default exchange. @defaultValue false
+   */
+  legacyReplyExchange?: boolean;
   /** SASL mechanism. `rabbit_login_method`. @defaultValue 'AMQPLAIN' */
   rabbitLoginMethod?: 'AMQPLAIN' | 'EXTERNAL' | 'PLAIN';
   /**
@@ -211,6 +222,8 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
   kombuMissingConsumerRetryTimeout: TIMER_SECONDS,
   kombuFailoverStrategy: { type: 'choice', choices: ['round-robin', 'shuffle'] },
   kombuCompression: { type: 'choice', choices: ['gzip', 'zlib'] },
+  legacyBareMessages: SWITCH,
+  legacyReplyExchange: SWITCH,
   rabbitHaQueues: SWITCH,
   rabbitStreamFanout: SWITCH,
   useQueueManager: SWITCH,
@@ -278,6 +291,8 @@ function defaultOptions(): ResolvedRabbitOptions {
     heartbeatTimeoutThreshold: 60,
     kombuMissingConsumerRetryTimeout: 60,
     kombuFailoverStrategy: 'round-robin',
+    legacyBareMessages: false,
+    legacyReplyExchange: false,
     rabbitHaQueues: false,
     rabbitStreamFanout: false,
     useQueueManager: false,

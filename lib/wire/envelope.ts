@@ -29,8 +29,9 @@ export interface OpenedMessage {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Puts a message's JSON text into the envelope: JSON text again. */
-export function sealEnvelope(message: string): string {
+/** Puts a message's JSON text into the envelope: JSON text again. `bare`: as it is, for peers older than the envelope. */
+export function sealEnvelope(message: string, bare = false): string {
+  if (bare) return message;
   return `{"${VERSION_KEY}":"${ENVELOPE_VERSION}","${MESSAGE_KEY}":${JSON.stringify(message)}}`;
 }
 

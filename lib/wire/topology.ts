@@ -13,7 +13,7 @@ const LONGEST_NAME_BYTES = 255;
 export interface ExchangeDeclaration {
   readonly kind: 'exchange';
   readonly name: string;
-  readonly type: 'fanout' | 'topic';
+  readonly type: 'direct' | 'fanout' | 'topic';
   readonly durable: boolean;
   readonly autoDelete: boolean;
 }
@@ -70,6 +70,7 @@ export interface TopologyOptions {
   readonly rabbitQuorumMaxMemoryBytes: number;
   readonly rabbitHaQueues: boolean;
   readonly rabbitStreamFanout: boolean;
+  readonly legacyReplyExchange: boolean;
 }
 
 /**
@@ -164,9 +165,14 @@ export function rpcServerTopology(address: RpcServerAddress, options: TopologyOp
   ];
 }
 
-/** A client's queue for replies, reached through the default exchange. */
+/** A client's queue for replies, reached through the default exchange; by old servers through one of its own name. */
 export function replyQueueTopology(queue: string, options: TopologyOptions): Topology {
-  return [transientQueue(queue, options)];
+  if (!options.legacyReplyExchange) return [transientQueue(queue, options)];
+  return [
+    { kind: 'exchange', name: queue, type: 'direct', durable: false, autoDelete: true },
+    transientQueue(queue, options),
+    { kind: 'binding', queue, exchange: queue, routingKey: queue },
+  ];
 }
 
 export interface NotificationAddress {

@@ -101,7 +101,7 @@ export function describePublishing(clients: Clients): void {
     it('refuses when the topology exists with other properties', async () => {
       const broker = await clients.connect();
       const name = unique('q');
-      await declare(broker, [queue(name, { durable: true })]);
+      await declare(broker, [queue(name, { autoDelete: true })]);
       const declared = declare(broker, [queue(name)]);
       await expect(declared).rejects.toBeInstanceOf(PreconditionFailed);
       await expect(declared).rejects.toMatchObject({ resource: name, code: 'OSLO_TOPOLOGY', retryable: false });

@@ -7,7 +7,6 @@ import { binding, exchange, queue } from './declarations.js';
 type Make = (name: string) => Declaration;
 
 const mismatches: [what: string, existing: Make, wanted: Make][] = [
-  ['a queue that is durable', (name) => queue(name, { durable: true }), (name) => queue(name)],
   ['a queue that deletes itself', (name) => queue(name, { autoDelete: true }), (name) => queue(name)],
   [
     'a queue with another x-expires',
@@ -16,7 +15,6 @@ const mismatches: [what: string, existing: Make, wanted: Make][] = [
   ],
   ['a queue without x-expires', (name) => queue(name), (name) => queue(name, { arguments: { 'x-expires': 60_000 } })],
   ['an exchange of another type', (name) => exchange(name), (name) => exchange(name, { type: 'fanout' })],
-  ['an exchange that is durable', (name) => exchange(name, { durable: true }), (name) => exchange(name)],
   ['an exchange that deletes itself', (name) => exchange(name, { autoDelete: true }), (name) => exchange(name)],
 ];
 
@@ -33,6 +31,20 @@ export function describeTopology(clients: Clients): void {
       await fill(broker, own, 'still works');
       expect(await working.log.takeTexts(1)).toEqual(['still works']);
       await broker.deleteQueue(name);
+    });
+
+    it('what is durable is taken as it is where we want it otherwise', async () => {
+      const [peer, broker] = [await clients.connect(), await clients.connect()];
+      const [bus, name] = [unique('topic'), unique('q')];
+      const topology = (durable: boolean) => [
+        exchange(bus, { durable }),
+        queue(name, { durable }),
+        binding(name, bus, name),
+      ];
+      await declare(peer, topology(true));
+      const { log } = await consume(broker, [name], { topology: topology(false) });
+      await broker.publish({ exchange: bus, routingKey: name, body: '1', topology: topology(false) });
+      expect(await log.takeTexts(1)).toEqual(['1']);
     });
 
     it('durable ones are taken as they are where a peer has made them otherwise, their queues too', async () => {

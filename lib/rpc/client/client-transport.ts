@@ -89,7 +89,7 @@ export class ClientTransport {
     wireContext?: RequestContext,
   ): string {
     const { serializer } = this.options;
-    return encodeRequest({
+    const request = {
       method,
       args: serializer ? convertArguments(args, (value) => serializer.serializeEntity(context, value)) : args,
       namespace: settings.namespace,
@@ -99,7 +99,8 @@ export class ClientTransport {
       callMonitorTimeout: settings.callMonitorTimeout,
       uniqueId,
       context: wireContext ?? this.wireContextOf(context),
-    });
+    };
+    return encodeRequest(request, this.broker.options.legacyBareMessages);
   }
 
   private wireContextOf(context: RequestContext): RequestContext {

@@ -22,7 +22,10 @@ export function startHeartbeat(broker: MessageBroker, request: IncomingRequest):
   const beat = async (): Promise<void> => {
     if (sending || (request.remainingMs ?? 1) <= 0) return;
     sending = true;
-    const body = encodeReply({ msgId, result: null, failure: null, ending: false, uniqueId: newUniqueId() });
+    const body = encodeReply(
+      { msgId, result: null, failure: null, ending: false, uniqueId: newUniqueId() },
+      broker.options.legacyBareMessages,
+    );
     const message = {
       exchange: '',
       routingKey: replyQueue,

@@ -136,13 +136,12 @@ export class RequestRunner {
 
   /** The caller is to learn the class of what failed, whatever else was too much. */
   private shortFailureBody({ msgId }: IncomingRequest, error: unknown): string {
-    const failure = encodeFailure(shortenedFailure(this.exceptions.describe(error)));
-    return encodeReply({ msgId: msgId!, result: null, failure, ending: true, uniqueId: newUniqueId() });
+    return this.encoded(msgId!, null, encodeFailure(shortenedFailure(this.exceptions.describe(error))));
   }
 
   /** @throws MalformedMessage what cannot be written, or is more than may be sent */
   private bodyOf({ msgId }: IncomingRequest, result: unknown, failure: string | null): string {
-    const body = encodeReply({ msgId: msgId!, result, failure, ending: true, uniqueId: newUniqueId() });
+    const body = this.encoded(msgId!, result, failure);
     const refusal = refusalOfSize(body, this.broker.options.maxOutgoingMessageBytes);
     if (refusal) throw refusal;
     return body;
@@ -151,7 +150,17 @@ export class RequestRunner {
   private reply(request: IncomingRequest, body: string, substitute: Substitute): void {
     const { method } = request;
     const giveUpAt = this.giveUpAt(request);
-    this.replies.send({ replyQueue: request.replyQueue!, msgId: request.msgId!, method, body, giveUpAt }, substitute);
+    const reply = { replyQueue: request.replyQueue!, msgId: request.msgId!, method, body, giveUpAt };
+    this.replies.send(reply, substitute);
+    if (!this.options.legacyTwoMessageReplies) return;
+    this.replies.send({ ...reply, body: this.encoded(reply.msgId, null, null, 'ending') });
+  }
+
+  /** Of two messages the first is not the last. @throws MalformedMessage */
+  private encoded(msgId: string, result: unknown, failure: string | null, which?: 'ending'): string {
+    const ending = which === 'ending' || !this.options.legacyTwoMessageReplies;
+    const reply = { msgId, result, failure, ending, uniqueId: newUniqueId() };
+    return encodeReply(reply, this.broker.options.legacyBareMessages);
   }
 
   /** When a caller without a known deadline has given up, as far as Python's servers are concerned. */

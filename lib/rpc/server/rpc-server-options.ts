@@ -31,6 +31,11 @@ export interface RpcServerOptions extends ExceptionMapOptions {
   integers?: IntegerReading;
   /** Foreign code around each handler. @defaultValue [] */
   hooks?: readonly AroundHook[];
+  /**
+   * Each answer is two messages, as before oslo.messaging wrote one: the answer, then that it was the last. Callers of any age
+   * understand both. @defaultValue false
+   */
+  legacyTwoMessageReplies?: boolean;
 }
 
 export type ResolvedRpcServerOptions = Required<Omit<RpcServerOptions, 'serializer'>> &
@@ -49,6 +54,7 @@ export const RPC_SERVER_RULES: OptionRules<RpcServerOptions> = {
   remoteExceptions: OPTION_TABLE.remoteExceptions,
   exceptionModule: OPTION_TABLE.exceptionModule,
   sendTraceback: OPTION_TABLE.sendTraceback,
+  legacyTwoMessageReplies: OPTION_TABLE.legacyTwoMessageReplies,
 };
 
 /** @throws ConfigurationError an option that there is none of, or a value that makes no sense */
@@ -68,5 +74,6 @@ export function resolveRpcServerOptions(options: RpcServerOptions): ResolvedRpcS
     remoteExceptions: options.remoteExceptions ?? {},
     exceptionModule: options.exceptionModule ?? 'nestjs',
     sendTraceback: options.sendTraceback ?? true,
+    legacyTwoMessageReplies: options.legacyTwoMessageReplies ?? false,
   };
 }

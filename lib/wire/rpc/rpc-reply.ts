@@ -14,16 +14,16 @@ export interface RpcReply {
 }
 
 /**
- * The body of a reply, in the envelope.
+ * The body of a reply, in the envelope unless it is to be bare.
  *
  * @throws MalformedMessage a result that cannot be written as JSON
  */
-export function encodeReply(reply: RpcReply): string {
+export function encodeReply(reply: RpcReply, bare?: boolean): string {
   const { result = null, failure, ending, msgId, uniqueId } = reply;
   // Written apart, so that a result that JSON leaves out (a function, a symbol) becomes null.
   const ids = `"_msg_id":${JSON.stringify(msgId)}${uniqueId === undefined ? '' : `,"_unique_id":${JSON.stringify(uniqueId)}`}`;
   const failed = failure === null ? 'null' : JSON.stringify(failure);
-  return sealEnvelope(`{"result":${stringifyJson(result)},"failure":${failed},"ending":${ending},${ids}}`);
+  return sealEnvelope(`{"result":${stringifyJson(result)},"failure":${failed},"ending":${ending},${ids}}`, bare);
 }
 
 /**

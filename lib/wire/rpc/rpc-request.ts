@@ -40,11 +40,11 @@ export interface ReceivedRequest {
 }
 
 /**
- * The body of a request, in the envelope.
+ * The body of a request, in the envelope unless it is to be bare.
  *
  * @throws MalformedMessage what cannot be written as JSON, or a key `__proto__`
  */
-export function encodeRequest(request: RpcRequest): string {
+export function encodeRequest(request: RpcRequest, bare?: boolean): string {
   refusePrototypeKey(request.args, 'arguments');
   const message: Record<string, unknown> = { method: request.method, args: request.args };
   if (request.namespace !== null && request.namespace !== undefined) message.namespace = request.namespace;
@@ -56,7 +56,7 @@ export function encodeRequest(request: RpcRequest): string {
   }
   message._unique_id = request.uniqueId;
   packContext(request.context, message);
-  return sealEnvelope(stringifyJson(message));
+  return sealEnvelope(stringifyJson(message), bare);
 }
 
 /** Understands an opened request. Never throws: what is wrong with it is its `problem`. */

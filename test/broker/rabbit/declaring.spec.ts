@@ -13,21 +13,35 @@ const brokers = useBrokers(afterEach);
 const target = { exchange: 'nova', topic: 'conductor' };
 const methods = { echo: (args: object): object => args };
 
-it('what was to be durable and is not is reported, once of each', async () => {
+it.each([
+  [false, true],
+  [true, false],
+])('what is durable (%j) and was to be so or not (%j) is reported, once of each', async (theirs, ours) => {
+  const [bus, work] = [`tx.${theirs}`, `work.${theirs}`];
   const peer = brokers.open(vhost.url);
-  await peer.publish({ exchange: 'tx', routingKey: 'work', body: '1', topology: topicTopology('tx', 'work') });
+  await peer.publish({ exchange: bus, routingKey: work, body: '1', topology: topicTopology(bus, work, theirs) });
   const broker = brokers.open(vhost.url);
   const received = collect();
-  const subscription = await broker.consume(received.request(topicTopology('tx', 'work', true)));
-  // Asked for again after each loss.
-  await vhost.deleteQueue('work');
-  await eventually(() => broker.reports('consumers-restored').length === 1);
+  const subscription = await broker.consume(received.request(topicTopology(bus, work, ours)));
+  expect(Buffer.from((await received.next()).body).toString()).toBe('1');
+  await broker.publish({ exchange: bus, routingKey: work, body: '2', topology: topicTopology(bus, work, ours) });
+  expect(Buffer.from((await received.next()).body).toString()).toBe('2');
   expect(broker.reports('durability-mismatch')).toMatchObject([
-    { kind: 'exchange', name: 'tx', level: 'warn' },
-    { kind: 'queue', name: 'work', level: 'warn' },
+    {
+      kind: 'exchange',
+      name: bus,
+      level: 'warn',
+      message: expect.stringMatching(
+        new RegExp(`'durable' for exchange '${bus}' .*received '${ours}' but current is '${theirs}'`),
+      ),
+    },
+    { kind: 'queue', name: work, level: 'warn' },
+    { kind: 'exchange', name: bus, level: 'warn' },
+    { kind: 'queue', name: work, level: 'warn' },
   ]);
   expect(peer.reports('durability-mismatch')).toEqual([]);
   await subscription.close();
+  await vhost.deleteQueue(work);
 });
 
 it('a name that cannot be written costs no channel', async () => {

@@ -175,7 +175,8 @@ export class PythonPeer {
     const interpreter = resolve('.cache/venv', version, 'bin/python');
     if (!existsSync(interpreter)) throw new Error(`no oslo.messaging ${version}: run \`npm run setup\``);
     const child = spawn(interpreter, ['-W', 'ignore', '-u', PROGRAM, JSON.stringify({ url, conf })], {
-      // The queue manager keeps its lock there.
+      // The queue manager keeps its lock there, and reads of the first process of its group, which has to live.
+      detached: true,
       env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', OSLO_LOCK_PATH: tmpdir() },
     });
     const peer = new PythonPeer(version, child);

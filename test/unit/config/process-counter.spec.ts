@@ -14,6 +14,15 @@ const host = 'h1';
 const processname = `test-${randomUUID()}`;
 const file = `/dev/shm/${host}_${processname}_qmanager`;
 
+/** What a process of its own runs that takes so many numbers. */
+function numbersProgram(count: number): string {
+  const source = readFileSync(resolve('lib/config/process-counter.ts'), 'utf8');
+  const { outputText } = ts.transpileModule(source, { compilerOptions: { module: ts.ModuleKind.ESNext } });
+  const own = outputText.replace(/^import .*configuration\.errors.*$/m, 'class ConfigurationError extends Error {}');
+  const ask = `nextOfProcess(${JSON.stringify(host)}, ${JSON.stringify(processname)})`;
+  return `${own}; for (let n = 0; n < ${count}; n++) console.log(${ask});`;
+}
+
 afterEach(() => {
   for (const path of [file, `${file}.nestjs-lock`]) rmSync(path, { force: true });
 });
@@ -37,6 +46,17 @@ it('goes on from the number of another process of its group', () => {
   expect(nextOfProcess(host, processname)).toBe(42);
 });
 
+it('agrees with its group when the first process of that has ended', async () => {
+  const program = numbersProgram(1);
+  // A shell leads a group of its own, and ends before the two that it starts.
+  const script = `(while kill -0 $$ 2>/dev/null; do :; done; "$0" --input-type=module -e "$1"; "$0" --input-type=module -e "$1") & `;
+  const shell = spawn('sh', ['-c', script, process.execPath, program], { detached: true });
+  let output = '';
+  shell.stdout.on('data', (text: Buffer) => (output += text.toString()));
+  await once(shell, 'close');
+  expect(output.trim().split('\n').map(Number)).toEqual([1, 2]);
+});
+
 it('breaks a lock whose holder has died with it', () => {
   writeFileSync(`${file}.nestjs-lock`, '1');
   const long = new Date(Date.now() - 60_000);
@@ -45,10 +65,7 @@ it('breaks a lock whose holder has died with it', () => {
 });
 
 it('gives no number twice to processes that ask at the same time', async () => {
-  const source = readFileSync(resolve('lib/config/process-counter.ts'), 'utf8');
-  const { outputText } = ts.transpileModule(source, { compilerOptions: { module: ts.ModuleKind.ESNext } });
-  const program = `${outputText.replace(/^import .*configuration\.errors.*$/m, 'class ConfigurationError extends Error {}')}
-    for (let n = 0; n < 25; n++) console.log(nextOfProcess(${JSON.stringify(host)}, ${JSON.stringify(processname)}));`;
+  const program = numbersProgram(25);
   const runs = Array.from({ length: 4 }, async () => {
     const child = spawn(process.execPath, ['--input-type=module', '-e', program]);
     let output = '';

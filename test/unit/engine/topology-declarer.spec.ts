@@ -35,23 +35,40 @@ const inequivalent = new BrokerRefusal(
   "PRECONDITION_FAILED - inequivalent arg 'durable' for exchange 'nova' in vhost '/': received 'true' but current is 'false'",
 );
 
-describe('an exchange that a peer made non-durable', () => {
-  it('is declared durable again when somebody has made it so', async () => {
-    let isDurable = false;
-    const asked: boolean[] = [];
-    const declareExchange = async ({ durable }: { durable: boolean }): Promise<void> => {
-      asked.push(durable);
-      if (durable !== isDurable) throw inequivalent;
-    };
-    const spare = { ask: (_what: string, operation: (channel: unknown) => unknown) => operation({ declareExchange }) };
-    const declarer = declarerOn(spare);
+/** A broker with one exchange; what it was asked. */
+function withExchange(there: { durable?: boolean }) {
+  const asked: string[] = [];
+  const declareExchange = async ({ durable }: { durable: boolean }): Promise<void> => {
+    asked.push(durable ? 'durable' : 'transient');
+    if (there.durable === undefined) there.durable = durable;
+    else if (durable !== there.durable) throw inequivalent;
+  };
+  const inspectExchange = async (): Promise<void> => {
+    asked.push('passive');
+    if (there.durable === undefined) throw new BrokerRefusal(404, 'NOT_FOUND');
+  };
+  const channel = { declareExchange, inspectExchange };
+  const spare = { ask: (_what: string, operation: (channel: unknown) => unknown) => operation(channel) };
+  return { declarer: declarerOn(spare), asked };
+}
+
+describe('an exchange that a peer made with another durability', () => {
+  it.each([true, false])('is taken as it is, and looked for from then on (ours durable: %j)', async (durable) => {
+    const { declarer, asked } = withExchange({ durable: !durable });
+    const exchange = { kind: 'exchange', name: 'nova', type: 'topic', durable, autoDelete: false } as const;
+    await declarer.declare([exchange]);
+    await declarer.declare([exchange]);
+    expect(asked).toEqual([durable ? 'durable' : 'transient', 'passive', 'passive']);
+  });
+
+  it('is declared as configured when it has gone', async () => {
+    const there: { durable?: boolean } = { durable: false };
+    const { declarer, asked } = withExchange(there);
     const exchange = { kind: 'exchange', name: 'nova', type: 'topic', durable: true, autoDelete: false } as const;
     await declarer.declare([exchange]);
+    there.durable = undefined;
     await declarer.declare([exchange]);
-    isDurable = true;
-    await declarer.declare([exchange]);
-    await declarer.declare([exchange]);
-    expect(asked).toEqual([true, false, false, false, true, true]);
+    expect(asked).toEqual(['durable', 'passive', 'passive', 'durable']);
   });
 });
 

@@ -628,7 +628,7 @@ describe('what makes no sense is refused', () => {
   });
 
   it('a queue that exists with other properties ends the start', async () => {
-    const declaration = { kind: 'queue', name: 'notifications.info', durable: true, autoDelete: false, arguments: {} };
+    const declaration = { kind: 'queue', name: 'notifications.info', durable: false, autoDelete: true, arguments: {} };
     bus.bus.declare([declaration as never]);
     const listener = new NotificationListener(bus.open(), [ear(), ear({ priorities: 'error' })]);
     await expect(listener.start()).rejects.toBeInstanceOf(PreconditionFailed);

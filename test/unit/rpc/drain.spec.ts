@@ -208,8 +208,8 @@ describe('draining a server', () => {
 
   it('starting twice is one start; a failed start can be repeated', async () => {
     const peer = on().peer();
-    const durable = [{ kind: 'queue', name: 'conductor', durable: true, autoDelete: false, arguments: {} }] as const;
-    await peer.broker.publish({ exchange: '', routingKey: 'x', body: '{}', topology: durable });
+    const other = [{ kind: 'queue', name: 'conductor', durable: false, autoDelete: true, arguments: {} }] as const;
+    await peer.broker.publish({ exchange: '', routingKey: 'x', body: '{}', topology: other });
     const server = on().server([{ methods: {} }]);
     await expect(server.start()).rejects.toThrow(/conductor/);
     await peer.broker.deleteQueue('conductor');

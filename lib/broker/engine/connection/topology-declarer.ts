@@ -1,6 +1,6 @@
 import { MessageDeliveryFailure, PreconditionFailed } from '../../../errors/delivery.errors.js';
 import type { EventChannel } from '../../../events/event-channel.js';
-import { requireNames, type Declaration, type QueueDeclaration, type Topology } from '../../../wire/topology.js';
+import { requireNames, type Declaration, type Topology } from '../../../wire/topology.js';
 import { type LinkChannel, ReplyCode } from '../../link.js';
 import { replyCode, replyText } from './reply-codes.js';
 import type { AskedConnection, ClosingRequest, ClosingRequests } from './closing-requests.js';
@@ -12,9 +12,9 @@ type NamedDeclaration = Exclude<Declaration, { kind: 'binding' }>;
 /** Declares topologies on one connection. */
 export class TopologyDeclarer {
   private declared = new WeakSet<Topology>();
-  /** Exchanges that exist as non-durable although we are configured for durable ones. */
-  private readonly transientExchanges = new Set<string>();
-  /** Exchanges and queues that were to be durable and are not: each is told of once. */
+  /** Exchanges and queues that are durable where we are configured otherwise, or not where we are: taken as they are. */
+  private readonly takenAsTheyAre = new Set<string>();
+  /** Each is told of once. */
   private readonly reported = new Set<string>();
 
   constructor(
@@ -34,28 +34,48 @@ export class TopologyDeclarer {
   }
 
   /**
-   * Declares everything, in order.
+   * Declares everything, in order. What a peer has made with another durability is only looked for, and used: all peers of a
+   * bus have to agree, and whoever comes first decides. Python does so for what is not durable.
    *
    * @throws PreconditionFailed something exists with other properties
    * @throws MessageDeliveryFailure not allowed to declare it
    * @throws InvalidTarget a name that AMQP cannot write
    */
   async declare(topology: Topology): Promise<void> {
-    for (const declaration of topology) await this.declareOne(declaration, topology);
+    for (const declaration of topology) await this.declareOne(this.adapted(declaration, topology));
     this.declared.add(topology);
   }
 
-  private async declareOne(declaration: Declaration, topology: Topology): Promise<void> {
+  private async declareOne(declaration: Declaration): Promise<void> {
     requireNames(declaration);
-    const wanted = this.adapted(declaration, topology);
-    this.closing.requirePermitted(requestOf(wanted));
-    try {
-      await this.write(wanted);
-    } catch (error) {
-      const instead = await this.secondTry(declaration, wanted, error);
-      if (!instead) throw refusal(wanted, error);
-      await this.write(instead).catch((failure: unknown) => Promise.reject(refusal(instead, failure)));
+    this.closing.requirePermitted(requestOf(declaration));
+    if (declaration.kind !== 'binding' && this.takenAsTheyAre.has(keyOf(declaration))) {
+      if (await this.isThere(declaration)) return;
+      this.takenAsTheyAre.delete(keyOf(declaration));
     }
+    try {
+      await this.write(declaration);
+    } catch (error) {
+      if (declaration.kind === 'binding') throw refusal(declaration, error);
+      if (isInequivalentDurable(error)) return this.takeAsItIs(declaration, error);
+      if (!isStopped(declaration, error)) throw refusal(declaration, error);
+      await this.channel.ask(`delete queue '${declaration.name}'`, (channel) => channel.deleteQueue(declaration.name));
+      await this.write(declaration).catch((failure: unknown) => Promise.reject(refusal(declaration, failure)));
+    }
+  }
+
+  /** As in Python, a queue of an exchange that is not durable is not either: who has made the exchange so declares it so. */
+  private adapted(declaration: Declaration, topology: Topology): Declaration {
+    if (declaration.kind !== 'queue' || !declaration.durable) return declaration;
+    // Quorum queues and streams are durable by nature.
+    if (declaration.arguments['x-queue-type'] !== undefined) return declaration;
+    const exchanges = topology.flatMap((one) =>
+      one.kind === 'binding' && one.queue === declaration.name ? [one.exchange] : [],
+    );
+    const isTransient = exchanges.some((name) => this.takenAsTheyAre.has(keyOf({ kind: 'exchange', name })));
+    if (!isTransient) return declaration;
+    this.report(declaration, 'its exchange is not durable');
+    return { ...declaration, durable: false };
   }
 
   private write(declaration: Declaration): Promise<void> {
@@ -65,57 +85,37 @@ export class TopologyDeclarer {
     );
   }
 
-  /** The declaration to try after this refusal; undefined: nothing would help. */
-  private async secondTry(
-    declaration: Declaration,
-    wanted: Declaration,
-    error: unknown,
-  ): Promise<Declaration | undefined> {
-    if (wanted.kind === 'binding') return undefined;
-    if (isStopped(wanted, error)) {
-      await this.channel.ask(`delete queue '${wanted.name}'`, (channel) => channel.deleteQueue(wanted.name));
-      return wanted;
-    }
-    if (!isInequivalentDurable(error)) return undefined;
-    if (wanted !== declaration) {
-      // Somebody has made it anew, as durable as we wanted it.
-      if (wanted.kind === 'exchange') this.transientExchanges.delete(wanted.name);
-      return declaration;
-    }
-    if (!wanted.durable) return undefined;
-    if (wanted.kind === 'exchange') this.transientExchanges.add(wanted.name);
-    return this.transient(wanted);
+  private async takeAsItIs(declaration: NamedDeclaration, error: unknown): Promise<void> {
+    if (!(await this.isThere(declaration))) throw refusal(declaration, error);
+    this.takenAsTheyAre.add(keyOf(declaration));
+    this.report(declaration, replyText(error));
   }
 
-  private adapted(declaration: Declaration, topology: Topology): Declaration {
-    if (declaration.kind === 'binding' || !declaration.durable) return declaration;
-    if (declaration.kind === 'exchange') {
-      return this.transientExchanges.has(declaration.name) ? this.transient(declaration) : declaration;
-    }
-    return this.mustBeTransient(declaration, topology) ? this.transient(declaration) : declaration;
-  }
-
-  /**
-   * A peer with other options has made it non-durable. As `_declare_fallback_nondurable` in Python:
-   * taken as it is, once, and queues of such an exchange are non-durable as well.
-   */
-  private transient<T extends NamedDeclaration>(declaration: T): T {
+  private report(declaration: NamedDeclaration, reason: string): void {
     const { kind, name } = declaration;
-    if (!this.reported.has(`${kind} ${name}`)) {
-      const message = `The ${kind} '${name}' is not durable at ${this.connection.host}, though it was to be: taken as it is`;
-      this.events.emit({ type: 'durability-mismatch', level: 'warn', message, kind, name });
-    }
-    this.reported.add(`${kind} ${name}`);
-    return { ...declaration, durable: false };
+    if (this.reported.has(keyOf(declaration))) return;
+    this.reported.add(keyOf(declaration));
+    const { host } = this.connection;
+    const message = `The ${kind} '${name}' at ${host} is taken as it is, though it is not as configured: ${reason}`;
+    this.events.emit({ type: 'durability-mismatch', level: 'warn', message, kind, name });
   }
 
-  private mustBeTransient(queue: QueueDeclaration, topology: Topology): boolean {
-    // Quorum queues and streams are durable by nature.
-    if (queue.arguments['x-queue-type'] !== undefined) return false;
-    return topology.some(
-      (other) => other.kind === 'binding' && other.queue === queue.name && this.transientExchanges.has(other.exchange),
-    );
+  /** A passive declaration: it asks for nothing but the name. */
+  private async isThere({ kind, name }: NamedDeclaration): Promise<boolean> {
+    try {
+      await this.channel.ask<unknown>(`look for ${kind} '${name}'`, (channel) =>
+        kind === 'queue' ? channel.inspectQueue(name) : channel.inspectExchange(name),
+      );
+      return true;
+    } catch (error) {
+      if (replyCode(error) === ReplyCode.notFound) return false;
+      throw error;
+    }
   }
+}
+
+function keyOf({ kind, name }: Pick<NamedDeclaration, 'kind' | 'name'>): string {
+  return `${kind} ${name}`;
 }
 
 function write(channel: LinkChannel, declaration: Declaration): Promise<void> {
