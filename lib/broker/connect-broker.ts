@@ -68,8 +68,8 @@ export function memoryBroker(
   connecting?: 'at once' | 'when needed',
 ): Broker {
   const hosts = [{ hostname: url, port: 0 }];
-  // A bus inside the process has no streams: a queue for each server does the same.
-  const ofBus = { ...options, rabbitStreamFanout: false };
+  // A bus inside the process has no streams, and ends with it: names need not stay.
+  const ofBus = { ...options, rabbitStreamFanout: false, useQueueManager: false };
   const broker = new Engine({ links: new MemoryLinks(bus, url), hosts, url }, ofBus, connecting);
   bus.register(broker);
   broker.events.watch(() => {

@@ -40,7 +40,7 @@ export interface RabbitOptions {
   useQueueManager?: boolean;
   /** In names that stay. `hostname`. @defaultValue os.hostname() */
   hostname?: string;
-  /** In names that stay; no other service of this host may have it, Python's least of all. `processname`. @defaultValue the script's name */
+  /** In names that stay; no other service of this host may have it, Python's least of all. `processname`. @defaultValue `node-<script>-<hash of its path>` */
   processname?: string;
   /** Unacknowledged deliveries per queue; 0: no limit; absent: our own default. `rabbit_qos_prefetch_count`. */
   rabbitQosPrefetchCount?: number;
@@ -267,6 +267,10 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
 export function resolveRabbitOptions(options: RabbitOptions = {}, below: RabbitOptions = {}): ResolvedRabbitOptions {
   checkOptions('A broker', options, RABBIT_OPTION_RULES);
   const resolved = { ...defaultOptions(), ...below, ...rabbitOptionsOf(options) };
+  // What inflates to more than we would take ourselves is not sent.
+  if (resolved.kombuCompression) {
+    resolved.maxOutgoingMessageBytes = Math.min(resolved.maxOutgoingMessageBytes, resolved.maxInflatedBytes);
+  }
   if (resolved.rabbitHaQueues && (resolved.rabbitQuorumQueue || resolved.rabbitTransientQuorumQueue)) {
     throw new ConfigurationError('Option rabbitHaQueues: a quorum queue is no mirrored queue; set one of them');
   }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
 import {
@@ -11,6 +12,13 @@ import { nextOfProcess } from '../config/process-counter.js';
 import type { ResolvedRabbitOptions } from '../config/rabbit-options.js';
 
 type NamingOptions = Pick<ResolvedRabbitOptions, 'hostname' | 'processname' | 'rabbitStreamFanout' | 'useQueueManager'>;
+
+/** Every second program is called main.js: where it stands tells them apart, and from Python's. */
+function ownProcessName(): string {
+  const path = process.argv[1] ?? process.execPath;
+  const place = createHash('sha256').update(path).digest('hex').slice(0, 8);
+  return `node-${basename(path).replace(/\.\w+$/, '')}-${place}`;
+}
 
 /** How queues are called that belong to one process. */
 export class QueueNames {
@@ -38,7 +46,7 @@ export class QueueNames {
   }
 
   private stable(): string {
-    const { hostname: host = hostname(), processname = basename(process.argv[1] ?? 'node') } = this.options;
+    const { hostname: host = hostname(), processname = ownProcessName() } = this.options;
     return `${host}:${processname}:${nextOfProcess(host, processname)}`;
   }
 }

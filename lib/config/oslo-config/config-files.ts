@@ -68,7 +68,9 @@ export class ConfigFiles {
       const referred = this.referred(reference, group);
       if (!referred) {
         const hint = 'write $$ for a dollar sign';
-        throw new ConfigurationError(`${what} refers to $${reference}, which is not there: ${hint}`);
+        // In a URL it is a piece of the password.
+        const shown = /url|password/.test(what) ? '' : ` ($${reference})`;
+        throw new ConfigurationError(`${what} refers to what is not there${shown}: ${hint}`);
       }
       return this.substitute(referred.value, referred.group, what, depth + 1);
     });

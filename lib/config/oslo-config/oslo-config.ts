@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 import { hiding } from '../hiding.js';
 import type { OptionRule } from '../option-rule.js';
-import { OLD_ADDRESS_OPTIONS, rabbitOptionsFromFiles, unknownRabbitOptions } from '../oslo-rabbit-options.js';
+import {
+  OLD_ADDRESS_OPTIONS,
+  rabbitOptionsFromFiles,
+  rabbitOptionsFromUrl,
+  unknownRabbitOptions,
+} from '../oslo-rabbit-options.js';
 import type { RabbitOptions } from '../rabbit-options.js';
 import { formatTransportUrl, parseTransportUrl, type TransportHost } from '../transport-url.js';
 import { ConfigFiles, type FoundValue, type OptionName } from './config-files.js';
@@ -28,7 +33,7 @@ export interface OsloConfig {
   readonly executorThreadPoolSize?: number;
   /** `[DEFAULT] rpc_ping_enabled`. */
   readonly rpcPingEnabled?: boolean;
-  /** `[oslo_messaging_rabbit]`. */
+  /** `[oslo_messaging_rabbit]`, and over it the query of `transportUrl`. */
   readonly rabbit: RabbitOptions;
   /** `[oslo_messaging_notifications]`. */
   readonly notifications: OsloNotificationConfig;
@@ -57,6 +62,7 @@ const longestBytes = 16 * 1024 * 1024;
 const SWITCH: OptionRule = { type: 'boolean' };
 const POSITIVE: OptionRule = { type: 'integer', min: 1 };
 const NOTIFICATIONS = 'oslo_messaging_notifications';
+const loaded = new WeakSet<object>();
 const knownNotificationOptions = new Set(['driver', 'transport_url', 'topics', 'retry', 'routing_config']);
 
 /**
@@ -79,21 +85,37 @@ export function loadOsloConfig(source: string | readonly string[]): OsloConfig {
   const paths = (typeof source === 'string' ? [source] : source).flatMap(filesAt);
   const files = new ConfigFiles(paths.map(readFile));
   const age = ageOf(files);
-  const transportUrl = found(files, ['DEFAULT', 'transport_url'])?.text.trim() ?? oldTransportUrl(files, age);
-  // Its query, and its credentials, are looked at now: where it came from is known here alone.
-  if (transportUrl !== undefined) parseTransportUrl(transportUrl);
+  const url = found(files, ['DEFAULT', 'transport_url']);
+  const transportUrl = url ? url.text.trim() : oldTransportUrl(files, age);
   const poolSize = found(files, ['DEFAULT', 'executor_thread_pool_size'], ['DEFAULT', 'rpc_thread_pool_size']);
-  return hiding<OsloConfig>(['transportUrl', 'notifications'], {
+  const config = hiding<OsloConfig>(['transportUrl', 'notifications'], {
     files: paths,
     transportUrl,
     exchange: found(files, ['DEFAULT', 'control_exchange'])?.text,
     timeout: read(POSITIVE, found(files, ['DEFAULT', 'rpc_response_timeout'])),
     executorThreadPoolSize: read(POSITIVE, poolSize),
     rpcPingEnabled: read(SWITCH, found(files, ['DEFAULT', 'rpc_ping_enabled'])),
-    rabbit: rabbitOptionsFromFiles(files),
+    rabbit: { ...rabbitOptionsFromFiles(files), ...(url && optionsInUrl(url)) },
     notifications: notificationsOf(files),
     notes: notesOf(files, age),
   });
+  loaded.add(config);
+  return config;
+}
+
+/** True for what `loadOsloConfig` has returned, and no copy: that would lack what is hidden. */
+export function isOsloConfig(value: object): value is OsloConfig {
+  return loaded.has(value);
+}
+
+/** @throws ConfigurationError naming the file */
+function optionsInUrl({ name, text, where }: FoundValue): RabbitOptions {
+  try {
+    return rabbitOptionsFromUrl(parseTransportUrl(text.trim()));
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new ConfigurationError(`Option ${name} ${where}: ${reason}`, undefined, { cause: error });
+  }
 }
 
 function filesAt(path: string): string[] {
@@ -140,14 +162,14 @@ function own(name: string): OptionName {
 }
 
 function notificationsOf(files: ConfigFiles): OsloNotificationConfig {
-  const url = found(files, own('transport_url'), ['DEFAULT', 'notification_transport_url'])?.text.trim();
-  if (url !== undefined) parseTransportUrl(url);
+  const url = found(files, own('transport_url'), ['DEFAULT', 'notification_transport_url']);
+  if (url) optionsInUrl(url);
   const topics = found(files, own('topics'), ['rpc_notifier2', 'topics'], ['DEFAULT', 'notification_topics']);
   const drivers = files.findAll(own('driver'));
   const older = drivers.length > 0 ? drivers : files.findAll(['DEFAULT', 'notification_driver']);
   return {
-    driver: older.map(({ text }) => driverName(text.trim())).filter((name) => name !== ''),
-    transportUrl: url,
+    driver: [...new Set(older.map(({ text }) => driverName(text.trim())).filter((name) => name !== ''))],
+    transportUrl: url?.text.trim(),
     topics: topics && readList(topics),
     retry: read({ type: 'integer', min: -1 }, found(files, own('retry'))),
     routingConfig: found(files, own('routing_config'))?.text,

@@ -1,5 +1,6 @@
 import { type DynamicModule, type FactoryProvider, Inject, Module } from '@nestjs/common';
-import { FeatureConnections, featureModule, given } from './feature-connections.js';
+import { overRoot } from '../shared/config-file.js';
+import { FeatureConnections, featureModule } from './feature-connections.js';
 import { getNotifierToken } from '../notifications/inject-notifier.decorator.js';
 import {
   NOTIFICATION_OPTIONS,
@@ -30,6 +31,6 @@ function notifierProvider({ name, ...options }: NotificationFeature): FactoryPro
     provide: getNotifierToken(name),
     inject: [SharedBrokers, { token: NOTIFICATION_OPTIONS, optional: true }],
     useFactory: (brokers: SharedBrokers, root: NotificationModuleOptions = {}) =>
-      Notifier.open({ ...root, ...given(options) }, brokers),
+      Notifier.open(overRoot(root, options), brokers),
   };
 }

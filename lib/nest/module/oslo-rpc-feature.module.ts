@@ -1,5 +1,6 @@
 import { type DynamicModule, type FactoryProvider, Inject, Module } from '@nestjs/common';
-import { FeatureConnections, featureModule, given } from './feature-connections.js';
+import { overRoot } from '../shared/config-file.js';
+import { FeatureConnections, featureModule } from './feature-connections.js';
 import { getOsloClientToken } from '../client/inject-oslo-client.decorator.js';
 import { OsloClient } from '../client/oslo-client.js';
 import {
@@ -30,6 +31,6 @@ function clientProvider({ name, ...options }: OsloRpcFeature): FactoryProvider<O
     provide: getOsloClientToken(name),
     inject: [SharedBrokers, { token: OSLO_RPC_OPTIONS, optional: true }],
     useFactory: (brokers: SharedBrokers, root: OsloRpcModuleOptions = {}) =>
-      new OsloClient({ ...root, ...given(options) }, brokers),
+      new OsloClient(overRoot(root, options), brokers),
   };
 }

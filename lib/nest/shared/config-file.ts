@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { rabbitOptionsFromUrl } from '../../config/oslo-rabbit-options.js';
-import { loadOsloConfig, type OsloConfig } from '../../config/oslo-config/oslo-config.js';
-import { type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options.js';
+import { isOsloConfig, loadOsloConfig, type OsloConfig } from '../../config/oslo-config/oslo-config.js';
+import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options.js';
 import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../../config/transport-url.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 
@@ -38,6 +38,18 @@ export function noteOnce(note: string): void {
   logger.log(note);
 }
 
+function isOfBus(name: string): boolean {
+  return name === 'transportUrl' || Object.hasOwn(RABBIT_OPTION_RULES, name);
+}
+
+/** The options of a part over those of the whole: a configuration file of its own is another bus. */
+export function overRoot<Options extends BusOptions>(root: Options, own: Options): Options {
+  const set = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) as Options;
+  if (set.configFile === undefined || set.transportUrl !== undefined) return { ...root, ...set };
+  const others = Object.fromEntries(Object.entries(root).filter(([name]) => !isOfBus(name))) as Options;
+  return { ...others, ...set };
+}
+
 /** Which bus, and how to connect to it. `config`: what the files say; `fallback`: used where nothing names a URL. */
 export function busOf(
   options: BusOptions,
@@ -50,12 +62,16 @@ export function busOf(
 }
 
 function isLoaded(configFile: OsloConfigFile | null): configFile is OsloConfig {
-  return typeof configFile === 'object' && configFile !== null && 'files' in configFile;
+  return typeof configFile === 'object' && configFile !== null && isOsloConfig(configFile);
 }
 
 function loadedFrom(configFile: string | readonly string[]): OsloConfig {
   const paths: readonly unknown[] = Array.isArray(configFile) ? configFile : [configFile];
   const arePaths = paths.every((path) => typeof path === 'string' && path !== '');
-  if (!arePaths) throw new ConfigurationError('Option configFile must be a path, or a list of paths', configFile);
+  if (!arePaths)
+    throw new ConfigurationError(
+      'Option configFile must be a path, a list of paths, or what loadOsloConfig returned',
+      configFile,
+    );
   return loadOsloConfig(paths as readonly string[]);
 }

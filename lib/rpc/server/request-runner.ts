@@ -150,10 +150,9 @@ export class RequestRunner {
   private reply(request: IncomingRequest, body: string, substitute: Substitute): void {
     const { method } = request;
     const giveUpAt = this.giveUpAt(request);
-    const reply = { replyQueue: request.replyQueue!, msgId: request.msgId!, method, body, giveUpAt };
-    this.replies.send(reply, substitute);
-    if (!this.options.legacyTwoMessageReplies) return;
-    this.replies.send({ ...reply, body: this.encoded(reply.msgId, null, null, 'ending') });
+    const msgId = request.msgId!;
+    const followedBy = this.options.legacyTwoMessageReplies ? this.encoded(msgId, null, null, 'ending') : undefined;
+    this.replies.send({ replyQueue: request.replyQueue!, msgId, method, body, giveUpAt, followedBy }, substitute);
   }
 
   /** Of two messages the first is not the last. @throws MalformedMessage */

@@ -155,7 +155,7 @@ describe('a consuming channel', () => {
     const struck = proxy.strike({ from: 'broker', method: 'BasicCancel', fault: 'stall' });
     await vhost.deleteQueue('work');
     await struck;
-    const otherwise = topology.map((one) => (one.kind === 'queue' ? { ...one, durable: true } : one));
+    const otherwise = topology.map((one) => (one.kind === 'queue' ? { ...one, autoDelete: true } : one));
     await stranger.publish({ exchange: 'tx', routingKey: 'nobody', body: '1', topology: otherwise });
     proxy.resume();
     const refusals = () => proxy.received('ChannelClose').filter(({ fields }) => fields.replyCode === 406);
@@ -172,14 +172,14 @@ describe('a consuming channel', () => {
 describe('the first consume', () => {
   it('is refused where the queue exists otherwise, and nothing stays behind', async () => {
     const broker = brokers.open(vhost.url);
-    const durable = topology.map((one) => (one.kind === 'queue' ? { ...one, durable: true } : one));
-    await broker.publish({ exchange: 'tx', routingKey: 'x', body: '1', topology: durable });
+    const otherwise = topology.map((one) => (one.kind === 'queue' ? { ...one, autoDelete: true } : one));
+    await broker.publish({ exchange: 'tx', routingKey: 'x', body: '1', topology: otherwise });
     const refused = broker.consume(collect().request(topology));
     await expect(refused).rejects.toBeInstanceOf(PreconditionFailed);
     await expect(refused).rejects.toMatchObject({ resource: 'work' });
     expect(await vhost.listConsumers()).toEqual([]);
     const received = collect();
-    await broker.consume(received.request(durable));
+    await broker.consume(received.request(otherwise));
     expect(await vhost.listConsumers()).toHaveLength(1);
   });
 

@@ -1,10 +1,11 @@
 import { afterEach, expect, it } from 'vitest';
 import { RpcClient, RpcServer } from '../../../lib/index.js';
+import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';
 import { useBrokers } from '../rabbit/rabbit-brokers.js';
 
-const vhost = useVhost({ mayLeave: /^conductor/ });
+const vhost = useVhost({ mayLeave: /^(conductor|vain)/ });
 const brokers = useBrokers(afterEach);
 const options = { rabbitTransientQuorumQueue: true, rabbitStreamFanout: true };
 const target = { exchange: 'nova', topic: 'conductor' };
@@ -50,4 +51,26 @@ it('what was sent before a server came is not told to it, but for the last', asy
   await client.close();
   await first.serving.close();
   await late.serving.close();
+});
+
+it('what was acknowledged in vain is read again', async () => {
+  const proxy = await AmqpProxy.start(vhost.address);
+  const broker = brokers.open(vhost.urlVia(proxy), options);
+  const heard: number[] = [];
+  const methods = { tell: ({ n }: { n: number }) => void heard.push(n) };
+  const serving = new RpcServer(broker, { exchange: 'nova', topic: 'vain', server: 'host1' }, [{ methods }]);
+  await serving.start();
+  const client = new RpcClient(brokers.open(vhost.url, options), { exchange: 'nova', topic: 'vain' });
+  await client.fanout('tell', { n: 1 });
+  await eventually(() => heard.length === 1);
+  const cut = proxy.strike({ from: 'client', method: 'BasicAck', fault: 'cut-before' });
+  await client.fanout('tell', { n: 2 });
+  await cut;
+  await client.fanout('tell', { n: 3 });
+  await eventually(() => heard.includes(3));
+  expect([...new Set(heard)]).toEqual([1, 2, 3]);
+  await client.close();
+  await serving.close();
+  await broker.close();
+  await proxy.close();
 });

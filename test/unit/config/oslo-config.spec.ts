@@ -108,9 +108,14 @@ describe('an error names file, section, option, value and what was expected', ()
     ['[DEFAULT]\nrpc_backend = qpid\n', /Option rpc_backend in \[DEFAULT\] of .* must be rabbit, not 'qpid'/],
     [
       '[DEFAULT]\ntransport_url = rabbit://u:pa$word@h/\n',
-      /transport_url in \[DEFAULT\] of .* refers to \$word.*write \$\$/,
+      /transport_url in \[DEFAULT\] of .* refers to what is not there: write \$\$/,
     ],
     ['[DEFAULT]\ncontrol_exchange = $control_exchange\n', /control_exchange in .* refers to itself/],
+    ['[DEFAULT]\ncontrol_exchange = $nowhere\n', /control_exchange in .* refers to what is not there \(\$nowhere\)/],
+    [
+      '[DEFAULT]\ntransport_url = rabbit://h/?ssl=maybe\n',
+      /Option transport_url in \[DEFAULT\] of .*ssl of the transport URL must be true/,
+    ],
   ])('%j', (text, message) => {
     const error = refusal(text);
     expect(error).toBeInstanceOf(ConfigurationError);
@@ -119,13 +124,28 @@ describe('an error names file, section, option, value and what was expected', ()
 
   it('a URL, without its password', () => {
     const error = refusal('[DEFAULT]\ntransport_url = rabbit://u:hunter2@h:port/\n');
-    expect(error).toBeInstanceOf(InvalidTransportUrl);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect(error.cause).toBeInstanceOf(InvalidTransportUrl);
+    expect(error.message).toMatch(/Option transport_url in \[DEFAULT\] of .*conf: Invalid transport URL/);
     expect(error.message).not.toContain('hunter2');
   });
 
   it('a file that is not there', () => {
     expect(() => loadOsloConfig('/no/such.conf')).toThrow(/\/no\/such\.conf cannot be read: ENOENT/);
   });
+});
+
+it('lets the query of the URL rule over the section, and its scheme', () => {
+  const { rabbit } = load(
+    '[DEFAULT]\ntransport_url = rabbit+ssl://h/?heartbeat_timeout_threshold=20\n' +
+      '[oslo_messaging_rabbit]\nssl = false\nheartbeat_timeout_threshold = 10\nrabbit_transient_queues_ttl = 10\n',
+  );
+  expect(rabbit).toEqual({ ssl: true, heartbeatTimeoutThreshold: 20, rabbitTransientQueuesTtl: 10 });
+});
+
+it('sends by each driver once, however often it is named', () => {
+  const text = '[oslo_messaging_notifications]\ndriver = messagingv2\n';
+  expect(load(text, text).notifications.driver).toEqual(['messagingv2']);
 });
 
 it('reads a directory in the order of names, and nothing else in it', () => {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import {
   ConfigurationError,
   connectBroker,
+  getNotifierToken,
   getOsloClientToken,
   loadOsloConfig,
   NotificationListener,
@@ -129,7 +130,23 @@ describe('configFile', () => {
     await expect(starting).rejects.toThrow(message);
   });
 
-  it.each([[''], [[7]], [{}], [null]])('is no %j', (configFile) => {
+  it('of a feature is another bus than that of the root', async () => {
+    const url = newBusUrl();
+    const configFile = write(
+      `[DEFAULT]\ntransport_url = ${url}\n[oslo_messaging_notifications]\ndriver = messagingv2\n`,
+    );
+    const heard = await heardOn(url, 'openstack');
+    const app = await start([
+      OsloRpcModule.forRoot({ transportUrl: newBusUrl(), rabbitQosPrefetchCount: 3 }),
+      NotificationModule.forRoot(),
+      NotificationModule.forFeature([{ name: 'CINDER', configFile, publisherId: 'x' }]),
+    ]);
+    await app.init();
+    await app.get<Notifier>(getNotifierToken('CINDER'), { strict: false }).info('x.y', {});
+    expect(heard).toEqual(['x.y']);
+  });
+
+  it.each([[''], [[7]], [{}], [null], [{ files: [], notes: [] }]])('is no %j', (configFile) => {
     expect(() => new ServerOsloRpc({ configFile: configFile as string })).toThrow(ConfigurationError);
   });
 });

@@ -60,6 +60,8 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
   private readonly answered = new Set<string>();
   private readonly counts = new Map<string, number>();
   private readonly holding: HeldMessages;
+  /** Of streams, what was settled last. */
+  private readonly offsets = new Map<string, number>();
   private arrived: ReceivedMessage[] = [];
   private prefetchCount = 0;
   /** When gathered acks are written; `soon`: when the deliveries of this turn have been handed over. */
@@ -221,7 +223,11 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
 
   /** Calls back when what was given to the channel has left this process; with false when the channel had ended before. */
   whenWritten(told: (left: boolean) => void): void {
-    const tell = (): void => told(this.state.name !== 'lost');
+    const tell = (): void => {
+      const left = this.state.name !== 'lost';
+      if (left && this.offsets.size > 0) this.goOnBehind();
+      told(left);
+    };
     // After a hold-up the end of a connection may stand behind its deliveries, to be read one turn later.
     this.channel.whenWritten(this.session.heldUp ? () => void setImmediate(tell) : tell);
   }
@@ -271,10 +277,16 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
     else clearImmediate(flushing as NodeJS.Immediate);
   }
 
+  /** What has not left is not acknowledged, and to be read again. */
+  private goOnBehind(): void {
+    for (const [queue, offset] of this.offsets) this.limits.streams?.read(queue, offset);
+    this.offsets.clear();
+  }
+
   /** A stream gives it again only to whoever asks for its number. */
   private noteRead({ queue, properties }: ReceivedMessage): void {
     const offset = properties.headers['x-stream-offset'];
-    if (typeof offset === 'number') this.limits.streams?.read(queue, offset);
+    if (typeof offset === 'number') this.offsets.set(queue, offset);
   }
 
   private tagOf(queue: string): string | undefined {

@@ -7,6 +7,8 @@ export interface Reply {
   readonly msgId: string;
   readonly method: string;
   readonly body: string;
+  /** Sent when this one has been taken. */
+  readonly followedBy?: string;
   /** On the clock of `performance.now()`: when the caller has given up at the latest. */
   readonly giveUpAt: number;
 }

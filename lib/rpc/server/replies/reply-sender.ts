@@ -64,10 +64,16 @@ export class ReplySender {
         giveUpMs,
         owner: outgoing,
       });
+      this.follow(outgoing.reply);
       this.settle(outgoing);
     } catch (error) {
       this.failed(outgoing, error as Error);
     }
+  }
+
+  /** Before the other ends: else nothing would be left to wait for. */
+  private follow({ followedBy, ...reply }: Reply): void {
+    if (followedBy !== undefined) this.send({ ...reply, body: followedBy });
   }
 
   private failed(outgoing: OutgoingReply, failure: Error): void {
