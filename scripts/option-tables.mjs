@@ -48,10 +48,10 @@ for (const [title, path, name] of tables) {
   text = `${head}${begin}\n${tableOf(path, name)}\n\n${tail}`;
 }
 // As oxfmt lays tables out.
-writeFileSync(page, text);
-execFileSync('npx', ['oxfmt', page], { stdio: 'ignore' });
-if (!process.argv.includes('--write') && readFileSync(page, 'utf8') !== before) {
-  writeFileSync(page, before);
+text = execFileSync('npx', ['oxfmt', '--stdin-filepath', page], { input: text, encoding: 'utf8' });
+if (process.argv.includes('--write')) {
+  writeFileSync(page, text);
+} else if (text !== before) {
   console.error(`${page} is not up to date: node scripts/option-tables.mjs --write`);
   process.exit(1);
 }

@@ -181,7 +181,10 @@ export interface ConsumeRequest {
    * takes, unless the bus refuses it.
    */
   giveUpMs?: number;
-  /** Each delivery is settled as soon as it is handed over, so that what others hold (`maxHeldBytes`) holds nothing up here; acks may wait for others. */
+  /**
+   * Each delivery is settled as soon as it is handed over, so that what others hold (`maxHeldBytes`) holds nothing up here;
+   * acks may wait for others.
+   */
   settledAtOnce?: boolean;
   /** Called once per tick with what arrived in it, in order; from the first on, before `consume` has resolved. Must not throw. */
   onDeliveries(deliveries: readonly Delivery[], subscription: Subscription): void;

@@ -58,6 +58,12 @@ export function pickOptions<Options extends object>(options: Options, rules: Opt
   ) as Options;
 }
 
+/** The object, whose properties of these names may hold secrets: they are shown by nobody, neither by `inspect` nor as JSON. */
+export function hiding<Options extends object>(names: readonly (keyof Options)[], options: Options): Options {
+  for (const name of names) Object.defineProperty(options, name, { value: options[name], enumerable: false });
+  return options;
+}
+
 /** `names`: what there is. */
 export function unknownOption(what: string, name: string, names: readonly string[]): ConfigurationError {
   const near = nearest(name, names);

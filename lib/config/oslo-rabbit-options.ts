@@ -1,6 +1,5 @@
 import { type OptionRule, unknownOption } from './option-rule.js';
-import type { ConfigFiles, FoundValue, OptionName } from './oslo-config/config-files.js';
-import { readFound } from './oslo-config/found-values.js';
+import { type ConfigFiles, type FoundValue, type OptionName, readFound } from './oslo-config/config-files.js';
 import { RABBIT_OPTION_RULES, type RabbitOptions } from './rabbit-options.js';
 import type { TransportUrl } from './transport-url.js';
 

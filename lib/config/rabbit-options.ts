@@ -2,8 +2,7 @@ import { basename } from 'node:path';
 import v8 from 'node:v8';
 
 import { ConfigurationError } from '../errors/configuration.errors.js';
-import { hiding } from './hiding.js';
-import { checkOptions, type OptionRule, type OptionRules, pickOptions } from './option-rule.js';
+import { checkOptions, hiding, type OptionRule, type OptionRules, pickOptions } from './option-rule.js';
 
 /**
  * Options of the bus connection. Those that mirror an oslo.messaging option of

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Broker, connectBroker, RpcClient, RpcServer } from '../../lib/index.js';
 import { type CertificateFiles, Certificates } from '../support/certificates.js';
 import { freePort } from '../support/free-port.js';
-import { type RabbitServer, startRabbit } from '../support/rabbit-server.js';
+import { type RabbitServer, startRabbit, tlsConfiguration } from '../support/rabbit-server.js';
 import { PythonPeer, pythonVersions } from './support/python-peer.js';
 
 let certificates: Certificates;
@@ -18,14 +18,7 @@ beforeAll(async () => {
   ours = await certificates.leaf('conductor', authority);
   port = await freePort();
   rabbit = await startRabbit({
-    configuration: [
-      `listeners.ssl.1 = 127.0.0.1:${port}`,
-      `ssl_options.cacertfile = ${authority.cert}`,
-      `ssl_options.certfile = ${served.cert}`,
-      `ssl_options.keyfile = ${served.key}`,
-      'ssl_options.verify = verify_peer',
-      'ssl_options.fail_if_no_peer_cert = true',
-    ],
+    configuration: [...tlsConfiguration(port, authority, served), 'ssl_options.fail_if_no_peer_cert = true'],
   });
 });
 afterAll(async () => {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, openSync, closeSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { CertificateFiles } from './certificates.js';
 import { eventually } from './eventually.js';
 import { freePort } from './free-port.js';
 import { type AdminAccess, RabbitAdmin } from './rabbit-admin.js';
@@ -30,6 +31,17 @@ export async function startRabbit(options: RabbitServerOptions = {}): Promise<Ra
   await server.prepare();
   await server.start();
   return server;
+}
+
+/** Lines of rabbitmq.conf: TLS on a port of its own, for clients whose certificate, if they have one, the authority has signed. */
+export function tlsConfiguration(port: number, authority: CertificateFiles, own: CertificateFiles): string[] {
+  return [
+    `listeners.ssl.1 = 127.0.0.1:${port}`,
+    `ssl_options.cacertfile = ${authority.cert}`,
+    `ssl_options.certfile = ${own.cert}`,
+    `ssl_options.keyfile = ${own.key}`,
+    'ssl_options.verify = verify_peer',
+  ];
 }
 
 interface RabbitServerSettings {

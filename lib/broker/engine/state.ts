@@ -20,7 +20,10 @@ export function isLegal<Name extends string>(
   return false;
 }
 
-/** The one field of something that has a life: a tagged union, and the one place where it changes. A state's timer ends with it. */
+/**
+ * The one field of something that has a life: a tagged union, and the one place where it changes. A state's timer ends
+ * with it.
+ */
 export class State<S extends { readonly name: string; readonly timer?: NodeJS.Timeout }> {
   constructor(
     private readonly machine: string,

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../../errors/configuration.errors.js';
+import { checkOption, describeRule, type OptionRule, readOption } from '../option-rule.js';
 import type { IniFile } from './ini-file.js';
 
 /** An option by one of its names. */
@@ -15,16 +16,19 @@ export interface FoundValue {
 
 /** `$name`, `${name}`, `$group.name`; `$$` and `\$` are a dollar sign. */
 const references = /\\\$|\$(?:(\$)|([_a-z][._a-z0-9]*)|\{([_a-z][._a-z0-9]*)\})/gi;
-/** A reference leads to another at most so often. */
-const deepest = 20;
+/** So many references at most make one value, those that others lead to counted. */
+const mostReferences = 1_000;
+
+/** What is being found, with the references that it has led to so far. */
+interface Asking {
+  readonly name: string;
+  readonly where: string;
+  references: number;
+}
 
 /** The values of several files, of which the last rules. */
 export class ConfigFiles {
   constructor(private readonly files: readonly IniFile[]) {}
-
-  get paths(): readonly string[] {
-    return this.files.map(({ path }) => path);
-  }
 
   /**
    * The last value, in the last file that has one; there a newer name rules over older ones.
@@ -57,22 +61,24 @@ export class ConfigFiles {
 
   private found(file: IniFile, [group, name]: OptionName, value: string): FoundValue {
     const where = `in [${group}] of ${file.path}`;
-    return { text: this.substitute(value, group, `Option ${name} ${where}`, 0), where, name };
+    return { text: this.substitute(value, group, { name, where, references: 0 }), where, name };
   }
 
-  private substitute(value: string, group: string, what: string, depth: number): string {
-    if (depth > deepest) throw new ConfigurationError(`${what} refers to itself`);
+  /** `group`: where names without one are looked for. */
+  private substitute(value: string, group: string, asking: Asking): string {
     return value.replace(references, (_, dollar: string | undefined, bare?: string, braced?: string) => {
       const reference = bare ?? braced;
       if (reference === undefined) return '$';
+      const what = `Option ${asking.name} ${asking.where}`;
+      asking.references += 1;
+      if (asking.references > mostReferences) throw new ConfigurationError(`${what} refers to itself, or to too much`);
       const referred = this.referred(reference, group);
+      // In a URL it is a piece of the password.
+      const shown = /url|password/.test(asking.name) ? '' : ` ($${reference})`;
       if (!referred) {
-        const hint = 'write $$ for a dollar sign';
-        // In a URL it is a piece of the password.
-        const shown = /url|password/.test(what) ? '' : ` ($${reference})`;
-        throw new ConfigurationError(`${what} refers to what is not there${shown}: ${hint}`);
+        throw new ConfigurationError(`${what} refers to what is not there${shown}: write $$ for a dollar sign`);
       }
-      return this.substitute(referred.value, referred.group, what, depth + 1);
+      return this.substitute(referred.value, referred.group, asking);
     });
   }
 
@@ -91,4 +97,22 @@ export class ConfigFiles {
 
 function valuesOf({ sections }: IniFile, [group, name]: OptionName): readonly string[] | undefined {
   return sections.get(group)?.get(name);
+}
+
+/** The value that a text means. @throws ConfigurationError naming the option, where it stands, and what is allowed */
+export function readFound({ name, text, where }: FoundValue, rule: OptionRule): boolean | number | string {
+  const value = readOption(text, rule);
+  if (value === undefined) {
+    throw new ConfigurationError(`Option ${name} ${where} must be ${describeRule(rule)}, not '${text}'`, text);
+  }
+  checkOption(`${name} ${where}`, value, rule);
+  return value;
+}
+
+/** As oslo.config's list: separated by commas. */
+export function readList({ text }: FoundValue): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
 }

@@ -1,8 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
-import { hiding } from '../hiding.js';
-import type { OptionRule } from '../option-rule.js';
+import { hiding, type OptionRule } from '../option-rule.js';
 import {
   OLD_ADDRESS_OPTIONS,
   rabbitOptionsFromFiles,
@@ -11,8 +10,7 @@ import {
 } from '../oslo-rabbit-options.js';
 import type { RabbitOptions } from '../rabbit-options.js';
 import { formatTransportUrl, parseTransportUrl, type TransportHost } from '../transport-url.js';
-import { ConfigFiles, type FoundValue, type OptionName } from './config-files.js';
-import { readFound, readList } from './found-values.js';
+import { ConfigFiles, type FoundValue, type OptionName, readFound, readList } from './config-files.js';
 import { type IniFile, parseIni } from './ini-file.js';
 
 /**

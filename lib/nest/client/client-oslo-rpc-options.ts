@@ -1,6 +1,5 @@
 import type { ConnectBrokerOptions } from '../../broker/connect-broker.js';
-import { hiding } from '../../config/hiding.js';
-import { checkOptions, type OptionRules, pickOptions } from '../../config/option-rule.js';
+import { checkOptions, hiding, type OptionRules, pickOptions } from '../../config/option-rule.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
 import { RABBIT_OPTION_RULES, type RabbitOptions } from '../../config/rabbit-options.js';
 import { transportIdentity } from '../../config/transport-identity.js';

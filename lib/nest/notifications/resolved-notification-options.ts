@@ -1,6 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { hiding } from '../../config/hiding.js';
-import { checkOption, checkOptions, type OptionRules, pickOptions } from '../../config/option-rule.js';
+import { checkOption, checkOptions, hiding, type OptionRules, pickOptions } from '../../config/option-rule.js';
 import type { OsloConfig } from '../../config/oslo-config/oslo-config.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
 import { RABBIT_OPTION_RULES, type RabbitOptions } from '../../config/rabbit-options.js';

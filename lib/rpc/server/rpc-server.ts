@@ -1,11 +1,11 @@
 import { type Broker, type MessageBroker, seamOf, type Subscription } from '../../broker/broker.js';
-import { QueueNames } from '../queue-names.js';
 import { ClosedError } from '../../errors/delivery.errors.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { healthOf, type HealthSnapshot } from '../../events/health-snapshot.js';
 import type { LifecycleChanged } from '../../events/messaging-event.js';
 import { within } from '../../events/within.js';
 import type { Target } from '../../wire/target.js';
+import { QueueNames } from '../queue-names.js';
 import { RequestGate, type GateCounters } from './request-gate.js';
 import { RequestReader } from './request-reader.js';
 import { RequestRunner } from './request-runner.js';

@@ -1,4 +1,3 @@
-import type { QueueNames } from '../queue-names.js';
 import { checkOptions, type OptionRules } from '../../config/option-rule.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
 import { InvalidTarget } from '../../errors/configuration.errors.js';
@@ -11,6 +10,7 @@ import {
   type TopologyOptions,
 } from '../../wire/topology.js';
 import { RecentIds } from '../../wire/recent-ids.js';
+import type { QueueNames } from '../queue-names.js';
 import type { RpcAccessPolicy } from './access-policy.js';
 import { checkTarget, DEFAULT_EXCHANGE } from '../client/call-settings.js';
 import type { DeliveryFacts, RequestOrigin } from './incoming-request.js';

@@ -1,7 +1,12 @@
-import { copyFile, readFile } from 'node:fs/promises';
+import { Controller, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { MessagePattern, type MicroserviceOptions } from '@nestjs/microservices';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { lastValueFrom } from 'rxjs';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import {
   type Broker,
+  ClientOsloRpc,
   ConfigurationError,
   connectBroker,
   type ConnectBrokerOptions,
@@ -9,12 +14,24 @@ import {
   MessageDeliveryFailure,
   RpcClient,
   RpcServer,
+  ServerOsloRpc,
 } from '../../../lib/index.js';
 import { type CertificateFiles, Certificates } from '../../support/certificates.js';
 import { eventually } from '../../support/eventually.js';
 import { freePort } from '../../support/free-port.js';
-import { type RabbitServer, startRabbit } from '../../support/rabbit-server.js';
+import { type RabbitServer, startRabbit, tlsConfiguration } from '../../support/rabbit-server.js';
 import { TlsFront } from '../../support/tls-front.js';
+
+@Controller()
+class PingController {
+  @MessagePattern('ping')
+  ping() {
+    return 'pong';
+  }
+}
+
+@Module({ controllers: [PingController] })
+class NestedModule {}
 
 let certificates: Certificates;
 let authority: CertificateFiles;
@@ -79,11 +96,7 @@ describe('a broker with TLS', () => {
     rabbit = await startRabbit({
       plugins: ['rabbitmq_auth_mechanism_ssl'],
       configuration: [
-        `listeners.ssl.1 = 127.0.0.1:${port}`,
-        `ssl_options.cacertfile = ${authority.cert}`,
-        `ssl_options.certfile = ${served.cert}`,
-        `ssl_options.keyfile = ${served.key}`,
-        'ssl_options.verify = verify_peer',
+        ...tlsConfiguration(port, authority, served),
         'ssl_options.fail_if_no_peer_cert = false',
         'ssl_options.versions.1 = tlsv1.3',
         'ssl_options.versions.2 = tlsv1.2',
@@ -175,6 +188,22 @@ describe('a broker with TLS', () => {
     const foreign = await certificates.leaf('foreign', stranger);
     const files = { sslCaFile: authority.cert, sslCertFile: foreign.cert, sslKeyFile: foreign.key };
     expect(await failure(`rabbit+ssl://localhost:${port}/`, files)).toMatch(/the broker refuses our certificate/);
+  });
+
+  it('is reached by a Nest service with the configuration file of a cloud', async () => {
+    const configFile = `${authority.cert}.conf`;
+    await writeFile(
+      configFile,
+      `[DEFAULT]\ntransport_url = rabbit://guest:guest@localhost:${port}/\ncontrol_exchange = nova\n` +
+        `[oslo_messaging_rabbit]\nssl = true\nssl_ca_file = ${authority.cert}\n`,
+    );
+    const strategy = new ServerOsloRpc({ configFile, topic: 'nest', logEvents: false });
+    const app = await NestFactory.createMicroservice<MicroserviceOptions>(NestedModule, { strategy, logger: false });
+    await app.listen();
+    const client = new ClientOsloRpc({ configFile, topic: 'nest', timeout: 10, logEvents: false });
+    expect(await lastValueFrom(client.send('ping', {}))).toBe('pong');
+    await client.close();
+    await app.close();
   });
 
   it('is reached again after every end of a connection', async () => {

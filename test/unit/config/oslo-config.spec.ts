@@ -110,7 +110,7 @@ describe('an error names file, section, option, value and what was expected', ()
       '[DEFAULT]\ntransport_url = rabbit://u:pa$word@h/\n',
       /transport_url in \[DEFAULT\] of .* refers to what is not there: write \$\$/,
     ],
-    ['[DEFAULT]\ncontrol_exchange = $control_exchange\n', /control_exchange in .* refers to itself/],
+    ['[DEFAULT]\ncontrol_exchange = $control_exchange\n', /control_exchange in .* refers to itself, or to too much/],
     ['[DEFAULT]\ncontrol_exchange = $nowhere\n', /control_exchange in .* refers to what is not there \(\$nowhere\)/],
     [
       '[DEFAULT]\ntransport_url = rabbit://h/?ssl=maybe\n',
@@ -133,6 +133,12 @@ describe('an error names file, section, option, value and what was expected', ()
   it('a file that is not there', () => {
     expect(() => loadOsloConfig('/no/such.conf')).toThrow(/\/no\/such\.conf cannot be read: ENOENT/);
   });
+});
+
+it('refuses at once what refers to more and more', () => {
+  const levels = Array.from({ length: 19 }, (_, n) => `x${n} = ${`$x${n + 1}`.repeat(10)}`);
+  const text = `[DEFAULT]\ncontrol_exchange = $x0\n${levels.join('\n')}\nx19 =\n`;
+  expect(refusal(text).message).toMatch(/control_exchange in .* refers to itself, or to too much/);
 });
 
 it('lets the query of the URL rule over the section, and its scheme', () => {

@@ -251,7 +251,9 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
   cancelled(consumerTag: string): void {
     // Cancelled by us at the same time: that is what we want.
     if (!this.consumers.delete(consumerTag)) return;
-    if (this.isAlive) this.observer.consumerCancelled(this, this.queues.get(consumerTag)!);
+    const queue = this.queues.get(consumerTag)!;
+    this.offsets.delete(queue);
+    if (this.isAlive) this.observer.consumerCancelled(this, queue);
   }
 
   channelClosed(refusal: BrokerRefusal | undefined): void {

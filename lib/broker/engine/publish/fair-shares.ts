@@ -51,8 +51,9 @@ export class Share {
 }
 
 /**
- * Room for answers whose queues are missing. Where it is full, whoever has most of it gives way, its oldest answer first. Queues that never took one have one share in all: a peer that names thousands, none of them
- * there, pushes out its own answers, and not those of living callers.
+ * Room for answers whose queues are missing. Where it is full, whoever has most of it gives way, its oldest answer first.
+ * Queues that never took one have one share in all: a peer that names thousands, none of them there, pushes out its own
+ * answers, and not those of living callers.
  */
 export class FairShares {
   private readonly room = { bytes: 0, holders: new Set<Share>() };

@@ -1,5 +1,4 @@
 import type { MessageBroker, Delivery, Subscription } from '../../../broker/broker.js';
-import { QueueNames } from '../../queue-names.js';
 import { ClosedError, MessageDeliveryFailure } from '../../../errors/delivery.errors.js';
 import type { TimeoutDiagnosis } from '../../../errors/timeout-diagnosis.js';
 import { EventChannel } from '../../../events/event-channel.js';
@@ -8,6 +7,7 @@ import type { IntegerReading } from '../../../wire/json/json.js';
 import { openEnvelope } from '../../../wire/envelope.js';
 import { decodeReply, isHeartbeat, type RpcReply } from '../../../wire/rpc/rpc-reply.js';
 import { replyQueueTopology } from '../../../wire/topology.js';
+import { QueueNames } from '../../queue-names.js';
 import { diagnose } from '../call-diagnosis.js';
 import { EndedCalls } from './ended-calls.js';
 import { OutageLog } from '../outage-log.js';
