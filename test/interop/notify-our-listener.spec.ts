@@ -93,11 +93,12 @@ describe.each(pythonVersions)('our listener, oslo.messaging %s notifies', (versi
       await peer.notify({ priority: 'info', event_type: `${service}.a`, payload: n, topics });
     }
     await eventually(() => listener.counters.acknowledged === 8 && listener.counters.unmatched === 1);
-    expect([common, pooled, batches]).toEqual([
+    expect([common, pooled, batches.flat()]).toEqual([
       [0, 2],
       [0, 1, 2],
-      [[0, 1], [2]],
+      [0, 1, 2],
     ]);
+    expect(Math.max(...batches.map(({ length }) => length))).toBeLessThanOrEqual(2);
   });
 
   it('puts back what failed; Python hears it then', async () => {
