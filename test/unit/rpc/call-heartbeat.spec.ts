@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { readGolden, type Capture } from '../../golden/read-golden.js';
 import type { RawPeer } from './support/raw-peer.js';
 import { Gate, useRpcBus } from './support/rpc-bus.js';
@@ -23,7 +23,6 @@ describe('heartbeats to a caller with a call monitor', () => {
     await ms(10);
     await starting;
   });
-  afterEach(() => vi.useRealTimers());
 
   const ms = (duration: number): Promise<unknown> => vi.advanceTimersByTimeAsync(duration);
   const endings = (): unknown[] => peer.waiting.map(({ message }) => message['ending']);

@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { MessageUndeliverable, MessagingTimeout, type RpcClientOptions } from '../../../lib/index.js';
 import { capturesOf, type Capture } from '../../golden/read-golden.js';
 import type { RawPeer } from './support/raw-peer.js';
@@ -15,7 +15,6 @@ describe('a call', () => {
     peer = on().peer();
     await peer.serve();
   });
-  afterEach(() => vi.useRealTimers());
 
   describe('on the wire', () => {
     const captures: [string, Capture, RpcClientOptions][] = [

@@ -1,11 +1,11 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ClosedError, RpcClient, type SendFailed } from '../../../lib/index.js';
 import { eventually } from '../../support/eventually.js';
+import { advanced } from '../../support/virtual-time.js';
 import { useRpcBus, TARGET } from './support/rpc-bus.js';
 
 describe('closing a client', () => {
   const on = useRpcBus();
-  afterEach(() => vi.useRealTimers());
 
   it('rejects what waits, and what comes', async () => {
     const peer = on().peer();
@@ -139,7 +139,8 @@ describe('closing a client', () => {
     on().bus.alarmed = true;
     const sent = on().client({}, TARGET, broker).cast('a');
     await eventually(() => broker.state === 'blocked');
-    await broker.close();
+    vi.useFakeTimers();
+    await advanced(broker.close(), 10_000);
     await expect(sent).rejects.toMatchObject({ code: 'OSLO_CLOSED', unconfirmed: true });
     expect(on().eventsOf('send-failed')).toMatchObject([{ message: expect.stringContaining('may have arrived') }]);
   });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { IncomingRequest, RpcServer } from '../../../lib/index.js';
 import type { RawPeer } from './support/raw-peer.js';
 import { Gate, useRpcBus } from './support/rpc-bus.js';
@@ -24,7 +24,6 @@ describe('the deadline of a request', () => {
     await ms(10);
     server = await starting;
   });
-  afterEach(() => vi.useRealTimers());
 
   const ms = (duration: number): Promise<unknown> => vi.advanceTimersByTimeAsync(duration);
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   type ConnectionOutage,
   MessagingTimeout,
@@ -23,7 +23,6 @@ describe('the diagnosis of a timeout', () => {
     client = on().client({ timeout: 10 }, undefined, broker);
     await ms(1);
   });
-  afterEach(() => vi.useRealTimers());
 
   function begin(settings: PrepareOptions = {}): Promise<unknown> {
     return client

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ClosedError, type IncomingRequest, type RpcServer } from '../../../lib/index.js';
 import { eventually } from '../../support/eventually.js';
 import { Gate, useRpcBus } from './support/rpc-bus.js';
@@ -8,7 +8,6 @@ const TO_SERVER = { routingKey: 'conductor.host1' };
 
 describe('draining a server', () => {
   const on = useRpcBus();
-  afterEach(() => vi.useRealTimers());
 
   /** A server of one slot that works on a call, with one request of each queue held behind it. */
   async function busyServer(options = {}): Promise<{ server: RpcServer; runs: string[]; first: Gate }> {

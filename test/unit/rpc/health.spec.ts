@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { MemoryBroker } from '../../support/memory-broker.js';
 import { Gate, useRpcBus } from './support/rpc-bus.js';
 
@@ -13,7 +13,6 @@ describe('health', () => {
     broker = on().broker();
     await ms(10);
   });
-  afterEach(() => vi.useRealTimers());
 
   const well = { connected: true, blocked: false, consuming: true, draining: false };
 

@@ -1,5 +1,6 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { MalformedMessage, MessageDeliveryFailure, NotifierCore, RemoteError } from '../../../lib/index.js';
+import { advanced } from '../../support/virtual-time.js';
 import { Gate, TARGET, useRpcBus } from './support/rpc-bus.js';
 
 const on = useRpcBus();
@@ -32,18 +33,20 @@ it('what a process sends costs no answer and no heartbeat of its own', async () 
     return 'done';
   };
   const server = on().server([{ methods: { burst, wait: () => gate.opened } }], {}, undefined, broker);
-  await server.start();
+  vi.useFakeTimers();
+  await advanced(server.start());
   const client = on().client();
-  expect(await client.call('burst')).toBe('done');
+  expect(await advanced(client.call('burst'))).toBe('done');
   expect(on().eventsOf('send-failed')).toHaveLength(15);
 
   // A heartbeat comes every 500 ms: without them the call would end after 1 s.
   const waiting = client.prepare({ callMonitorTimeout: 1, timeout: 30 }).call('wait');
   const bursts = setInterval(burst, 10);
-  await expect.poll(() => client.counters.heartbeats, { timeout: 15_000 }).toBeGreaterThan(2);
+  await vi.advanceTimersByTimeAsync(2_600);
+  expect(client.counters.heartbeats).toBe(5);
   clearInterval(bursts);
   gate.open();
-  await waiting;
+  await advanced(waiting);
   expect(on().eventsOf('reply-dropped')).toEqual([]);
 });
 

@@ -1,4 +1,4 @@
-import { afterEach } from 'vitest';
+import { afterEach, vi } from 'vitest';
 import {
   type MessagingEvent,
   type RabbitOptions,
@@ -12,6 +12,7 @@ import {
 import { MemoryBroker } from '../../../support/memory-broker.js';
 import { MemoryBus } from '../../../../lib/broker/memory/memory-bus.js';
 import { resolveRabbitOptions } from '../../../../lib/config/rabbit-options.js';
+import { advanced } from '../../../support/virtual-time.js';
 import { RawPeer } from './raw-peer.js';
 
 export const TARGET = { exchange: 'nova', topic: 'conductor' };
@@ -76,12 +77,14 @@ export class RpcBus {
   }
 }
 
-/** A bus for each test of the file, closed after it. */
+/** A bus for each test of the file, closed after it, under the clock that the test left, real or fake. */
 export function useRpcBus(): () => RpcBus {
   let current: RpcBus | undefined;
   afterEach(async () => {
-    await current?.close();
+    const closing = current?.close();
     current = undefined;
+    await (vi.isFakeTimers() ? advanced(Promise.resolve(closing), 60_000) : closing);
+    vi.useRealTimers();
   });
   return () => (current ??= new RpcBus());
 }

@@ -1,8 +1,8 @@
-import { seamOf } from '../../../../lib/broker/broker.js';
+import { seamOf } from '../../../lib/broker/broker.js';
 import { afterAll } from 'vitest';
-import { createBroker } from '../../../../lib/index.js';
-import { createMemoryBus } from '../../../../lib/testing/index.js';
-import { describeFaults } from '../../../behaviour/broker-faults.js';
+import { createBroker } from '../../../lib/index.js';
+import { createMemoryBus } from '../../../lib/testing/index.js';
+import { describeFaults } from '../../behaviour/broker-faults.js';
 
 const bus = createMemoryBus();
 afterAll(() => bus.close());
