@@ -26,6 +26,7 @@ export { RpcClient } from './rpc/client/rpc-client.js';
 export { remoteFailureOf } from './rpc/exceptions/remote-exceptions.js';
 export { defaultAccessPolicy, explicitAccessPolicy, expose, legacyAccessPolicy } from './rpc/server/access-policy.js';
 export { expectedExceptions } from './rpc/server/expected-exceptions.js';
+export { multicall } from './rpc/server/multicall.js';
 export { RpcServer } from './rpc/server/rpc-server.js';
 export { NOTIFICATION_PRIORITIES } from './wire/notification.js';
 export { plainVersioned, unwrapVersioned, VersionedObject } from './wire/versioned-object.js';

@@ -82,7 +82,8 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
 
   /**
    * A call of the method that the pattern names, with keyword arguments; made anew for each subscriber.
-   * Unsubscribing forgets it.
+   * Unsubscribing forgets it. With `multicall: true` in the pattern it gives each value that the server sends; without it,
+   * the last.
    */
   override send<Result = unknown, Input = unknown>(pattern: unknown, data: Input): Observable<Result> {
     // The user's line, which has to be taken here: rxjs subscribes from lines of its own.
@@ -116,11 +117,15 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
 
   protected publish(packet: SitedPacket, callback: (packet: WritePacket) => void): () => void {
     const fail = (error: unknown): void => callback({ err: error, isDisposed: true });
+    const complete = (): void => callback({ isDisposed: true });
     try {
-      const { call, method, args, context } = this.requestOf(packet);
+      const { call, method, args, context, isMulticall } = this.requestOf(packet);
       // Nest takes `undefined` for no answer at all.
       const resolve = (response: unknown): void => callback({ response: response ?? null, isDisposed: true });
-      return call.openCall(method, args, { context }, { resolve, reject: fail, site: packet.site });
+      const ends = isMulticall
+        ? { next: (value: unknown) => callback({ response: value }), resolve: complete }
+        : { resolve };
+      return call.openCall(method, args, { context }, { ...ends, reject: fail, site: packet.site });
     } catch (error) {
       fail(showCallSite(error, packet.site));
       return () => undefined;
@@ -141,7 +146,13 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
     const record = data instanceof OsloRpcRecord ? data : new OsloRpcRecord(data);
     const { context } = record.options;
     const call = this.prepared.for(read, record.options);
-    return { call, method: read.method, args: record.args as RpcArguments, context };
+    return {
+      call,
+      method: read.method,
+      args: record.args as RpcArguments,
+      context,
+      isMulticall: read.multicall === true,
+    };
   }
 
   private get prepared(): PreparedCalls {

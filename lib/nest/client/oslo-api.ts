@@ -21,13 +21,21 @@ type Method = (...args: never[]) => unknown;
 export type OsloMethodName<Api> = { [Name in keyof Api]: Api[Name] extends Method ? Name : never }[keyof Api] & string;
 
 /**
- * The result of a method: of a promise or stream what it holds, and `null` for nothing, as the wire has it.
+ * The result of a method: of a promise, stream or generator what it holds, and `null` for nothing, as the wire has it.
  *
  * @publicApi
  */
 export type OsloResult<Api, Name extends keyof Api> = Api[Name] extends (...args: never[]) => infer Returned
-  ? Carried<Awaited<Returned> extends Observable<infer Value> ? Value : Awaited<Returned>>
+  ? Carried<Held<Awaited<Returned>>>
   : never;
+
+/** What each value of several is. A list is one value. */
+type Held<Result> =
+  Result extends Observable<infer Value>
+    ? Value
+    : Result extends AsyncIterable<infer Value> | Generator<infer Value, unknown, unknown>
+      ? Value
+      : Result;
 
 /** A result as the wire leaves it: there is no `undefined`. */
 type Carried<Value> = unknown extends Value ? Value : Value extends void | undefined ? null : Value;

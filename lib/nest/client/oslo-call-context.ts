@@ -1,3 +1,4 @@
+import { Observable, throwError } from 'rxjs';
 import type { PrepareOptions } from '../../rpc/client/call-settings.js';
 import type {
   CallOptions,
@@ -9,6 +10,8 @@ import type {
 import type { AnyOsloApi, OsloMethodName, OsloParameters, OsloResult } from './oslo-api.js';
 import { makeProxy, type OsloProxy } from './oslo-proxy.js';
 import { OsloRpcRecord } from './oslo-rpc.record.js';
+import { inCurrentContext } from '../shared/request-context.store.js';
+import type { BeginMulticall } from '../../rpc/client/values-of.js';
 
 /**
  * A typed client with its target and options decided: what `prepare` of `OsloClient` returns.
@@ -41,6 +44,23 @@ export class OsloCallContext<Api extends object = AnyOsloApi> {
     ...parameters: OsloParameters<Api, Name, CallOptions>
   ): Promise<OsloResult<Api, Name>> {
     return this.callFrom(this.call, method, parameters) as Promise<OsloResult<Api, Name>>;
+  }
+
+  /**
+   * Calls a method that answers with several values (`@OsloMethod({ multicall: true })`), anew for each subscriber, and
+   * gives each as it comes. A server that gives one answer gives one value, or none for `null`. `timeout` is of the whole;
+   * each value counts as a heartbeat. Unsubscribing forgets the call; the server is not told. Fails as `call` does.
+   */
+  multicall<Name extends OsloMethodName<Api>>(
+    method: Name,
+    ...parameters: OsloParameters<Api, Name, CallOptions>
+  ): Observable<OsloResult<Api, Name>> {
+    try {
+      const { client, args, options } = this.requestOf(parameters);
+      return observed(client.multicallFrom(this.multicall, method, args, options));
+    } catch (error) {
+      return throwError(() => error);
+    }
   }
 
   /**
@@ -112,6 +132,18 @@ interface Request {
   client: RpcCallContext;
   args: RpcArguments | undefined;
   options: CallOptions;
+}
+
+/** A multicall for each subscriber, who hears of it in the context that they subscribed in. */
+function observed<Value>(begin: BeginMulticall): Observable<Value> {
+  return new Observable<Value>((observer) => {
+    const complete = inCurrentContext(() => observer.complete());
+    return begin({
+      next: inCurrentContext((value) => observer.next(value as Value)),
+      resolve: () => complete(undefined),
+      reject: inCurrentContext((error) => observer.error(error)),
+    });
+  });
 }
 
 /** As all casts, safe not to await. */

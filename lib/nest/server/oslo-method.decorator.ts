@@ -12,6 +12,13 @@ import type { OsloRpcPattern } from '../shared/oslo-rpc.pattern.js';
 export interface OsloMethodOptions {
   /** The name on the wire; `ANY_METHOD` takes what no other handler takes. @defaultValue the method's name */
   name?: string;
+  /**
+   * The method answers with several values: those that its generator yields, or that its Observable emits. Each is sent when
+   * the one before is with the broker; `null` is not sent. Callers that wait for one answer, as Python's do, get the last.
+   *
+   * @defaultValue false
+   */
+  multicall?: boolean;
   /** Of the interface, since when it has the method; or another major version. @defaultValue the endpoint's */
   version?: string;
 }
@@ -32,15 +39,19 @@ const OPTIONS = Symbol('options of an oslo method');
  * @publicApi
  */
 export function OsloMethod(options: OsloMethodOptions = {}): MethodDecorator {
-  checkOptions('@OsloMethod', options, { name: { type: 'name' }, version: { type: 'checked' } });
+  checkOptions('@OsloMethod', options, {
+    name: { type: 'name' },
+    version: { type: 'checked' },
+    multicall: { type: 'boolean' },
+  });
   return (target, key, descriptor) => {
     // Nest looks for handlers among names only.
     if (typeof key !== 'string') throw new ConfigurationError(`${String(key)} is a symbol: it cannot be served`, key);
     const name = options.name ?? key;
-    const { version } = options;
+    const { version, multicall } = options;
     const method = descriptor.value as object;
-    Reflect.defineMetadata(OPTIONS, { name, version }, method);
-    MessagePattern<OsloRpcPattern>({ method: name, version }, OSLO_RPC)(target, key, descriptor);
+    Reflect.defineMetadata(OPTIONS, { name, version, multicall }, method);
+    MessagePattern<OsloRpcPattern>({ method: name, version, multicall }, OSLO_RPC)(target, key, descriptor);
   };
 }
 

@@ -2,6 +2,7 @@ import type { MessageHandler } from '@nestjs/microservices';
 import { expose } from '../../rpc/server/access-policy.js';
 import { expectedExceptions } from '../../rpc/server/expected-exceptions.js';
 import type { IncomingRequest } from '../../rpc/server/incoming-request.js';
+import { sendingHandler, type SendValue } from '../../rpc/server/multicall.js';
 import type { RpcHandler } from '../../rpc/server/rpc-endpoint.js';
 import { expectedClasses } from './expected-exceptions.decorator.js';
 import { ANY_METHOD } from '../shared/nest.constants.js';
@@ -9,7 +10,8 @@ import type { ServedHandler, ServedInterface } from './pattern-registry.js';
 
 /** How Nest's handlers are run for a request. */
 export interface HandlerCalls {
-  call(handler: MessageHandler, request: IncomingRequest): Promise<unknown>;
+  /** With `send` the handler has several answers, and each is sent. */
+  call(handler: MessageHandler, request: IncomingRequest, send?: SendValue): Promise<unknown>;
   /** A failure beside the one that the caller is told. */
   reportFurther(error: unknown, request: IncomingRequest): void;
 }
@@ -36,6 +38,7 @@ function exposed(served: readonly ServedHandler[], calls: HandlerCalls): RpcHand
 function handlerOf(served: readonly ServedHandler[], calls: HandlerCalls): RpcHandler {
   const [only] = served;
   if (served.length > 1 || !only) return (_args, request) => callAll(served, request, calls);
+  if (only.pattern.multicall) return sendingHandler((_args, request, send) => calls.call(only.callback, request, send));
   if (only.isEvent) return (_args, request) => calls.call(only.callback, request).then(() => null);
   return (_args, request) => calls.call(only.callback, request);
 }

@@ -1,5 +1,4 @@
 import type { RpcAccessPolicy } from '../../rpc/server/access-policy.js';
-import { isObservable, type Observable } from 'rxjs';
 import { inspect } from 'node:util';
 import { Logger } from '@nestjs/common';
 import { type BaseRpcContext, type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
@@ -10,12 +9,12 @@ import { textWithCause } from '../../errors/text-of.js';
 import { EventChannel } from '../../events/event-channel.js';
 import { healthOf, type HealthSnapshot } from '../../events/health-snapshot.js';
 import type { IncomingRequest } from '../../rpc/server/incoming-request.js';
+import type { SendValue } from '../../rpc/server/multicall.js';
 import type { RpcEndpoint } from '../../rpc/server/rpc-endpoint.js';
 import { RpcServer } from '../../rpc/server/rpc-server.js';
-import { witnessedError } from './errors/error-keeper.filter.js';
 import { HandlerFailures } from './errors/handler-failures.js';
-import { keepError } from './errors/kept-errors.js';
 import { handlerName } from './handler-names.js';
+import { tellAnswer } from './handler-answer.js';
 import { listenTo, type OsloEvents, type OsloStatus } from '../shared/oslo-events.js';
 import { logEvents } from '../shared/event-logger.js';
 import { endpointOf, type HandlerCalls, type ServedEndpoint } from './served-endpoint.js';
@@ -60,7 +59,7 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
   private readonly registry = new PatternRegistry();
   private readonly failures = new HandlerFailures(this.events);
   private readonly calls: HandlerCalls = {
-    call: (handler, request) => this.call(handler, request),
+    call: (handler, request, send) => this.call(handler, request, send),
     reportFurther: (error, request) => this.failures.reportFurther(error, request),
   };
   private brokers = new SharedBrokers();
@@ -208,7 +207,7 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
   }
 
   /** One handler between Nest's processing hooks, which tracing wraps. */
-  private call(handler: MessageHandler, request: IncomingRequest): Promise<unknown> {
+  private call(handler: MessageHandler, request: IncomingRequest, send?: SendValue): Promise<unknown> {
     const context = new OsloRpcContext(request);
     return new Promise((resolve, reject) => {
       const settle = (answer: unknown): void => {
@@ -221,8 +220,7 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
       };
       const run = (): Promise<void> => {
         const { transport } = this.options;
-        const answer = (result: unknown): Promise<void> | void =>
-          isObservable(result) ? lastOf(result, context, settle, fail) : settle(result);
+        const answer = (result: unknown): Promise<void> | void => tellAnswer(result, context, { settle, fail }, send);
         return runRequest({ context, handler, transport }, () => resultOf(handler, context).then(answer, fail));
       };
       // A hook may be asynchronous, whatever its type says.
@@ -250,31 +248,6 @@ function resultOf(handler: MessageHandler, context: OsloRpcContext): Promise<unk
   } catch (error) {
     return Promise.reject(error);
   }
-}
-
-/** The answer of a stream: its last value. How it failed is known here, whatever filters have made of it. */
-function lastOf(
-  stream: Observable<unknown>,
-  context: OsloRpcContext,
-  settle: (answer: unknown) => void,
-  fail: (error: unknown) => void,
-): Promise<void> {
-  return new Promise((ended) => {
-    let last: unknown = null;
-    stream.subscribe({
-      next: (value) => void (last = value),
-      error: (thrown: unknown) => {
-        const witnessed = witnessedError();
-        if (witnessed) keepError(context, witnessed.error);
-        fail(thrown);
-        ended();
-      },
-      complete: () => {
-        settle(last);
-        ended();
-      },
-    });
-  });
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -30,6 +30,8 @@ export interface OsloRpcPattern {
   retry?: number;
   /** For clients: fail at once where no server's queue is. */
   atLeastOnce?: boolean;
+  /** The method answers with several values: a handler sends each, and `send()` gives each. @defaultValue false */
+  multicall?: boolean;
 }
 
 const IDENTIFIER = /^[A-Za-z_]\w*$/;

@@ -2,6 +2,7 @@ import { isUnconfirmed } from '../../errors/oslo-messaging.error.js';
 import { MessagingTimeout } from '../../errors/rpc.errors.js';
 import type { TimeoutDiagnosis } from '../../errors/timeout-diagnosis.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
+import { RecentIds } from '../../wire/recent-ids.js';
 import type { RpcReply } from '../../wire/rpc/rpc-reply.js';
 import type { TargetInspection } from './target-inspections.js';
 
@@ -34,6 +35,8 @@ export interface CallTimeouts {
 
 /** How a call ended: an answer (`failure` null or the failure's JSON), or an error of our own. */
 export interface CallOutcome {
+  /** Takes each value of a multicall; without it an answer is the last of them. */
+  next?(value: unknown): void;
   answered(result: unknown, failure: string | null): void;
   failed(error: unknown): void;
 }
@@ -70,6 +73,8 @@ export class PendingCall {
   private readonly leadMs: number;
   private heardAt = this.startedAt;
   private result: unknown = null;
+  /** Ids of the last values of a multicall: one that was sent again is not another. */
+  private taken: RecentIds | undefined;
   private failure: string | null = null;
   private timer: NodeJS.Timeout | undefined;
   private state: 'ended' | 'waiting' = 'waiting';
@@ -130,15 +135,33 @@ export class PendingCall {
   }
 
   /**
-   * Takes one reply message: an answer, a heartbeat (`ending` false, all null), or one half of the legacy
-   * pair (the payload with `ending` false, then null with `ending` true), as `_wait_for_reply` does.
+   * Takes one reply message: an answer, a heartbeat (`ending` false, all null), a value of several, or one half of the
+   * legacy pair (the payload with `ending` false, then null with `ending` true), as `_wait_for_reply` does.
    */
   receive(reply: RpcReply): void {
     this.heardAt = performance.now();
-    if (reply.result !== null) this.result = reply.result;
+    if (reply.result !== null) this.take(reply);
     if (reply.failure !== null) this.failure = reply.failure;
     if (!reply.ending || !this.end(false)) return;
     this.outcome.answered(this.result, this.failure);
+  }
+
+  private take({ result, uniqueId }: RpcReply): void {
+    const { outcome } = this;
+    if (!outcome.next) {
+      this.result = result;
+      return;
+    }
+    if (uniqueId !== undefined) {
+      this.taken ??= new RecentIds();
+      if (this.taken.has(uniqueId)) return;
+      this.taken.add(uniqueId);
+    }
+    try {
+      outcome.next(result);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** Ends the call with the reason of `signal` when that is aborted. */

@@ -13,6 +13,7 @@ import type { ClientTransport, OutgoingRequest } from './client-transport.js';
 import { keywordArguments, requireMethodName } from './keyword-arguments.js';
 import { PendingCall, type CallOutcome } from './pending-call.js';
 import type { RequestRoute } from './request-route.js';
+import { type BeginMulticall, valuesOf } from './values-of.js';
 
 /**
  * Options of one request, beside its arguments.
@@ -95,7 +96,7 @@ export class RpcCallContext {
    *
    * @internal
    */
-  openCall(method: string, args: RpcArguments, options: SendOptions, ends: CallEnds): () => void {
+  openCall(method: string, args: RpcArguments, options: CallOptions, ends: CallEnds): () => void {
     try {
       const call = this.startCall(method, args, options, ends);
       return () => call.abandon();
@@ -103,6 +104,33 @@ export class RpcCallContext {
       ends.reject(showCallSite(error, ends.site));
       return () => undefined;
     }
+  }
+
+  /**
+   * Calls a method that answers with several values, each as it comes; the call is made when the first is asked for. A
+   * server that gives one answer gives one value, or none for `null`. `timeout` is of the whole, from the first value
+   * asked for to the last message; each value counts as a heartbeat. Leaving the loop forgets the call; the server is not
+   * told. Mirrors the `multicall` of oslo-incubator's RPC. Rejects as `call` does.
+   *
+   * @throws MessageDeliveryFailure also when more than 10 000 values wait to be taken
+   */
+  multicall<T = unknown>(method: string, args: RpcArguments = {}, options: CallOptions = {}): AsyncIterable<T> {
+    return valuesOf<T>(this.multicallFrom(this.multicall, method, args, options));
+  }
+
+  /**
+   * Begins multicalls whose errors show the line that called `below`.
+   *
+   * @internal
+   */
+  multicallFrom(
+    below: UserFunction,
+    method: string,
+    args: RpcArguments = {},
+    options: CallOptions = {},
+  ): BeginMulticall {
+    const site = this.transport.callSites.capture(below);
+    return (ends) => this.openCall(method, args, options, { ...ends, site });
   }
 
   /**
@@ -213,21 +241,26 @@ export class RpcCallContext {
 
   /** Keeps nothing of the arguments while the call waits. */
   private outcomeOf({ context, method, msgId, route }: OutgoingRequest, ends: CallEnds): CallOutcome {
-    const { resolve, reject, site } = ends;
+    const { next, resolve, reject, site } = ends;
     const { exceptions, options } = this.transport;
     const facts = { msgId, method, target: route.target };
     return {
+      next: next && ((value) => next(this.entityOf(context, value))),
       answered: (result, failure) => {
         try {
           if (failure !== null) throw exceptions.revive(decodeFailure(failure, options.integers), facts);
-          const { serializer } = options;
-          resolve(serializer ? serializer.deserializeEntity(context, result) : result);
+          resolve(next ? null : this.entityOf(context, result));
         } catch (error) {
           reject(showCallSite(error, site));
         }
       },
       failed: (error) => reject(showCallSite(error, site)),
     };
+  }
+
+  private entityOf(context: RequestContext, result: unknown): unknown {
+    const { serializer } = this.transport.options;
+    return serializer ? serializer.deserializeEntity(context, result) : result;
   }
 
   private async startCast(method: string, args: RpcArguments, options: SendOptions): Promise<void> {
@@ -256,6 +289,8 @@ export type UserFunction = (...args: never[]) => unknown;
 
 /** How the end of a call is told. */
 export interface CallEnds {
+  /** Makes it a multicall: takes its values, and `resolve` tells that there are no more. */
+  next?: (value: unknown) => void;
   resolve: (value: unknown) => void;
   reject: (error: unknown) => void;
   site: CallSite | undefined;

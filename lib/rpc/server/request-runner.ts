@@ -14,7 +14,8 @@ import { startHeartbeat } from './call-heartbeat.js';
 import { ExceptionMap } from '../exceptions/exception-map.js';
 import { isExpected } from './expected-exceptions.js';
 import type { IncomingRequest } from './incoming-request.js';
-import type { Substitute } from './replies/outgoing-reply.js';
+import type { SendingHandler, SendValue } from './multicall.js';
+import type { ReplyBodies, Substitute } from './replies/outgoing-reply.js';
 import { ReplySender } from './replies/reply-sender.js';
 import type { HeldRequest } from './request-queue.js';
 import type { ResolvedRpcServerOptions } from './rpc-server-options.js';
@@ -23,6 +24,9 @@ import { convertArguments } from '../serializer.js';
 
 /** A late answer is still worth one try: it tells the caller why its call timed out. */
 const LATE_REPLY_MS = 5000;
+
+/** The result of a method that has answered already, or whose caller cannot be reached. */
+const NO_ANSWER = Symbol('no answer');
 
 /** Runs one request after the other is none of its business: finds the handler, calls it, answers. */
 export class RequestRunner {
@@ -75,7 +79,7 @@ export class RequestRunner {
     const { requestContext: received } = request;
     this.deserialize(request);
     const { hooks } = this.options;
-    if (hooks.length === 0) return inHandlerScope(() => call(method, request));
+    if (hooks.length === 0) return inHandlerScope(() => this.call(method, request));
     const { delivery, msgId, uniqueId } = request;
     const { exchange, routingKey } = delivery;
     const context = { ...received };
@@ -88,7 +92,39 @@ export class RequestRunner {
       uniqueId,
       context,
     };
-    return inHandlerScope(() => runAround(hooks, 'aroundProcess', message, () => call(method, request)));
+    return inHandlerScope(() => runAround(hooks, 'aroundProcess', message, () => this.call(method, request)));
+  }
+
+  private call(method: RpcMethod, request: IncomingRequest): unknown {
+    const { handler, receiver, isMulticall } = method;
+    if (isMulticall) return this.multicall(method, request);
+    return handler.call(receiver, request.args as never, request);
+  }
+
+  /** Each value is a reply that is not the last; the empty answer after them is. */
+  private async multicall(method: RpcMethod, request: IncomingRequest): Promise<unknown> {
+    let arrive = true;
+    const send: SendValue = async (value) => {
+      request.signal.throwIfAborted();
+      if (!request.isCall || value === null || value === undefined) return true;
+      arrive = await this.sendValue(request, value, method);
+      return arrive;
+    };
+    await (method.handler as SendingHandler).call(method.receiver, request.args as never, request, send);
+    return arrive ? null : NO_ANSWER;
+  }
+
+  private sendValue(request: IncomingRequest, value: unknown, method: RpcMethod): Promise<boolean> {
+    const body = this.bodyOf(request, this.entityOf(request, value), null, false);
+    return this.reply(request, { body }, (refusal) => {
+      this.noteFailure(request, refusal, method);
+      return this.shortFailure(request, refusal);
+    });
+  }
+
+  private entityOf({ requestContext }: IncomingRequest, result: unknown): unknown {
+    const { serializer } = this.options;
+    return serializer ? serializer.serializeEntity(requestContext, result) : result;
   }
 
   private deserialize(request: IncomingRequest): void {
@@ -100,13 +136,12 @@ export class RequestRunner {
   }
 
   private answer(request: IncomingRequest, result: unknown, method: RpcMethod): void {
-    if (!request.isCall) return;
+    if (!request.isCall || result === NO_ANSWER) return;
     try {
-      const { serializer } = this.options;
-      const entity = serializer ? serializer.serializeEntity(request.requestContext, result) : result;
-      this.reply(request, this.bodyOf(request, entity, null), (refusal) => {
+      const body = this.bodyOf(request, this.entityOf(request, result), null);
+      void this.reply(request, this.asLast(request, body), (refusal) => {
         this.noteFailure(request, refusal, method);
-        return this.shortFailureBody(request, refusal);
+        return this.shortFailure(request, refusal);
       });
     } catch (error) {
       this.answerFailure(request, error, method);
@@ -117,7 +152,7 @@ export class RequestRunner {
     const error = approachable(thrown);
     this.noteFailure(request, error, method);
     if (!request.isCall) return;
-    this.reply(request, this.failureBody(request, error), () => this.shortFailureBody(request, error));
+    void this.reply(request, this.failure(request, error), () => this.shortFailure(request, error));
   }
 
   private noteFailure(request: IncomingRequest, error: unknown, method: RpcMethod | undefined): void {
@@ -126,39 +161,54 @@ export class RequestRunner {
     else this.report(request, error, isOptional(request.method, error) ? 'debug' : 'warn');
   }
 
-  private failureBody(request: IncomingRequest, error: unknown): string {
+  private failure(request: IncomingRequest, error: unknown): ReplyBodies {
     try {
-      return this.bodyOf(request, null, encodeFailure(this.exceptions.describe(error)));
+      return this.asLast(request, this.bodyOf(request, null, encodeFailure(this.exceptions.describe(error))));
     } catch {
-      return this.shortFailureBody(request, error);
+      return this.shortFailure(request, error);
     }
   }
 
   /** The caller is to learn the class of what failed, whatever else was too much. */
-  private shortFailureBody({ msgId }: IncomingRequest, error: unknown): string {
-    return this.encoded(msgId!, null, encodeFailure(shortenedFailure(this.exceptions.describe(error))));
+  private shortFailure(request: IncomingRequest, error: unknown): ReplyBodies {
+    const failure = encodeFailure(shortenedFailure(this.exceptions.describe(error)));
+    return this.asLast(request, this.encoded(request, null, failure, this.isOneMessage));
+  }
+
+  private get isOneMessage(): boolean {
+    return !this.options.legacyTwoMessageReplies;
+  }
+
+  private asLast(request: IncomingRequest, body: string): ReplyBodies {
+    return this.isOneMessage ? { body } : { body, followedBy: this.encoded(request, null, null, true) };
   }
 
   /** @throws MalformedMessage what cannot be written, or is more than may be sent */
-  private bodyOf({ msgId }: IncomingRequest, result: unknown, failure: string | null): string {
-    const body = this.encoded(msgId!, result, failure);
+  private bodyOf(
+    request: IncomingRequest,
+    result: unknown,
+    failure: string | null,
+    ending: boolean = this.isOneMessage,
+  ): string {
+    const body = this.encoded(request, result, failure, ending);
     const refusal = refusalOfSize(body, this.broker.options.maxOutgoingMessageBytes);
     if (refusal) throw refusal;
     return body;
   }
 
-  private reply(request: IncomingRequest, body: string, substitute: Substitute): void {
-    const { method } = request;
+  private reply(request: IncomingRequest, bodies: ReplyBodies, substitute: Substitute): Promise<boolean> {
+    const { method, msgId, replyQueue } = request;
     const giveUpAt = this.giveUpAt(request);
-    const msgId = request.msgId!;
-    const followedBy = this.options.legacyTwoMessageReplies ? this.encoded(msgId, null, null, 'ending') : undefined;
-    this.replies.send({ replyQueue: request.replyQueue!, msgId, method, body, giveUpAt, followedBy }, substitute);
+    const { body, followedBy } = bodies;
+    return this.replies.send(
+      { replyQueue: replyQueue!, msgId: msgId!, method, body, followedBy, giveUpAt },
+      substitute,
+    );
   }
 
-  /** Of two messages the first is not the last. @throws MalformedMessage */
-  private encoded(msgId: string, result: unknown, failure: string | null, which?: 'ending'): string {
-    const ending = which === 'ending' || !this.options.legacyTwoMessageReplies;
-    const reply = { msgId, result, failure, ending, uniqueId: newUniqueId() };
+  /** @throws MalformedMessage */
+  private encoded({ msgId }: IncomingRequest, result: unknown, failure: string | null, ending: boolean): string {
+    const reply = { msgId: msgId!, result, failure, ending, uniqueId: newUniqueId() };
     return encodeReply(reply, this.broker.options.legacyBareMessages);
   }
 
@@ -183,10 +233,6 @@ export class RequestRunner {
       isCall,
     });
   }
-}
-
-function call({ handler, receiver }: RpcMethod, request: IncomingRequest): unknown {
-  return handler.call(receiver, request.args as never, request);
 }
 
 /** Python's convention: callers expect that older servers lack such a method. */

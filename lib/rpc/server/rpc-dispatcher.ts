@@ -2,6 +2,7 @@ import { ConfigurationError } from '../../errors/configuration.errors.js';
 import { NoSuchMethod, UnsupportedVersion } from '../../errors/rpc.errors.js';
 import { isVersionCompatible, parseApiVersion } from '../../wire/rpc/api-version.js';
 import type { RpcAccessPolicy } from './access-policy.js';
+import { sendsValues } from './multicall.js';
 import type { RpcEndpoint, RpcHandler } from './rpc-endpoint.js';
 
 /** The facts that dispatching goes by. */
@@ -13,8 +14,9 @@ export interface RequestedMethod {
 
 /** A handler and what it is a method of. */
 export interface RpcMethod {
-  handler: RpcHandler;
-  receiver: unknown;
+  readonly handler: RpcHandler;
+  readonly receiver: unknown;
+  readonly isMulticall: boolean;
 }
 
 interface Interface {
@@ -40,7 +42,7 @@ export class RpcDispatcher {
   ) {
     this.interfaces = endpoints.map(compile);
     const proxy = endpoints.find((endpoint) => endpoint.anyMethod);
-    if (proxy?.anyMethod) this.anyMethod = { handler: proxy.anyMethod, receiver: proxy };
+    if (proxy?.anyMethod) this.anyMethod = methodOf(proxy.anyMethod, proxy);
   }
 
   /**
@@ -70,8 +72,12 @@ function compile(endpoint: RpcEndpoint): Interface {
   };
 }
 
+function methodOf(handler: RpcHandler, receiver: unknown): RpcMethod {
+  return { handler, receiver, isMulticall: sendsValues(handler) };
+}
+
 function methodsOfMap(handlers: ReadonlyMap<string, RpcHandler>): Map<string, RpcMethod> {
-  return new Map([...handlers].map(([name, handler]) => [name, { handler, receiver: undefined }]));
+  return new Map([...handlers].map(([name, handler]) => [name, methodOf(handler, undefined)]));
 }
 
 /** Own and inherited functions of an object, without what every object has, and without running getters. */
@@ -80,7 +86,7 @@ function methodsOf(receiver: object): Map<string, RpcMethod> {
   for (let level: object | null = receiver; level && level !== Object.prototype; level = Object.getPrototypeOf(level)) {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(level))) {
       if (typeof value !== 'function' || name === 'constructor' || methods.has(name)) continue;
-      methods.set(name, { handler: value as RpcHandler, receiver });
+      methods.set(name, methodOf(value as RpcHandler, receiver));
     }
   }
   return methods;

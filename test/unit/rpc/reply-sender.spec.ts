@@ -26,7 +26,7 @@ beforeEach(() => {
 });
 
 it('an answer that finds no queue after the server has stopped ends there, and is told once', async () => {
-  sender.send(reply);
+  void sender.send(reply);
   sender.close();
   const { owner } = published[0]!.message;
   owner!.routed(false);
@@ -36,12 +36,12 @@ it('an answer that finds no queue after the server has stopped ends there, and i
   await turn();
   expect(told.map(({ type }) => type)).toEqual(['reply-dropped']);
   // Its share of the room was given back once: one more answer fills it.
-  sender.send(reply);
+  void sender.send(reply);
   expect(sender.backlog.hasRoom).toBe(false);
 });
 
 it('is not settled before the text in place of a refused one has left', async () => {
-  sender.send(reply, () => '"instead"');
+  void sender.send(reply, () => ({ body: '"instead"' }));
   const settled = { yet: false };
   void sender.settled().then(() => (settled.yet = true));
   published[0]!.refuse(new MalformedMessage('too large'));
@@ -55,7 +55,7 @@ it('is not settled before the text in place of a refused one has left', async ()
 });
 
 it('keeps nothing of the request when it has left, though the broker may keep the answer', async () => {
-  sender.send(reply, () => '"instead"');
+  void sender.send(reply, () => ({ body: '"instead"' }));
   published[0]!.take();
   await turn();
   expect(published[0]!.message.owner).toMatchObject({ substitute: undefined });

@@ -1,20 +1,24 @@
 import type { MessageOwner } from '../../../broker/broker.js';
 import type { MalformedMessage } from '../../../errors/wire.errors.js';
 
+/** The messages that make up an answer. */
+export interface ReplyBodies {
+  readonly body: string;
+  /** Sent when the other has been taken. */
+  readonly followedBy?: string;
+}
+
 /** One answer as the runner hands it over. */
-export interface Reply {
+export interface Reply extends ReplyBodies {
   readonly replyQueue: string;
   readonly msgId: string;
   readonly method: string;
-  readonly body: string;
-  /** Sent when this one has been taken. */
-  readonly followedBy?: string;
   /** On the clock of `performance.now()`: when the caller has given up at the latest. */
   readonly giveUpAt: number;
 }
 
-/** Makes the text to send in place of one that the broker does not take. */
-export type Substitute = (refusal: MalformedMessage) => string;
+/** Makes what to send in place of what the broker does not take. */
+export type Substitute = (refusal: MalformedMessage) => ReplyBodies;
 
 /** `leaving`: with the broker. `waiting`: its reply queue is missing. `ended`: taken, or given up. */
 type ReplyState = 'ended' | 'leaving' | 'waiting';

@@ -32,9 +32,9 @@ export class ReplySender {
     this.backlog = new ReplyBacklog(broker);
   }
 
-  /** Never throws: what cannot be handed over is reported. */
-  send(reply: Reply, substitute?: Substitute): void {
-    void this.publish(new OutgoingReply(reply, substitute, this.onMissing));
+  /** Resolves to true when the broker has it. Never rejects: what cannot be handed over is reported. */
+  send(reply: Reply, substitute?: Substitute): Promise<boolean> {
+    return this.publish(new OutgoingReply(reply, substitute, this.onMissing));
   }
 
   /** Resolves when every answer has been handed over or given up. */
@@ -48,7 +48,7 @@ export class ReplySender {
     for (const outgoing of this.unsettled) if (outgoing.isWaiting) this.drop(outgoing, 'the server stopped');
   }
 
-  private async publish(outgoing: OutgoingReply): Promise<void> {
+  private async publish(outgoing: OutgoingReply): Promise<boolean> {
     const { replyQueue: routingKey, body, giveUpAt } = outgoing.reply;
     const giveUpMs = Math.max(1, Math.ceil(giveUpAt - performance.now()));
     this.unsettled.add(outgoing);
@@ -66,14 +66,16 @@ export class ReplySender {
       });
       this.follow(outgoing.reply);
       this.settle(outgoing);
+      return true;
     } catch (error) {
       this.failed(outgoing, error as Error);
+      return false;
     }
   }
 
   /** Before the other ends: else nothing would be left to wait for. */
   private follow({ followedBy, ...reply }: Reply): void {
-    if (followedBy !== undefined) this.send({ ...reply, body: followedBy });
+    if (followedBy !== undefined) void this.send({ ...reply, body: followedBy });
   }
 
   private failed(outgoing: OutgoingReply, failure: Error): void {
@@ -81,7 +83,7 @@ export class ReplySender {
     if (outgoing.ended) return;
     if (substitute && failure instanceof MalformedMessage) {
       // Before the other ends: else nothing would be left to wait for.
-      this.send({ ...reply, body: substitute(failure) });
+      void this.send({ ...reply, ...substitute(failure) });
       this.settle(outgoing);
     } else if (outgoing.isWaiting && failure instanceof MessagingTimeout) {
       this.drop(outgoing, 'its reply queue is missing');
