@@ -62,6 +62,13 @@ describe.each(pythonVersions)('oslo.messaging %s calls us', (version) => {
     expect(await call('not_a_number')).toEqual({ nan: null });
   });
 
+  it('of several answers it takes the last', async () => {
+    expect(await call('several', { values: ['a', { b: 2 }, null] })).toEqual({ b: 2 });
+    expect(await call('several', { values: [] })).toBeNull();
+    expect(await failure('several_then_fail')).toMatchObject({ class: 'ValueError', module: 'builtins' });
+    expect(await call('echo', { after: 1 })).toEqual({ after: 1 });
+  });
+
   it('the context arrives', async () => {
     const context = { user: 'u1', roles: ['admin'], token: null };
     expect(await call('context', {}, { context })).toEqual(context);

@@ -83,7 +83,7 @@ function addressMethod(prototype: object, name: string, options: OsloEndpointOpt
   const { exchange, topic, transportId } = options;
   const version = servedVersion(declared.version, options.version ?? '1.0');
   const patterns = namespacesOf(options, declared.name).map<OsloRpcPattern>((namespace) => {
-    return { topic, exchange, namespace, method: declared.name, version };
+    return { topic, exchange, namespace, method: declared.name, version, multicall: declared.multicall };
   });
   Reflect.defineMetadata(PATTERN_METADATA, patterns, method);
   Reflect.defineMetadata(TRANSPORT_METADATA, transportId ?? OSLO_RPC, method);

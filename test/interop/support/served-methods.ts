@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { IncomingRequest, RpcHandler } from '../../../lib/index.js';
+import { type IncomingRequest, multicall, type RpcHandler } from '../../../lib/index.js';
 
 /** Stands for `harness_errors.HostNotFound`, which the Python peer knows. */
 export class HarnessHostNotFound extends Error {
@@ -46,6 +46,19 @@ export function servedMethods(): Map<string, RpcHandler> {
         if (a === undefined || b === undefined) throw new TypeError('add takes a and b');
         return a + b;
       },
+    ],
+    [
+      'several',
+      multicall(async function* ({ values }: { values: unknown[] }) {
+        yield* values;
+      }),
+    ],
+    [
+      'several_then_fail',
+      multicall(function* () {
+        yield 1;
+        throw new RangeError(text);
+      }),
     ],
     ['fail_type_error', failing(() => new TypeError(text))],
     ['fail_range_error', failing(() => new RangeError(text))],

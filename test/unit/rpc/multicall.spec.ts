@@ -34,7 +34,11 @@ describe('a handler of several answers', () => {
       const { message } = await caller.next();
       expect(message['_msg_id']).toBe(msgId);
       const { failure } = message;
-      replies.push([message['result'], message['ending'], failure && JSON.parse(String(failure)).class]);
+      replies.push([
+        message['result'],
+        message['ending'],
+        typeof failure === 'string' ? JSON.parse(failure).class : failure,
+      ]);
       if (message['ending']) return replies;
     }
   }
@@ -95,7 +99,7 @@ describe('a handler of several answers', () => {
   });
 
   it('that yields what cannot be written fails, and is ended', async () => {
-    const ended = vi.fn();
+    const ended = vi.fn<() => void>();
     const odd = multicall(function* () {
       try {
         yield 1;
@@ -175,7 +179,7 @@ describe('a handler of several answers', () => {
 
   it('is ended when its caller’s queue is gone for too long', async () => {
     vi.useFakeTimers();
-    const ended = vi.fn();
+    const ended = vi.fn<() => void>();
     const endless = multicall(async function* () {
       try {
         for (let n = 0; ; n += 1) yield n;
