@@ -46,6 +46,13 @@ export interface ConnectionInfo {
   clientProperties: Record<string, unknown>;
 }
 
+/** What a user may do in a virtual host. */
+export interface Permissions {
+  configure: string;
+  write: string;
+  read: string;
+}
+
 /** How to evaluate an Erlang expression inside the broker. */
 export type AdminAccess =
   | { kind: 'erl_call'; node: string; cookie: string; epmdPort: number }
@@ -135,6 +142,13 @@ export class RabbitAdmin {
       {ok, Q} -> is_tuple(rabbit_amqqueue:delete(Q, false, false, <<"test">>)); _ -> false end`);
   }
 
+  /** False: there is none. */
+  deleteExchange(vhost: string, exchange: string): Promise<boolean> {
+    return this.evaluate(
+      `rabbit_exchange:delete(rabbit_misc:r(${binary(vhost)}, exchange, ${binary(exchange)}), false, <<"test">>) =:= ok`,
+    );
+  }
+
   /**
    * The processes hang that serve the channels which publish with confirms, or those that consume: nothing is read
    * from them nor written to them, though their connections live. Returns who they are.
@@ -178,9 +192,9 @@ export class RabbitAdmin {
     return this.evaluate(`rabbit_auth_backend_internal:delete_user(${binary(user)}, <<"test">>) =:= ok`);
   }
 
-  /** All may be configured and read, and published to exchanges whose names match. */
-  permitWriting(vhost: string, user: string, exchanges: string): Promise<boolean> {
-    const permissions = [user, vhost, '.*', exchanges, '.*', 'test'].map((text) => binary(text)).join(', ');
+  /** Regular expressions of the names of exchanges and queues, as `rabbitmqctl set_permissions` takes them. */
+  setPermissions(vhost: string, user: string, { configure, write, read }: Permissions): Promise<boolean> {
+    const permissions = [user, vhost, configure, write, read, 'test'].map((text) => binary(text)).join(', ');
     return this.evaluate(`rabbit_auth_backend_internal:set_permissions(${permissions}) =:= ok`);
   }
 

@@ -171,7 +171,7 @@ describe('what the user may not do', () => {
   afterEach(() => vhost.admin.deleteUser(user));
 
   async function limited() {
-    await vhost.admin.permitWriting(vhost.name, user, '^(tx|work)$');
+    await vhost.admin.setPermissions(vhost.name, user, { configure: '.*', write: '^(tx|work)$', read: '.*' });
     const proxy = await AmqpProxy.start(vhost.address);
     proxies.push(proxy);
     const address = { host: '127.0.0.1', port: proxy.port, user, password: 'secret' };

@@ -81,12 +81,8 @@ describe('a reply queue that we may not use for a while', () => {
   beforeEach(() => vhost.admin.addUser(user, 'secret'));
   afterEach(() => vhost.admin.deleteUser(user));
 
-  async function permitReading(queues: string): Promise<void> {
-    const [who, where, all, read] = [user, vhost.name, '.*', queues].map((text) => `<<"${text}">>`);
-    await vhost.admin.evaluate(
-      `rabbit_auth_backend_internal:set_permissions(${who}, ${where}, ${all}, ${all}, ${read}, <<"test">>) =:= ok`,
-    );
-  }
+  const permitReading = (read: string): Promise<boolean> =>
+    vhost.admin.setPermissions(vhost.name, user, { configure: '.*', write: '.*', read });
 
   it('is kept, and what is outstanding is answered there when we may again', async () => {
     await permitReading('.*');
