@@ -50,6 +50,7 @@ export type {
   ConnectionChanged,
   ConnectionPhase,
   ConsumersChanged,
+  CredentialsMissing,
   DurabilityMismatch,
   ErrorClassLost,
   EventLevel,

@@ -75,6 +75,7 @@ export type {
   ConnectionChanged,
   ConnectionPhase,
   ConsumersChanged,
+  CredentialsMissing,
   DurabilityMismatch,
   ErrorClassLost,
   EventLevel,

@@ -6,7 +6,7 @@ import {
   type ResolvedRabbitOptions,
   resolveRabbitOptions,
 } from '../config/rabbit-options.js';
-import { parseTransportUrl } from '../config/transport-url.js';
+import { hostsWithoutCredentials, parseTransportUrl } from '../config/transport-url.js';
 import { rabbitOptionsFromUrl } from '../config/oslo-rabbit-options.js';
 import type { Broker } from './broker.js';
 import { MemoryLinks } from './memory/memory-link.js';
@@ -54,10 +54,20 @@ export function makeBroker(
   const resolved = resolveRabbitOptions(options, rabbitOptionsFromUrl(transportUrl));
   if (transportUrl.transport === 'rabbit') {
     const { hosts, masked, virtualHost } = transportUrl;
-    return new Engine({ links: new RabbitLinks(virtualHost, resolved), hosts, url: masked }, resolved, connecting);
+    const links = new RabbitLinks(virtualHost, resolved);
+    const broker = new Engine({ links, hosts, url: masked }, resolved, connecting);
+    reportMissingCredentials(broker, hostsWithoutCredentials(transportUrl));
+    return broker;
   }
   const name = transportUrl.hosts[0]?.hostname ?? '';
   return memoryBroker(namedBus(name), `memory://${name}`, resolved, connecting);
+}
+
+function reportMissingCredentials({ events, url }: Broker, hosts: readonly string[]): void {
+  if (hosts.length === 0) return;
+  const message = `Some hosts of ${url} have a user name and password, and not ${hosts.join(', ')}; what is missing is 'guest'`;
+  // Listeners of this turn hear of it as well.
+  queueMicrotask(() => events.emit({ type: 'credentials-missing', level: 'warn', message, hosts }));
 }
 
 /** A client of a bus inside this process. */

@@ -61,6 +61,12 @@ export function parseTransportUrl(url: string): TransportUrl {
   return { ...parsed, masked: formatTransportUrl(maskPasswords(parsed)) };
 }
 
+/** Hosts without credentials of a URL whose other hosts have some; Python counts a user without a password as none. */
+export function hostsWithoutCredentials({ hosts }: Pick<TransportUrl, 'hosts'>): string[] {
+  const without = hosts.filter(({ username, password }) => username === undefined || password === undefined);
+  return without.length < hosts.length ? without.map(({ hostname }) => hostname) : [];
+}
+
 /** The URL in one canonical form, credentials and virtual host encoded; the opposite of `parseTransportUrl`. */
 export function formatTransportUrl(url: Omit<TransportUrl, 'masked'>): string {
   const hosts = url.hosts.map(url.transport === 'memory' ? ({ hostname }) => hostname : formatHost).join(',');

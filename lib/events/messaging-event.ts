@@ -225,6 +225,18 @@ export interface ReplyQueueReplaced extends EventBase {
   replaced: string;
 }
 
+/**
+ * Some hosts of the transport URL have a user name and password and others have none: those are logged in to as `guest`.
+ * Credentials are not inherited from another host. Mirrors the warning of oslo.messaging.
+ *
+ * @publicApi
+ */
+export interface CredentialsMissing extends EventBase {
+  type: 'credentials-missing';
+  /** Hosts without credentials. */
+  hosts: readonly string[];
+}
+
 /** The server, client or listener started, is draining, or has ended. @publicApi */
 export interface LifecycleChanged extends EventBase {
   type: 'lifecycle-changed';
@@ -241,6 +253,7 @@ export type MessagingEvent =
   | AckLost
   | ConnectionChanged
   | ConsumersChanged
+  | CredentialsMissing
   | DurabilityMismatch
   | ErrorClassLost
   | EventLoopBlocked

@@ -1,4 +1,5 @@
 import { seamOf } from '../../../lib/broker/broker.js';
+import { makeBroker } from '../../../lib/broker/connect-broker.js';
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ConfigurationError, connectBroker, createBroker, InvalidTransportUrl } from '../../../lib/index.js';
@@ -64,4 +65,32 @@ describe('connectBroker', () => {
     expect(broker.url).toContain('127.0.0.1:1');
     expect(broker.url).not.toContain('secret');
   });
+});
+
+describe('credentials of some hosts only', () => {
+  const reportsOf = async (url: string): Promise<unknown[]> => {
+    const broker = makeBroker(url, {}, 'when needed');
+    const events: unknown[] = [];
+    broker.events.subscribe((event) => void (event.type === 'credentials-missing' && events.push(event)));
+    await Promise.resolve();
+    await broker.close();
+    return events;
+  };
+
+  it.each([
+    ['rabbit://nova:secret@h1,h2:5673,h3/', ['h2', 'h3']],
+    ['rabbit://nova:secret@h1,cinder@h2/', ['h2']],
+    ['rabbit://h1,nova:secret@[fd00::2]/', ['h1']],
+  ])('are a warning, as of Python: %s', async (url, hosts) => {
+    const events = await reportsOf(url);
+    expect(events).toMatchObject([{ level: 'warn', hosts, message: expect.stringContaining(hosts.join(', ')) }]);
+    expect(JSON.stringify(events)).not.toContain('secret');
+  });
+
+  it.each(['rabbit://nova:a@h1,nova:b@h2/', 'rabbit://h1,h2/', 'rabbit://', 'rabbit://nova:a@h1/'])(
+    'are not those of %s',
+    async (url) => {
+      expect(await reportsOf(url)).toEqual([]);
+    },
+  );
 });
