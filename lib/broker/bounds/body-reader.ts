@@ -1,6 +1,6 @@
-import { inflateSync } from 'node:zlib';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import { shown } from '../../wire/shown.js';
+import { decoders, MissingDecoder } from './compression.js';
 
 /** A body that cannot be handed on; the message says why. */
 export class UnreadableBody extends Error {
@@ -12,9 +12,6 @@ export type BodyLimits = Pick<ResolvedRabbitOptions, 'maxInflatedBytes' | 'maxMe
 /** Text that people or programs write is not compressed better; what repeats itself for ever is. */
 const greatestRatio = 200;
 const alwaysPlausibleBytes = 1_048_576;
-
-/** kombu's names for what is a zlib stream (RFC 1950) in truth, never a gzip file. */
-const zlibNames: ReadonlySet<unknown> = new Set(['application/x-gzip', 'gzip', 'zlib']);
 
 /**
  * The body as its sender wrote it: decompressed as its `compression` header says.
@@ -31,15 +28,19 @@ export function readBody(
   }
   const { compression } = headers;
   if (compression === undefined) return content;
-  if (!zlibNames.has(compression))
-    throw new UnreadableBody(`unknown compression ${shown(JSON.stringify(compression))}`);
+  const decode = decoders.get(compression);
+  if (!decode) throw new UnreadableBody(`unknown compression ${shown(JSON.stringify(compression))}`);
   const plausible = Math.max(alwaysPlausibleBytes, content.length * greatestRatio);
   const maxOutputLength = Math.min(maxMessageBytes, maxInflatedBytes, plausible);
   try {
-    return inflateSync(content, { maxOutputLength });
+    return decode(content, maxOutputLength);
   } catch (error) {
     const tooMuch = `more than ${maxOutputLength} bytes when decompressed (maxInflatedBytes)`;
-    const reason = error instanceof RangeError ? tooMuch : 'no zlib stream';
-    throw new UnreadableBody(reason, { cause: error });
+    throw new UnreadableBody(reasonOf(error, String(compression), tooMuch), { cause: error });
   }
+}
+
+function reasonOf(error: unknown, compression: string, tooMuch: string): string {
+  if (error instanceof MissingDecoder) return `compression ${compression}: ${error.message}`;
+  return error instanceof RangeError ? tooMuch : `not what its compression ${compression} says`;
 }

@@ -13,8 +13,8 @@ export interface Dialect {
   readonly cancelOnFailover?: boolean;
 }
 
-/** kombu calls it gzip, and it is a zlib stream (RFC 1950). */
-export function compressionOf(name: 'gzip' | 'zlib' | undefined): Compression | undefined {
+/** kombu calls it gzip, and it is a zlib stream (RFC 1950). Whoever is set to bz2 reads it too. */
+export function compressionOf(name: 'bz2' | 'gzip' | 'zlib' | undefined): Compression | undefined {
   return name && 'application/x-gzip';
 }
 
