@@ -55,7 +55,7 @@ const nowhere: Decoder = () => {
 /** By kombu's names; what it calls gzip is a zlib stream (RFC 1950) in truth, never a gzip file. */
 export const decoders: ReadonlyMap<unknown, Decoder> = new Map([
   ...['application/x-gzip', 'gzip', 'zlib'].map((name) => [name, inflate] as const),
-  ...['application/x-bz2', 'bzip2', 'bz2'].map((name) => [name, bunzip] as const),
+  ...['application/x-bz2', 'bzip2', 'bzip'].map((name) => [name, bunzip] as const),
   ...['application/x-brotli', 'brotli'].map((name) => [name, unbrotli] as const),
   ...['application/zstd', 'zstd', 'zstandard'].map((name) => [name, unzstd] as const),
   ...['application/x-lzma', 'lzma', 'xz'].map((name) => [name, nowhere] as const),
