@@ -40,7 +40,12 @@ function sentTo(exchange: string): Sent[] {
     .bus.messagesIn(`tap of ${exchange}`)
     .map(({ routingKey, content }) => {
       const envelope = JSON.parse(content.toString()) as { 'oslo.message': string };
-      const { _unique_id: _id, method: _method, args: _args, ...target } = JSON.parse(envelope['oslo.message']) as Sent;
+      const {
+        _unique_id: _id,
+        method: _method,
+        args: _args,
+        ...target
+      } = JSON.parse(envelope['oslo.message']) as Record<string, unknown>;
       return { ...target, exchange, routingKey };
     });
 }

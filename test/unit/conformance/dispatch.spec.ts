@@ -183,7 +183,9 @@ describe('a heartbeat that cannot be sent', () => {
     const server = await advanced(serving);
     let refused = 0;
     on().bus.faults.nacks = ({ body }) => {
-      const isHeartbeat = Buffer.from(body).toString().includes(String.raw`\"ending\":false`);
+      const isHeartbeat = Buffer.from(body)
+        .toString()
+        .includes(String.raw`\"ending\":false`);
       if (isHeartbeat) refused += 1;
       return isHeartbeat;
     };

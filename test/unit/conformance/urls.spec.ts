@@ -39,7 +39,11 @@ describe('a transport URL is taken apart', () => {
       'rabbit://u@host:1234/bar',
       { virtualHost: 'bar', hosts: [{ hostname: 'host', port: 1234, username: 'u' }] },
     ],
-    ['a password', 'rabbit://u:p@host:1234/bar', { virtualHost: 'bar', hosts: [{ hostname: 'host', port: 1234, ...u }] }],
+    [
+      'a password',
+      'rabbit://u:p@host:1234/bar',
+      { virtualHost: 'bar', hosts: [{ hostname: 'host', port: 1234, ...u }] },
+    ],
     [
       'credentials without a host',
       'rabbit://u:p@/bar',

@@ -1,5 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError, type PrepareOptions, type RpcCallContext, RpcVersionCapError } from '../../../lib/index.js';
+import {
+  ConfigurationError,
+  type PrepareOptions,
+  type RpcCallContext,
+  RpcVersionCapError,
+} from '../../../lib/index.js';
 import { isVersionCompatible } from '../../../lib/wire/rpc/api-version.js';
 import { multiplied, type Scenario } from '../../support/scenarios.js';
 import type { RawPeer } from '../rpc/support/raw-peer.js';
