@@ -55,7 +55,7 @@ const failing =
   };
 
 const serializer: Serializer = {
-  serializeEntity: (_context, entity) => (entity === null ? entity : `s${String(entity)}`),
+  serializeEntity: (_context, entity) => (entity === null ? entity : `s${entity as string}`),
   deserializeEntity: (_context, entity) => (entity === null ? entity : `d${JSON.stringify(entity)}`),
   serializeContext: (context) => ({ ...context, sent: 'yes' }),
   deserializeContext: (context) => ({ ...context, received: 'yes' }),

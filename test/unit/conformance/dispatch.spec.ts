@@ -141,7 +141,7 @@ describe('the first endpoint of that namespace, version and method runs, with th
       return;
     }
     expect(runs).toEqual([]);
-    const version = String(fields['version'] ?? '1.0');
+    const version = (fields['version'] as string | undefined) ?? '1.0';
     expect(JSON.parse(String(reply['failure']))).toMatchObject({
       class: outcome,
       module: 'oslo_messaging.rpc.dispatcher',

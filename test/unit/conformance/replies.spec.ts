@@ -148,10 +148,12 @@ describe('an answer that comes while another is waited for', () => {
   });
 
   it('a request without _msg_id is not answered, though it names a reply queue', async () => {
+    const queue = 'reply_of_nobody';
+    on().bus.declare([{ kind: 'queue', name: queue, durable: false, autoDelete: false, arguments: {} }]);
     await peer.listenForReplies();
     await on().serve({ foo: ({ tx_id }: { tx_id: number }) => ({ rx_id: tx_id }) });
-    await peer.cast('foo', { args: { tx_id: 2 }, _reply_q: peer.replyQueue });
+    await peer.cast('foo', { args: { tx_id: 2 }, _reply_q: queue });
     expect(await peer.ask('foo', { args: { tx_id: 3 } })).toMatchObject({ result: { rx_id: 3 } });
-    expect(peer.waiting).toEqual([]);
+    expect(on().bus.messagesIn(queue)).toEqual([]);
   });
 });
