@@ -78,11 +78,11 @@ export function formatTransportUrl(url: Omit<TransportUrl, 'masked'>): string {
 type Refusal = (reason: string) => InvalidTransportUrl;
 
 function readScheme(scheme: string, refuse: Refusal): Pick<TransportUrl, 'ssl' | 'transport'> {
-  const [driver, variant] = scheme.split('+', 2);
+  const [driver, ...variants] = scheme.split('+');
   switch (driver) {
     case 'kombu':
     case 'rabbit':
-      return { transport: 'rabbit', ...((variant === 'ssl' || variant === 'tls') && { ssl: true }) };
+      return { transport: 'rabbit', ...(readVariant(variants.join('+'), refuse) && { ssl: true }) };
     case 'memory':
       return { transport: 'memory' };
     case 'fake':
@@ -92,6 +92,13 @@ function readScheme(scheme: string, refuse: Refusal): Pick<TransportUrl, 'ssl' |
     default:
       throw refuse(`there is no driver '${driver}'; known are rabbit, kombu and memory`);
   }
+}
+
+/** True for TLS. Python hands what stands behind `kombu+` to kombu, which knows other buses than RabbitMQ. */
+function readVariant(variant: string, refuse: Refusal): boolean {
+  if (['', 'amqp', 'pyamqp'].includes(variant)) return false;
+  if (['ssl', 'tls'].includes(variant)) return true;
+  throw refuse(`of RabbitMQ there is no variant '+${variant}'; known are +ssl and +tls`);
 }
 
 function parseHost(text: string, refuse: Refusal): TransportHost {
