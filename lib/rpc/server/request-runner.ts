@@ -4,6 +4,7 @@ import { inHandlerScope } from '../../events/handler-scope.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { NoSuchMethod, UnsupportedVersion } from '../../errors/rpc.errors.js';
 import { textWithCause, textOf } from '../../errors/text-of.js';
+import { stringifyJson } from '../../wire/json/json.js';
 import { newUniqueId } from '../../wire/message-id.js';
 import { refusalOfSize } from '../../wire/message-size.js';
 import { encodeFailure, shortenedFailure } from '../../wire/rpc/remote-failure.js';
@@ -104,10 +105,11 @@ export class RequestRunner {
     try {
       const { serializer } = this.options;
       const entity = serializer ? serializer.serializeEntity(request.requestContext, result) : result;
-      this.reply(request, this.bodyOf(request, entity, null), (refusal) => {
+      const substitute: Substitute = (refusal) => {
         this.noteFailure(request, refusal, method);
         return this.shortFailureBody(request, refusal);
-      });
+      };
+      this.reply(request, this.bodyOf(request, entity, null), substitute, this.isPair(entity, null));
     } catch (error) {
       this.answerFailure(request, error, method);
     }
@@ -147,19 +149,34 @@ export class RequestRunner {
     return body;
   }
 
-  private reply(request: IncomingRequest, body: string, substitute: Substitute): void {
+  private reply(
+    request: IncomingRequest,
+    body: string,
+    substitute: Substitute,
+    isPair = this.options.legacyTwoMessageReplies,
+  ): void {
     const { method } = request;
     const giveUpAt = this.giveUpAt(request);
     const msgId = request.msgId!;
-    const followedBy = this.options.legacyTwoMessageReplies ? this.encoded(msgId, null, null, 'ending') : undefined;
+    const followedBy = isPair ? this.encoded(msgId, null, null) : undefined;
     this.replies.send({ replyQueue: request.replyQueue!, msgId, method, body, giveUpAt, followedBy }, substitute);
   }
 
-  /** Of two messages the first is not the last. @throws MalformedMessage */
-  private encoded(msgId: string, result: unknown, failure: string | null, which?: 'ending'): string {
-    const ending = which === 'ending' || !this.options.legacyTwoMessageReplies;
-    const reply = { msgId, result, failure, ending, uniqueId: newUniqueId() };
+  /** @throws MalformedMessage */
+  private encoded(msgId: string, result: unknown, failure: string | null): string {
+    const ending = this.isPair(result, failure) ? {} : { ending: true };
+    const reply = { msgId, result, failure, ...ending, uniqueId: newUniqueId() };
     return encodeReply(reply, this.broker.options.legacyBareMessages);
+  }
+
+  /**
+   * Two messages: the answer, and that it was the last. For null the last is enough: an empty one before it is a heartbeat to
+   * callers of today, and Python's `ReplyWaiter.wait` fails at one that it did not ask for.
+   *
+   * @throws MalformedMessage
+   */
+  private isPair(result: unknown, failure: string | null): boolean {
+    return this.options.legacyTwoMessageReplies && (failure !== null || stringifyJson(result) !== 'null');
   }
 
   /** When a caller without a known deadline has given up, as far as Python's servers are concerned. */
