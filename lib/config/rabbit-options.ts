@@ -78,8 +78,8 @@ export interface RabbitOptions {
    */
   legacyBareMessages?: boolean;
   /**
-   * Declares an exchange called as our reply queue, bound to it by that name, for servers that are older than answers through the
-   * default exchange. @defaultValue false
+   * Declares an exchange called as our reply queue, bound to it by that name. Servers before oslo.messaging 9.2 answer through
+   * it; all others take no notice of it. @defaultValue false
    */
   legacyReplyExchange?: boolean;
   /** SASL mechanism. `rabbit_login_method`. @defaultValue 'AMQPLAIN' */
