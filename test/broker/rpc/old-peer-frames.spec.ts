@@ -29,6 +29,11 @@ const IDS = new Set(['_msg_id', '_unique_id', '_reply_q']);
 const REPLY_QUEUE = /reply_[0-9a-f]{32}/g;
 
 const vhost = useVhost();
+// Hooks run from the last to the first: whoever still consumes a queue that is deleted would make it again.
+afterEach(async () => {
+  await proxy.close();
+  for (const { name } of await vhost.listQueues()) await vhost.deleteQueue(name);
+});
 const brokers = useBrokers(afterEach);
 const ends: { close(): Promise<void> }[] = [];
 let proxy: AmqpProxy;
@@ -36,11 +41,7 @@ let proxy: AmqpProxy;
 beforeEach(async () => {
   proxy = await AmqpProxy.start(vhost.address);
 });
-afterEach(async () => {
-  await Promise.all(ends.splice(0).map((end) => end.close()));
-  await proxy.close();
-  for (const { name } of await vhost.listQueues()) await vhost.deleteQueue(name);
-});
+afterEach(() => Promise.all(ends.splice(0).map((end) => end.close())));
 
 /** Frames without what differs by nature: the reserved ticket, the number in the queue's name. */
 function comparable(frames: readonly Pick<AmqpMethod, 'fields' | 'method'>[]): unknown[] {
