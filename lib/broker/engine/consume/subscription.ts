@@ -13,7 +13,7 @@ import type { Session } from '../connection/session.js';
 import { State, type Transitions } from '../state.js';
 import { BindingRenewal } from './binding-renewal.js';
 import { ConsumeChannel, type ConsumeChannelObserver, type ConsumeLimits } from './consume-channel.js';
-import { ConsumerHealth, StaleConsumers } from './consumer-health.js';
+import { ConsumerHealth } from './consumer-health.js';
 import { StreamOffsets } from './stream-offsets.js';
 import { ConsumerLosses } from './consumer-losses.js';
 import { isHeldByOthers, longestHoldMs, refusalOf, StartOfConsuming } from './start-of-consuming.js';
@@ -73,7 +73,6 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   private readonly backoff = new Backoff();
   private readonly renewal: BindingRenewal;
   private readonly health: ConsumerHealth;
-  private readonly stale: StaleConsumers;
   private readonly streams: StreamOffsets;
   private readonly losses: ConsumerLosses;
   private readonly limits: ConsumeLimits;
@@ -98,8 +97,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     this.streams = new StreamOffsets(request.topology);
     const atOnce = request.settledAtOnce && { held: new HeldBudget(Infinity), acksMayWait: true };
     this.limits = { ...limits, streams: this.streams, ...atOnce };
-    this.stale = new StaleConsumers(request);
-    this.health = new ConsumerHealth(this.streams);
+    this.health = new ConsumerHealth(request, this.streams);
     this.losses = new ConsumerLosses(events, request.queues, parts.lostQueues);
     this.renewal = new BindingRenewal(request, {
       losses: this.losses,
@@ -111,7 +109,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     });
     this.unlisten = connection.listen({
       connected: () => this.restore(),
-      disconnected: ({ fellSilent }) => void (fellSilent && this.stale.suspect()),
+      disconnected: ({ fellSilent }) => void (fellSilent && this.health.suspectStale()),
       attemptFailed: ({ host, reason, error }) => this.startHindered(`no connection to ${host}: ${reason}`, error),
     });
     this.restore();
@@ -233,7 +231,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
       return consumed;
     }
     if (channel.mayTakeMore(this.request.prefetch)) return this.consumeAnew(channel, this.queues);
-    await this.stale.end(channel.session);
+    for (const queue of findings.shared) await channel.session.deleteQueue(queue, { ifEmpty: true });
     await this.renewal.now();
   }
 
@@ -279,7 +277,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
 
   private async consumeMissing(session: Session): Promise<void> {
     const channel = this.channel ?? (await this.openChannel(session));
-    if (!this.isEnding) await this.stale.endFirst(session);
+    if (!this.isEnding) await this.health.endStale(session);
     if (this.isEnding) return;
     await this.declare(session);
     for (const queue of this.missing) {
