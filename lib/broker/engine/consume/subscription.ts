@@ -8,6 +8,7 @@ import { Backoff } from '../connection/backoff.js';
 import { NoAnswer } from '../connection/broker-request.js';
 import type { ClosingRequests } from '../connection/closing-requests.js';
 import type { Connection } from '../connection/connection.js';
+import { FirstTime } from '../connection/first-time.js';
 import { replyText } from '../connection/reply-codes.js';
 import type { Session } from '../connection/session.js';
 import { State, type Transitions } from '../state.js';
@@ -16,7 +17,7 @@ import { ConsumeChannel, type ConsumeChannelObserver, type ConsumeLimits } from 
 import { ConsumerHealth } from './consumer-health.js';
 import { StreamOffsets } from './stream-offsets.js';
 import { ConsumerLosses } from './consumer-losses.js';
-import { isHeldByOthers, longestHoldMs, refusalOf, StartOfConsuming } from './start-of-consuming.js';
+import { isHeldByOthers, longestHoldMs, refusalOf } from './consume-refusals.js';
 
 export interface SubscriptionParts {
   connection: Connection;
@@ -78,7 +79,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   private readonly limits: ConsumeLimits;
   private readonly unlisten: () => void;
   /** Until all queues are consumed for the first time. */
-  private start: StartOfConsuming | undefined;
+  private start: FirstTime | undefined;
   /** One check at a time: two at once would count as two in a row. */
   private checking: Promise<void> | undefined;
   private declaring: Promise<void> | undefined;
@@ -104,13 +105,13 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
       consuming: () => (this.state.name === 'consuming' && this.consuming ? this.channel?.session : undefined),
       declare: (session) => this.declare(session),
     });
-    this.ready = new Promise((resolve, reject) => {
-      this.start = new StartOfConsuming(request.giveUpMs, { resolve, reject }, (reason) => this.failStart(reason));
-    });
+    this.start = new FirstTime(request.giveUpMs, (failure) => this.failStart(failure));
+    this.ready = this.start.promise;
     this.unlisten = connection.listen({
       connected: () => this.restore(),
       disconnected: ({ fellSilent }) => void (fellSilent && this.health.suspectStale()),
-      attemptFailed: ({ host, reason, error }) => this.startHindered(`no connection to ${host}: ${reason}`, error),
+      attemptFailed: ({ host, reason, error }) =>
+        this.start?.attemptFailed({ reason: `no connection to ${host}: ${reason}`, error }),
     });
     this.restore();
   }
@@ -138,7 +139,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const cancelled = channel?.cancel() ?? Promise.resolve();
     this.state.enter({ name: 'draining', channel, cancelled });
     this.renewal.stop();
-    this.start?.fail(new ClosedError('subscription'));
+    this.start?.end(new ClosedError('subscription'));
     return cancelled;
   }
 
@@ -326,7 +327,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     if (!isFull) this.losses.restored();
     // One that is full already has begun, too.
     if (isFull && !channel.hasConsumed(this.queues)) return;
-    this.start?.succeed();
+    this.start?.end();
     this.start = undefined;
   }
 
@@ -344,11 +345,11 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const isAwaited = this.request.onRefused !== undefined && isHeldByOthers(error);
     const refusal = this.start && !isAwaited ? refusalOf(error, this.queues) : undefined;
     if (refusal) {
-      this.start?.fail(refusal);
+      this.start?.end(refusal);
       void this.close();
       return;
     }
-    this.startHindered(replyText(session.endedBy ?? error), error);
+    this.start?.attemptFailed({ reason: replyText(session.endedBy ?? error), error });
     this.noteRefusal(error);
     if (this.state.name !== 'restoring') return;
     const { channel } = this;
@@ -368,18 +369,18 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     this.heldSince = isHeldByOthers(error) ? (this.heldSince ?? now) : undefined;
     if (this.heldSince === undefined || now - this.heldSince < longestHoldMs) return;
     this.losses.guarded(this.queues, () => this.request.onRefused?.(replyText(error)));
-    if (this.request.onRefused) this.failStart(replyText(error), error);
+    if (this.request.onRefused) this.rejectStart(replyText(error), error);
   }
 
-  private startHindered(reason: string, error: unknown): void {
-    this.start?.hindered(reason);
-    if (this.request.giveUpMs === 0) this.failStart(reason, error);
+  private failStart(failure?: { reason: string; error: unknown }): void {
+    const { giveUpMs = 0 } = this.request;
+    const reason = failure?.reason ?? 'the broker has not answered';
+    this.rejectStart(giveUpMs > 0 ? `not within ${giveUpMs} ms; ${reason}` : reason, failure?.error);
   }
 
-  private failStart(reason: string, cause?: unknown): void {
+  private rejectStart(reason: string, cause: unknown): void {
     if (!this.start || this.isEnding) return;
-    const queues = this.queues.join(', ');
-    this.start.fail(new MessageDeliveryFailure(`${queues} cannot be consumed: ${reason}`, { cause }));
+    this.start.end(new MessageDeliveryFailure(`${this.queues.join(', ')} cannot be consumed: ${reason}`, { cause }));
     void this.close();
   }
 
