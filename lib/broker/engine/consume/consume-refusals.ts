@@ -11,12 +11,25 @@ export function refusalOf(error: unknown, queues: readonly string[]): Error | un
   return new MessageDeliveryFailure(`${queues.join(', ')} cannot be consumed: ${replyText(error)}`, { cause: error });
 }
 
-/** So long a queue may be locked by a consumer that a lost connection has left behind. */
-export const longestHoldMs = 3_000;
-
 /** Somebody else consumes the queue, or has made it, exclusively; a missing permission is not about its name. */
 export function isHeldByOthers(error: unknown): boolean {
   const reason = replyCode(error) === undefined && error instanceof Error ? error.cause : error;
   if (replyCode(reason) === ReplyCode.resourceLocked) return true;
   return replyCode(reason) === ReplyCode.accessRefused && !replyText(reason).includes('refused for user');
+}
+
+/** So long a queue may be locked by a consumer that a lost connection has left behind. */
+const longestHoldMs = 3_000;
+
+/** Queues that somebody else may hold. */
+export class HeldQueues {
+  /** On the clock of `performance.now()`. */
+  private since: number | undefined;
+
+  /** True when that is no passing trouble. */
+  note(error: unknown): boolean {
+    const now = performance.now();
+    this.since = isHeldByOthers(error) ? (this.since ?? now) : undefined;
+    return this.since !== undefined && now - this.since >= longestHoldMs;
+  }
 }

@@ -106,8 +106,7 @@ function noAnswer(error: unknown): 'no answer' {
  * a quorum queue's consumers some seconds late, and closes the connection over a deletion with a condition.
  */
 function countable({ own = [], topology }: Pick<ConsumeRequest, 'own' | 'topology'>): string[] {
-  const replicated = topology.flatMap((one) =>
-    one.kind === 'queue' && 'x-queue-type' in one.arguments ? [one.name] : [],
-  );
-  return own.filter((queue) => !replicated.includes(queue));
+  const isReplicated = (queue: string): boolean =>
+    topology.some((one) => one.kind === 'queue' && one.name === queue && 'x-queue-type' in one.arguments);
+  return own.filter((queue) => !isReplicated(queue));
 }
