@@ -1,6 +1,7 @@
 import { MessageDeliveryFailure } from '../../../errors/delivery.errors.js';
 import { OsloMessagingError } from '../../../errors/oslo-messaging.error.js';
 import { ReplyCode } from '../../link.js';
+import { isHeldByOthers } from '../../refusal-words.js';
 import { replyCode, replyText } from '../connection/reply-codes.js';
 
 /** A refusal that will not pass by trying again: the first `consume` ends with it. */
@@ -9,13 +10,6 @@ export function refusalOf(error: unknown, queues: readonly string[]): Error | un
   const code = replyCode(error);
   if (code !== ReplyCode.accessRefused && code !== ReplyCode.preconditionFailed) return undefined;
   return new MessageDeliveryFailure(`${queues.join(', ')} cannot be consumed: ${replyText(error)}`, { cause: error });
-}
-
-/** Somebody else consumes the queue, or has made it, exclusively; a missing permission is not about its name. */
-export function isHeldByOthers(error: unknown): boolean {
-  const reason = replyCode(error) === undefined && error instanceof Error ? error.cause : error;
-  if (replyCode(reason) === ReplyCode.resourceLocked) return true;
-  return replyCode(reason) === ReplyCode.accessRefused && !replyText(reason).includes('refused for user');
 }
 
 /** So long a queue may be locked by a consumer that a lost connection has left behind. */

@@ -4,6 +4,7 @@ import { within } from '../../../events/within.js';
 import { HeldBudget } from '../../bounds/held-messages.js';
 import type { ConsumeRequest, Delivery, Subscription } from '../../broker.js';
 import type { BrokerRefusal } from '../../link.js';
+import { isHeldByOthers } from '../../refusal-words.js';
 import { Backoff } from '../connection/backoff.js';
 import { NoAnswer } from '../connection/broker-request.js';
 import type { ClosingRequests } from '../connection/closing-requests.js';
@@ -16,7 +17,7 @@ import { ConsumerHealth } from './consumer-health.js';
 import { newSubscriptionState } from './subscription-state.js';
 import { StreamOffsets } from './stream-offsets.js';
 import { ConsumerLosses } from './consumer-losses.js';
-import { HeldQueues, isHeldByOthers, refusalOf } from './consume-refusals.js';
+import { HeldQueues, refusalOf } from './consume-refusals.js';
 
 export interface SubscriptionParts {
   connection: Connection;
