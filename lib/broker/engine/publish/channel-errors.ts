@@ -31,35 +31,24 @@ export function sortOutLostConfirms(
   const last = unconfirmed.findLastIndex(({ message }) => isOffending(message));
   const closedBy = first === last || refusal?.code === ReplyCode.preconditionFailed ? first : last + 1;
   const sorted: LostConfirms = { again: [], failed: [], cured: first >= 0 };
+  const whyNot = (pending: PendingMessage, refused: boolean, arrivedNowhere: boolean): string | undefined => {
+    if (refused)
+      return (arrivedNowhere || republish) && redeclaresOnce(pending, refusal!) ? undefined : replyText(refusal);
+    if (arrivedNowhere) return undefined;
+    const lost = 'its confirm was lost with the connection';
+    if (!republish) return lost;
+    // Where another one took the channel from it, it has not used up a try.
+    return sorted.cured || pending.mayTryAgain() ? undefined : `${lost}, no tries left`;
+  };
   unconfirmed.forEach((pending, index) => {
     const refused = isOffending(pending.message);
     const arrivedNowhere = first >= 0 && index >= closedBy;
     if (!arrivedNowhere) pending.writtenBefore = true;
-    const reason = refused
-      ? whyRefused(pending, refusal!, arrivedNowhere || republish)
-      : whyLost(pending, { arrivedNowhere, innocent: first >= 0, republish });
+    const reason = whyNot(pending, refused, arrivedNowhere);
     if (reason !== undefined) sorted.failed.push({ pending, reason, refused });
     else sorted.again.push(pending);
   });
   return sorted;
-}
-
-function whyRefused(pending: PendingMessage, refusal: BrokerRefusal, mayGoAgain: boolean): string | undefined {
-  return mayGoAgain && redeclaresOnce(pending, refusal) ? undefined : replyText(refusal);
-}
-
-interface Loss {
-  arrivedNowhere: boolean;
-  /** Another one took the channel from it. */
-  innocent: boolean;
-  republish: boolean;
-}
-
-function whyLost(pending: PendingMessage, { arrivedNowhere, innocent, republish }: Loss): string | undefined {
-  if (arrivedNowhere) return undefined;
-  if (!republish) return 'its confirm was lost with the connection';
-  if (innocent || pending.mayTryAgain()) return undefined;
-  return 'its confirm was lost with the connection, no tries left';
 }
 
 /** An auto-delete exchange goes with its last binding: declaring it once more heals that. */
