@@ -1,3 +1,6 @@
+import type { LinkDelivery } from '../link.js';
+import { type BodyLimits, readBody, UnreadableBody } from './body-reader.js';
+
 /** Smaller ones are not counted: the prefetch bounds it. */
 const countedFromBytes = 4_096;
 
@@ -71,12 +74,27 @@ export class HeldMessages {
   }
 
   /** True when a message is one too many. */
-  refuses(bytes: number): boolean {
-    this.largest = Math.max(this.largest, bytes);
-    if (this.isFull) return true;
-    if (this.weights.size === 0 || bytes <= this.budget.free) return false;
-    this.stopWaiting = this.budget.whenRoomy(() => this.resume());
+  refuses({ content, redelivered }: LinkDelivery, queue: string): boolean {
+    this.largest = Math.max(this.largest, content.length);
+    if (!this.isFull) {
+      if (this.weights.size === 0 || content.length <= this.budget.free) return false;
+      this.stopWaiting = this.budget.whenRoomy(() => this.resume());
+    }
+    if (!redelivered) this.budget.noteReturned(markOf(queue, content));
     return true;
+  }
+
+  /** Its body. @throws UnreadableBody it is none, or one so large that it may have ended whoever had it before */
+  read({ content, deliveryTag, headers, redelivered }: LinkDelivery, queue: string, limits: BodyLimits): Buffer {
+    const body = readBody(content, headers, limits);
+    if (!isHuge(content, body, limits)) return body;
+    const mark = markOf(queue, content);
+    // A message that went back from this process, read or unread, has not ended it.
+    if (redelivered && !this.budget.wasReturned(mark)) {
+      throw new UnreadableBody(`${body.length} bytes, delivered once more: it may have ended whoever had it before`);
+    }
+    this.marks.set(deliveryTag, mark);
+    return body;
   }
 
   /** Again for what takes another number of bytes by now. */
@@ -86,10 +104,6 @@ export class HeldMessages {
     this.largest = Math.max(this.largest, bytes);
     this.weights.set(deliveryTag, bytes);
     this.budget.add(bytes - before);
-  }
-
-  mark(deliveryTag: number, mark: string): void {
-    this.marks.set(deliveryTag, mark);
   }
 
   drop(deliveryTag: number): void {
@@ -126,4 +140,15 @@ export class HeldMessages {
     this.stopWaiting = undefined;
     this.onRoomy();
   }
+}
+
+/** More than half of what may come. */
+function isHuge(content: Buffer, body: Buffer, { maxMessageBytes, maxInflatedBytes }: BodyLimits): boolean {
+  return content.length > maxMessageBytes / 2 || (body !== content && body.length > maxInflatedBytes / 2);
+}
+
+/** Recognises a message that comes again; ids are near its end. */
+function markOf(queue: string, content: Buffer): string {
+  const ends = [content.subarray(0, 64), content.subarray(-256)].map((part) => part.toString('latin1'));
+  return [queue, content.length, ...ends].join(' ');
 }
