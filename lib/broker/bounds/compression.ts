@@ -24,7 +24,11 @@ const unzstd: Decoder = (content, maxOutputLength) => {
   return decode(content, { maxOutputLength });
 };
 
+/** A stream without any block; the decoder takes less for the same. */
+const shortestBzip2 = 14;
+
 const bunzip: Decoder = (content, maxOutputLength) => {
+  if (content.length < shortestBzip2) throw new Error('cut short');
   let output = Buffer.allocUnsafe(Math.min(maxOutputLength, content.length * 8));
   let length = 0;
   const writeByte = (byte: number): void => {
