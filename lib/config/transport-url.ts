@@ -82,7 +82,8 @@ export function hostsWithoutCredentials({ hosts }: Pick<TransportUrl, 'hosts'>):
 /** The URL in one canonical form, credentials and virtual host encoded; the opposite of `parseTransportUrl`. */
 export function formatTransportUrl(url: Omit<TransportUrl, 'masked'>): string {
   const hosts = url.hosts.map(url.transport === 'memory' ? ({ hostname }) => hostname : formatHost).join(',');
-  const virtualHost = encodeURIComponent(url.virtualHost).replaceAll('%2F', '/');
+  const isDefault = url.transport === 'kafka' && url.virtualHost === '/';
+  const virtualHost = isDefault ? '' : encodeURIComponent(url.virtualHost).replaceAll('%2F', '/');
   const query = new URLSearchParams(url.query).toString();
   return `${url.transport}${url.ssl ? '+ssl' : ''}://${hosts}/${virtualHost}${query === '' ? '' : `?${query}`}`;
 }

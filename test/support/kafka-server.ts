@@ -93,6 +93,15 @@ export class KafkaServer {
     await this.end('SIGKILL');
   }
 
+  /** Connections stay open and nothing answers any more, as with a hanging machine. */
+  freeze(): void {
+    this.process?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.process?.kill('SIGCONT');
+  }
+
   /** Orderly. */
   async stop(): Promise<void> {
     await this.end('SIGTERM');

@@ -24,8 +24,9 @@ export class GroupSession {
   /** Rejects with the first failure. */
   readonly ended: Promise<never>;
   private fail!: (error: unknown) => void;
-  private readonly consumer: Consumer;
-  private readonly pool: ConnectionPool;
+  // Not even `inspect` shows the client, which is large and knows how to log in.
+  readonly #consumer: Consumer;
+  readonly #pool: ConnectionPool;
   private readers: readonly PartitionReader[] = [];
   private generation = 0;
   private state: 'closed' | 'open' = 'open';
@@ -43,7 +44,7 @@ export class GroupSession {
     this.ended = new Promise<never>((_resolve, reject) => (this.fail = reject));
     this.ended.catch(() => undefined);
     const options = cluster.clientOptions();
-    this.consumer = new client.Consumer({
+    this.#consumer = new client.Consumer({
       ...options,
       groupId,
       sessionTimeout: sessionTimeoutMs,
@@ -55,26 +56,26 @@ export class GroupSession {
       maxBytes: Math.max(cluster.kafka.kafkaMaxFetchBytes, leastFetchBytes),
     });
     // Else the group would wait for the one that we were until its session has expired.
-    this.consumer.memberId = memberId;
+    this.#consumer.memberId = memberId;
     // Behind a fetch that waits, a heartbeat would come late.
-    this.pool = new client.ConnectionPool(options.clientId, options);
-    this.consumer.on('error', (error: unknown) => this.fail(error));
-    this.consumer.on('consumer:heartbeat:error', ({ error }: { error: unknown }) => this.fail(error));
-    this.consumer.on('consumer:group:join', () => this.joined());
+    this.#pool = new client.ConnectionPool(options.clientId, options);
+    this.#consumer.on('error', (error: unknown) => this.fail(error));
+    this.#consumer.on('consumer:heartbeat:error', ({ error }: { error: unknown }) => this.fail(error));
+    this.#consumer.on('consumer:group:join', () => this.joined());
     if (cluster.kafka.enableAutoCommit) this.timer = setInterval(() => this.commitLate(), autoCommitMs);
   }
 
   /** As the group knows us. */
   get memberId(): string | null {
-    return this.consumer.memberId;
+    return this.#consumer.memberId;
   }
 
   /** Joins the group; resolves when it is known where to begin. */
   async open(): Promise<void> {
     const topics = this.topics;
-    await this.patiently(() => this.consumer.metadata({ topics, autocreateTopics: true }));
-    this.consumer.topics.trackAll(...topics);
-    await this.patiently(() => this.consumer.joinGroup({}));
+    await this.patiently(() => this.#consumer.metadata({ topics, autocreateTopics: true }));
+    this.#consumer.topics.trackAll(...topics);
+    await this.patiently(() => this.#consumer.joinGroup({}));
     await Promise.race([this.assigning, this.ended]);
   }
 
@@ -89,11 +90,11 @@ export class GroupSession {
     clearInterval(this.timer);
     if (leaving) await within(goodbyeMs, this.endReaders());
     else void this.endReaders();
-    if (!leaving) this.consumer.memberId = null;
-    await within(goodbyeMs, new Promise<void>((resolve) => this.consumer.leaveGroup(false, () => resolve())));
-    await within(goodbyeMs, this.consumer.close());
+    if (!leaving) this.#consumer.memberId = null;
+    await within(goodbyeMs, new Promise<void>((resolve) => this.#consumer.leaveGroup(false, () => resolve())));
+    await within(goodbyeMs, this.#consumer.close());
     // Where it could not say good-bye it is not closed either.
-    await within(goodbyeMs, Promise.all([this.consumer.connections.close(), this.pool.close()]));
+    await within(goodbyeMs, Promise.all([this.#consumer.connections.close(), this.#pool.close()]));
     this.fail(new Error('closed'));
   }
 
@@ -138,7 +139,7 @@ export class GroupSession {
   }
 
   private readerOf(partitions: readonly AssignedPartition[]): PartitionReader {
-    const { consumer, pool } = this;
+    const [consumer, pool] = [this.#consumer, this.#pool];
     const { enableAutoCommit: autoCommit, kafkaMaxFetchBytes: maxBytes } = this.cluster.kafka;
     return new PartitionReader(partitions, {
       consumer,
@@ -152,10 +153,10 @@ export class GroupSession {
   }
 
   private async assignedPartitions(): Promise<AssignedPartition[]> {
-    const assignments = this.consumer.assignments ?? [];
+    const assignments = this.#consumer.assignments ?? [];
     if (assignments.length === 0) return [];
     const topics = assignments.map(({ topic }) => topic);
-    const metadata = await this.consumer.metadata({ topics, forceUpdate: true });
+    const metadata = await this.#consumer.metadata({ topics, forceUpdate: true });
     const starts = await this.starts(assignments);
     return assignments.flatMap(({ topic, partitions }) => {
       const subscription = this.subscriptions.find((one) => one.topics.has(topic));
@@ -184,9 +185,9 @@ export class GroupSession {
    * it is for this group, whoever reads the partition then.
    */
   private async starts(assignments: readonly Assignment[]): Promise<Map<string, Map<number, bigint>>> {
-    const committed = await this.consumer.listCommittedOffsets({ topics: [...assignments] });
+    const committed = await this.#consumer.listCommittedOffsets({ topics: [...assignments] });
     const topics = assignments.map(({ topic }) => topic);
-    const latest = await this.consumer.listOffsets({ topics });
+    const latest = await this.#consumer.listOffsets({ topics });
     const starts = new Map<string, Map<number, bigint>>();
     const fresh: { topic: string; partition: number; offset: bigint; leaderEpoch: number }[] = [];
     for (const { topic, partitions } of assignments) {
@@ -198,7 +199,7 @@ export class GroupSession {
       });
       starts.set(topic, new Map(positions));
     }
-    if (fresh.length > 0) await this.consumer.commit({ offsets: fresh });
+    if (fresh.length > 0) await this.#consumer.commit({ offsets: fresh });
     return starts;
   }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import zlib from 'node:zlib';
 import type { BaseOptions } from '@platformatic/kafka';
@@ -34,7 +35,7 @@ export class KafkaCluster {
   readonly #hosts: readonly TransportHost[];
   readonly #options: ResolvedRabbitOptions;
   private readonly suffix: string;
-  private loading: Promise<KafkaClient> | undefined;
+  #loading: Promise<KafkaClient> | undefined;
 
   /** @throws ConfigurationError options that cannot be used together, or here */
   constructor(
@@ -63,7 +64,7 @@ export class KafkaCluster {
 
   /** @throws ConfigurationError */
   client(): Promise<KafkaClient> {
-    return (this.loading ??= this.load());
+    return (this.#loading ??= this.load());
   }
 
   /** As Python's producer names it; its consumer leaves the virtual host out, and misses what is sent (impl_kafka, `listen_for_notifications`). */
@@ -89,15 +90,19 @@ export class KafkaCluster {
   private security(): Pick<BaseOptions, 'sasl' | 'tls' | 'tlsServerName'> {
     const { securityProtocol, saslMechanism: mechanism } = this.kafka;
     const isTls = securityProtocol === 'SSL' || securityProtocol === 'SASL_SSL';
-    const tls = isTls ? { tls: tlsOf(this.kafka), tlsServerName: true } : {};
+    // An address is no name to be asked for.
+    const hasNames = this.#hosts.every(({ hostname }) => isIP(hostname) === 0);
+    const tls = isTls ? { tls: tlsOf(this.kafka), tlsServerName: hasNames } : {};
     if (!securityProtocol.startsWith('SASL')) return tls;
     // As in Python: the first that names a user.
     const login = this.#hosts.find(({ username }) => username !== undefined);
-    if (login?.password === undefined) {
+    const password = login?.password;
+    if (!login || password === undefined) {
       const text = `Option securityProtocol: ${securityProtocol} needs a user and a password in the URL`;
       throw new ConfigurationError(text, securityProtocol);
     }
-    return { ...tls, sasl: { mechanism, username: login.username, password: login.password } };
+    // The client keeps its options where `inspect` sees them: neither a password nor a key is to be one of them.
+    return { ...tls, sasl: { mechanism, username: login.username, password: () => password } };
   }
 }
 
@@ -123,12 +128,11 @@ function tlsOf(options: ResolvedKafkaOptions): ConnectionOptions {
     ...(passphrase !== undefined && { passphrase }),
   };
   try {
-    createSecureContext(settings);
+    return { secureContext: createSecureContext(settings) };
   } catch (error) {
     const reason = (error as Error).message;
     throw new ConfigurationError(`Options sslCafile, sslClientCertFile, sslClientKeyFile: ${reason}`, undefined, {
       cause: error,
     });
   }
-  return settings;
 }

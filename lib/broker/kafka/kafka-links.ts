@@ -58,13 +58,21 @@ class KafkaLink implements Link, ProducerLink {
   private answers = 0;
   private sending = 0;
 
+  // Not even `inspect` shows the client, which is large and knows how to log in.
+  readonly #producer: Producer;
+
   constructor(
-    readonly producer: Producer,
+    producer: Producer,
     readonly cluster: KafkaCluster,
   ) {
+    this.#producer = producer;
     producer.on('error', (error: Error) => this.fault(error));
     // A broker closes what is idle: the cluster is lost when nobody answers any more.
     producer.on('client:broker:disconnect', () => void this.probe().catch((error: unknown) => this.fault(error)));
+  }
+
+  get producer(): Producer {
+    return this.#producer;
   }
 
   get isOpen(): boolean {
@@ -99,7 +107,7 @@ class KafkaLink implements Link, ProducerLink {
   /** Asks who is there. */
   async probe(): Promise<void> {
     if (this.state === 'closed') throw new Error('the connection is closed');
-    await this.asked(this.producer.metadata({ topics: [], forceUpdate: true }));
+    await this.asked(this.#producer.metadata({ topics: [], forceUpdate: true }));
   }
 
   /** An answer of the cluster, good or bad, is a sign of life. */
@@ -125,7 +133,7 @@ class KafkaLink implements Link, ProducerLink {
 
   async close(): Promise<void> {
     if (this.state === 'closed') return;
-    await within(goodbyeMs, this.producer.close());
+    await within(goodbyeMs, this.#producer.close());
     this.end(undefined);
   }
 
@@ -133,7 +141,7 @@ class KafkaLink implements Link, ProducerLink {
     if (this.state === 'closed') return;
     this.end(reason);
     // What still waits for an answer has no one to tell it to.
-    this.producer.close().catch(() => undefined);
+    this.#producer.close().catch(() => undefined);
   }
 
   private end(reason: Error | undefined): void {

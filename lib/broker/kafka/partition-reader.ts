@@ -44,16 +44,20 @@ export class PartitionReader {
   private readonly uncommitted = new Map<AssignedPartition, bigint>();
   private readonly feeding = new Set<Promise<void>>();
 
+  readonly #parts: ReaderParts;
+
   constructor(
     private readonly partitions: readonly AssignedPartition[],
-    private readonly parts: ReaderParts,
-  ) {}
+    parts: ReaderParts,
+  ) {
+    this.#parts = parts;
+  }
 
   async read(): Promise<void> {
     try {
       while (this.state === 'reading') await this.round();
     } catch (error) {
-      if (this.state === 'reading') this.parts.onFailed(error);
+      if (this.state === 'reading') this.#parts.onFailed(error);
     }
   }
 
@@ -87,7 +91,7 @@ export class PartitionReader {
 
   private async fetchFrom(partitions: readonly AssignedPartition[], maxWaitTime: number): Promise<void> {
     try {
-      this.take(partitions, await this.parts.consumer.fetch(this.request(partitions, maxWaitTime)));
+      this.take(partitions, await this.#parts.consumer.fetch(this.request(partitions, maxWaitTime)));
     } catch (error) {
       if (this.state !== 'reading') return;
       if (hasCode(error, 'OFFSET_OUT_OF_RANGE')) return this.startAnew(partitions, error);
@@ -102,7 +106,7 @@ export class PartitionReader {
     partitions: readonly AssignedPartition[],
     maxWaitTime: number,
   ): FetchOptions<never, never, never, never> {
-    const { maxBytes, pool: connectionPool } = this.parts;
+    const { maxBytes, pool: connectionPool } = this.#parts;
     const topics = partitions.map(({ topicId, index: partition, position: fetchOffset }) => ({
       topicId,
       partitions: [
@@ -124,7 +128,7 @@ export class PartitionReader {
   /** Kafka keeps messages for a while only: what was not read in that time is lost, as with `auto.offset.reset` in Python. */
   private async startAnew(partitions: readonly AssignedPartition[], error: unknown): Promise<void> {
     const topics = [...new Set(partitions.map(({ topic }) => topic))];
-    const { consumer } = this.parts;
+    const { consumer } = this.#parts;
     const first = await consumer.listOffsets({ topics, timestamp: earliest });
     const next = await consumer.listOffsets({ topics, timestamp: latest });
     for (const partition of partitions) {
@@ -139,8 +143,8 @@ export class PartitionReader {
 
   private feed(partition: AssignedPartition): Promise<void> {
     const fed = this.handOver(partition).catch((error: unknown) => {
-      if (isRebalance(error)) this.parts.onRebalance();
-      else this.parts.onFailed(error);
+      if (isRebalance(error)) this.#parts.onRebalance();
+      else this.#parts.onFailed(error);
     });
     this.feeding.add(fed);
     void fed.then(() => this.feeding.delete(fed));
@@ -165,7 +169,7 @@ export class PartitionReader {
   }
 
   private async committed(partition: AssignedPartition, position: bigint): Promise<void> {
-    if (this.parts.autoCommit) this.uncommitted.set(partition, position);
+    if (this.#parts.autoCommit) this.uncommitted.set(partition, position);
     else await this.commit([[partition, position]]);
   }
 
@@ -176,7 +180,7 @@ export class PartitionReader {
       offset,
       leaderEpoch,
     }));
-    await this.parts.consumer.commit({ offsets });
+    await this.#parts.consumer.commit({ offsets });
   }
 }
 

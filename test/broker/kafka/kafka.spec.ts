@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { Injectable, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Ctx, Payload } from '@nestjs/microservices';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from 'vitest';
 import {
   type Broker,
@@ -10,6 +13,11 @@ import {
   type MessagingEvent,
   MessagingTimeout,
   NotificationListener,
+  NotificationListeners,
+  NotificationModule,
+  Notifier,
+  OnNotification,
+  OsloNotificationContext,
   type NotificationListenerOptions,
   type NotificationRegistration,
   NotifierCore,
@@ -278,6 +286,25 @@ it('members of one group may listen to different priorities', async () => {
   await expect.poll(() => [infos.types(), errors.types()], { timeout: 10_000 }).toEqual([['i'], ['e']]);
 });
 
+it('in Nest', async () => {
+  const heard: unknown[] = [];
+  @Injectable()
+  class Listener {
+    @OnNotification(['info'], { eventType: 'compute.*' })
+    onInfo(@Payload() payload: unknown, @Ctx() context: OsloNotificationContext): void {
+      heard.push([payload, context.eventType]);
+    }
+  }
+  const options = { transportUrl: kafka.url, topics: [topic], kafka: { consumerGroup: `group-${topic}` } };
+  @Module({ imports: [NotificationModule.forRoot(options)], providers: [Listener] })
+  class AppModule {}
+  const app = await NestFactory.createApplicationContext(AppModule, { logger: ['error'] });
+  closing(app);
+  expect(app.get(NotificationListeners).health).toMatchObject({ connected: true, consuming: true });
+  await app.get(Notifier).info('compute.a', { x: 1 });
+  await expect.poll(() => heard).toEqual([[{ x: 1 }, 'compute.a']]);
+});
+
 describe('refused', () => {
   it('too large a message alone, and no other', async () => {
     const bus = await broker();
@@ -335,6 +362,26 @@ describe('while Kafka is away', () => {
     expect(phases).toContain('consume disconnected');
     expect(phases.findLast((phase) => phase.startsWith('publish'))).toBe('publish connected');
     expect(phases.findLast((phase) => phase.startsWith('consume'))).toBe('consume connected');
+  }, 60_000);
+
+  it('or silent, that is noticed, and got over', async () => {
+    const bus = await broker({ livenessTimeoutMs: 1_000 });
+    const listener = await listening(bus);
+    const sender = notifier(bus);
+    await sender.info('before', {});
+    await expect.poll(() => listener.types()).toEqual(['before']);
+    kafka.freeze();
+    try {
+      const sent = sender.info('meanwhile', {});
+      await expect.poll(() => bus.state, { timeout: 15_000 }).toBe('connecting');
+      await expect.poll(() => listener.health.consuming, { timeout: 15_000 }).toBe(false);
+      kafka.thaw();
+      await sent;
+      await expect.poll(() => listener.types(), { timeout: 20_000 }).toContain('meanwhile');
+      expect(listener.health).toMatchObject({ connected: true, consuming: true });
+    } finally {
+      kafka.thaw();
+    }
   }, 60_000);
 
   it('a close does not wait for it', async () => {
