@@ -20,7 +20,7 @@ export interface KafkaOptions {
   compressionCodec?: 'gzip' | 'lz4' | 'none' | 'snappy' | 'zstd';
   /** Commits every 5 s, instead of before each dispatch: after a crash some notifications come again. `enable_auto_commit`. @defaultValue false */
   enableAutoCommit?: boolean;
-  /** Most notifications of a queue that are committed at once, and held here. `max_poll_records`. @defaultValue 500 */
+  /** Most notifications that are committed, and handed over, at once. `max_poll_records`. @defaultValue 500 */
   maxPollRecords?: number;
   /** How to talk to the brokers. `security_protocol`. @defaultValue 'PLAINTEXT' */
   securityProtocol?: 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SASL_SSL' | 'SSL';

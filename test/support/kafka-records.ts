@@ -32,7 +32,7 @@ export class KafkaRecords {
       records.push({ key, headers: headers.size, value: value.toString() });
       if (records.length === count) break;
     }
-    await consumer.close(true);
+    await consumer.close();
     return records;
   }
 

@@ -3,7 +3,7 @@ import { ConfigurationError } from '../../errors/configuration.errors.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
 import type { ConnectionChanged, EventLevel } from '../../events/messaging-event.js';
-import { Backoff } from '../engine/connection/backoff.js';
+import { Backoff, type BackoffOptions } from '../engine/connection/backoff.js';
 import { State, type Transitions } from '../engine/state.js';
 import { GroupSession } from './group-session.js';
 import type { KafkaCluster } from './kafka-cluster.js';
@@ -13,6 +13,7 @@ import type { Membership, TopicSubscription } from './topic-subscription.js';
 export interface GroupMemberParts {
   readonly cluster: KafkaCluster;
   readonly events: EventChannel;
+  readonly backoff: BackoffOptions;
   onClosed(member: GroupMember): void;
 }
 
@@ -41,7 +42,7 @@ interface Waiter {
 /** A place in a consumer group, for subscriptions to different topics: joins, and joins again after each failure. */
 export class GroupMember implements Membership {
   private readonly state = new State<MemberState>('group member', following, { name: 'idle' });
-  private readonly backoff = new Backoff();
+  private readonly backoff: Backoff;
   private readonly subscriptions = new Set<TopicSubscription>();
   private readonly waiters = new Set<Waiter>();
   private failures = 0;
@@ -54,7 +55,9 @@ export class GroupMember implements Membership {
   constructor(
     readonly groupId: string,
     private readonly parts: GroupMemberParts,
-  ) {}
+  ) {
+    this.backoff = new Backoff(parts.backoff);
+  }
 
   get consuming(): boolean {
     return this.state.name === 'consuming';

@@ -140,10 +140,11 @@ export class KafkaBroker implements MessageBroker {
   private memberFor(groupId: string, subscription: TopicSubscription): GroupMember {
     const known = [...this.gathering].find((one) => one.groupId === groupId && one.takes(subscription));
     if (known) return known;
-    const { cluster, events } = this;
+    const { cluster, events, options } = this;
     const member = new GroupMember(groupId, {
       cluster,
       events,
+      backoff: options,
       onClosed: (closed) => void this.members.delete(closed),
     });
     this.members.add(member);

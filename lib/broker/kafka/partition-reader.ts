@@ -16,6 +16,8 @@ export interface AssignedPartition {
   backlog: FetchedRecord[];
   /** Its records cannot be read, which has been told. */
   skipping: boolean;
+  /** While some of the backlog is being committed: one after the other, so that no position goes back. */
+  feeding?: Promise<void> | undefined;
 }
 
 export interface ReaderParts {
@@ -42,7 +44,6 @@ export class PartitionReader {
   private wakeUp: (() => void) | undefined;
   /** Positions that are to be committed at some time. */
   private readonly uncommitted = new Map<AssignedPartition, bigint>();
-  private readonly feeding = new Set<Promise<void>>();
 
   readonly #parts: ReaderParts;
 
@@ -71,7 +72,7 @@ export class PartitionReader {
   async end(): Promise<void> {
     this.state = 'ended';
     this.wakeUp?.();
-    await Promise.allSettled(this.feeding);
+    await Promise.all(this.partitions.map(({ feeding }) => feeding));
   }
 
   /** What was handed over without. */
@@ -142,13 +143,12 @@ export class PartitionReader {
   }
 
   private feed(partition: AssignedPartition): Promise<void> {
-    const fed = this.handOver(partition).catch((error: unknown) => {
-      if (isRebalance(error)) this.#parts.onRebalance();
-      else this.#parts.onFailed(error);
-    });
-    this.feeding.add(fed);
-    void fed.then(() => this.feeding.delete(fed));
-    return fed;
+    return (partition.feeding ??= this.handOver(partition)
+      .catch((error: unknown) => {
+        if (isRebalance(error)) this.#parts.onRebalance();
+        else this.#parts.onFailed(error);
+      })
+      .finally(() => (partition.feeding = undefined)));
   }
 
   private async handOver(partition: AssignedPartition): Promise<void> {

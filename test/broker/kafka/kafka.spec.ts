@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Ctx, Payload } from '@nestjs/microservices';
@@ -182,7 +183,7 @@ it('batches are handed over together', async () => {
   const bus = await broker();
   const sizes: number[] = [];
   const handler = (list: readonly IncomingNotification[]): void => void sizes.push(list.length);
-  await listening(bus, { batch: { size: 300, timeoutMs: 5_000 }, handler } as never);
+  await listening(bus, { batch: { size: 300, timeoutMs: 5_000 }, handler });
   const sender = notifier(bus);
   await Promise.all(Array.from({ length: 600 }, (_, n) => sender.info(`a.${n}`, {})));
   await expect.poll(() => sizes).toEqual([300, 300]);
@@ -226,6 +227,23 @@ describe('committed before it is handed over', () => {
     await closed;
     expect(done).toEqual(['a.0', 'a.1', 'a.2', 'a.3']);
     expect(listener.counters).toMatchObject({ acknowledged: 4, abandoned: 0 });
+  });
+
+  it('in order, and never back, while handlers are slow', async () => {
+    const bus = await broker({ rabbitQosPrefetchCount: 4 });
+    const done: (string | undefined)[] = [];
+    const handler = async (n: IncomingNotification): Promise<void> => {
+      await setImmediate();
+      done.push(n.eventType);
+    };
+    const listener = await listening(bus, { handler });
+    const sender = notifier(bus);
+    const types = Array.from({ length: 100 }, (_, n) => `a.${n}`);
+    await Promise.all(types.map((type) => sender.info(type, {})));
+    await expect.poll(() => done.length).toBe(100);
+    expect(done).toEqual(types);
+    expect(await records.committed(`group-${topic}`, `${topic}.info`)).toBe(100n);
+    expect(listener.counters).toMatchObject({ acknowledged: 100, duplicates: 0 });
   });
 
   it('or every few seconds, where that is wanted', async () => {
