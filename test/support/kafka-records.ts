@@ -36,6 +36,13 @@ export class KafkaRecords {
     return records;
   }
 
+  /** As Kafka does with what is old. */
+  async deleteBefore(topic: string, offset: bigint): Promise<void> {
+    const admin = new Admin(this.options);
+    await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition: 0, offset }] }] });
+    await admin.close();
+  }
+
   /** As far as a group has come in the first partition. */
   async committed(groupId: string, topic: string): Promise<bigint> {
     const admin = new Admin(this.options);

@@ -304,6 +304,28 @@ it('members of one group may listen to different priorities', async () => {
   await expect.poll(() => [infos.types(), errors.types()], { timeout: 10_000 }).toEqual([['i'], ['e']]);
 });
 
+it('what Kafka has thrown away meanwhile is told, and the rest goes on', async () => {
+  const bus = await broker();
+  await (await listening(bus)).close();
+  const sender = notifier(bus);
+  for (const type of ['lost.1', 'lost.2', 'lost.3']) await sender.info(type, {});
+  await records.deleteBefore(`${topic}.info`, 2n);
+  const listener = await listening(bus);
+  await expect.poll(() => events.filter(({ type }) => type === 'message-rejected')).toHaveLength(1);
+  await sender.info('after', {});
+  // As librdkafka with `auto.offset.reset` latest.
+  await expect.poll(() => listener.types()).toEqual(['after']);
+});
+
+it('a group misses nothing once it has begun, also while nobody listens', async () => {
+  const bus = await broker();
+  await notifier(bus).info('before it began', {});
+  await (await listening(bus)).close();
+  await notifier(bus).info('meanwhile', {});
+  const listener = await listening(bus);
+  await expect.poll(() => listener.types()).toEqual(['meanwhile']);
+});
+
 it('in Nest', async () => {
   const heard: unknown[] = [];
   @Injectable()

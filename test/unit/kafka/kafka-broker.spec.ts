@@ -14,6 +14,7 @@ import {
   createBroker,
   NotificationListener,
   NotifierCore,
+  OsloRpcModule,
   type RabbitOptions,
   RpcClient,
   RpcServer,
@@ -39,6 +40,7 @@ it('RPC over Kafka is refused, wherever it is asked for', () => {
   expect(() => new RpcServer(broker(), { topic: 't', server: 's' }, [])).toThrow(text);
   expect(() => new ServerOsloRpc({ transportUrl: NOWHERE, topic: 't' })).toThrow(text);
   expect(() => new ClientOsloRpc({ transportUrl: NOWHERE, topic: 't' })).toThrow(text);
+  expect(() => OsloRpcModule.forRoot({ transportUrl: NOWHERE })).toThrow(text);
 });
 
 it('a listener that would requeue is refused', () => {
