@@ -60,6 +60,12 @@ module.exports = {
       to: { path: 'node_modules/(@types/)?amqplib' },
     },
     {
+      name: 'only-kafka-knows-its-client',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/broker/kafka/' },
+      to: { path: 'node_modules/@platformatic' },
+    },
+    {
       name: 'only-nest-knows-nest',
       severity: 'error',
       from: { path: '^lib/', pathNot: '^lib/(nest|testing)/' },
@@ -72,7 +78,7 @@ module.exports = {
       from: { path: '^lib/broker/(engine|bounds)/' },
       to: {
         path: [
-          '^lib/broker/(rabbit|memory)/',
+          '^lib/broker/(rabbit|memory|kafka)/',
           '^lib/broker/connect-broker',
           '^(node:)?(net|tls|dns|diagnostics_channel)$',
         ],

@@ -34,6 +34,7 @@ export { plainVersioned, unwrapVersioned, VersionedObject } from './wire/version
 export type { Broker, BrokerState } from './broker/broker.js';
 export type { ConnectBrokerOptions } from './broker/connect-broker.js';
 export type { OsloConfig, OsloNotificationConfig } from './config/oslo-config/oslo-config.js';
+export type { KafkaOptions } from './config/kafka-options.js';
 export type { RabbitOptions } from './config/rabbit-options.js';
 export type { DeliveryFacts as DeliveryFailureFacts } from './errors/delivery.errors.js';
 export type { ErrorClass } from './errors/error-class.js';

@@ -59,6 +59,7 @@ export type { Broker, BrokerState } from './broker/broker.js';
 export type { ConnectBrokerOptions } from './broker/connect-broker.js';
 export type { OsloConfig, OsloNotificationConfig } from './config/oslo-config/oslo-config.js';
 export type { OsloConfigFile } from './nest/shared/config-file.js';
+export type { KafkaOptions } from './config/kafka-options.js';
 export type { RabbitOptions } from './config/rabbit-options.js';
 export type { DeliveryFacts as DeliveryFailureFacts } from './errors/delivery.errors.js';
 export type { ErrorClass } from './errors/error-class.js';

@@ -6,6 +6,7 @@ import ts from 'typescript';
 const page = 'docs/configuration.md';
 const tables = [
   ['bus', 'lib/config/rabbit-options.ts', 'RabbitOptions'],
+  ['kafka', 'lib/config/kafka-options.ts', 'KafkaOptions'],
   ['server', 'lib/rpc/server/rpc-server-options.ts', 'RpcServerOptions'],
   ['server of Nest', 'lib/nest/server/server-oslo-rpc-options.ts', 'ServerOsloRpcOptions'],
   ['client', 'lib/rpc/client/rpc-client-options.ts', 'RpcClientOptions'],

@@ -1,4 +1,4 @@
-// Installs what the tests need: RabbitMQ (its service stays off) and one Python environment per tested oslo.messaging.
+// Installs what the tests need: RabbitMQ (its service stays off), Kafka, and one Python environment per tested oslo.messaging.
 // As root or with CI=true; otherwise it says which command does it. Does nothing where everything is there.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -43,8 +43,18 @@ function missingPackages() {
     ...(hasRabbit && exists('erl_call') ? [] : ['rabbitmq-server']),
     ...(works('python3', '-c', 'import venv, ensurepip') ? [] : ['python3', 'python3-venv']),
     ...(exists('openssl') ? [] : ['openssl']),
+    ...(exists('java') ? [] : ['openjdk-17-jre-headless']),
+    ...(exists('mvn') ? [] : ['maven']),
   ];
 }
+
+const kafka = {
+  directory: join(cache, 'kafka'),
+  pom: join(root, 'test/support/kafka/pom.xml'),
+  get stamp() {
+    return sha256(readFileSync(this.pom));
+  },
+};
 
 function environments() {
   const pinned = VERSIONS.map((version) => {
@@ -69,8 +79,12 @@ function sha256(bytes) {
 
 function isReady({ version, stamp }) {
   const directory = join(cache, 'venv', version);
+  return existsSync(join(directory, 'bin/python')) && hasStamp(directory, stamp);
+}
+
+function hasStamp(directory, stamp) {
   const file = join(directory, 'stamp');
-  return existsSync(join(directory, 'bin/python')) && existsSync(file) && readFileSync(file, 'utf8') === stamp;
+  return existsSync(file) && readFileSync(file, 'utf8') === stamp;
 }
 
 // ---- installing -------------------------------------------------------------------------------
@@ -97,7 +111,19 @@ async function installEnvironment({ version, args, stamp }) {
   if (version !== 'latest') rmSync(directory, { recursive: true, force: true });
   await run('python3', '-m', 'venv', directory);
   await run(join(directory, 'bin/pip'), 'install', '--quiet', '--disable-pip-version-check', ...args);
-  // Written last and in one step: an interrupted installation is no environment.
+  setStamp(directory, stamp);
+}
+
+/** Kafka's programs are jars: Maven finds them, and all that they need. */
+async function installKafka({ directory, pom, stamp }) {
+  rmSync(directory, { recursive: true, force: true });
+  const copy = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${directory}`];
+  await run('mvn', '--quiet', '--batch-mode', '--file', pom, ...copy);
+  setStamp(directory, stamp);
+}
+
+/** Written last and in one step: an interrupted installation is none. */
+function setStamp(directory, stamp) {
   writeFileSync(join(directory, 'stamp.new'), stamp);
   renameSync(join(directory, 'stamp.new'), join(directory, 'stamp'));
 }
@@ -110,8 +136,13 @@ function giveToCaller() {
 
 const packages = missingPackages();
 const missing = environments().filter((environment) => !isReady(environment));
-if (packages.length > 0 || missing.length > 0) {
-  const what = [...packages, ...missing.map(({ version }) => `oslo.messaging ${version}`)].join(', ');
+const needsKafka = !hasStamp(kafka.directory, kafka.stamp);
+if (packages.length > 0 || missing.length > 0 || needsKafka) {
+  const what = [
+    ...packages,
+    ...(needsKafka ? ['Kafka'] : []),
+    ...missing.map(({ version }) => `oslo.messaging ${version}`),
+  ].join(', ');
   if (!maySetUp) {
     console.error(`The tests need: ${what}.\nThis installs it:\n\n    sudo npm run setup\n`);
     process.exit(1);
@@ -120,6 +151,7 @@ if (packages.length > 0 || missing.length > 0) {
   watchSignals();
   try {
     if (packages.length > 0) await installPackages(packages);
+    if (needsKafka) await installKafka(kafka);
     for (const environment of missing) await installEnvironment(environment);
     giveToCaller();
   } catch (error) {

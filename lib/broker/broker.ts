@@ -1,4 +1,5 @@
 import type { ResolvedRabbitOptions } from '../config/rabbit-options.js';
+import { KAFKA_HAS_NO_RPC } from '../config/transport-url.js';
 import { ConfigurationError } from '../errors/configuration.errors.js';
 import type { EventChannel } from '../events/event-channel.js';
 import type { Topology } from '../wire/topology.js';
@@ -40,6 +41,11 @@ export interface Broker {
  */
 export interface MessageBroker extends Broker {
   readonly options: ResolvedRabbitOptions;
+  /**
+   * A bus that is not like AMQP. Kafka carries notifications alone, in a form of their own, and each delivery is settled before it is
+   * handed over: nothing goes back. Queues are topics there, and a pool is a group.
+   */
+  readonly kind?: 'kafka';
 
   /**
    * Sends one message; resolves when the broker has confirmed it.
@@ -91,6 +97,13 @@ export interface MessageBroker extends Broker {
    * @throws ClosedError
    */
   deleteQueue(queue: string): Promise<void>;
+}
+
+/** The same for RPC. @throws ConfigurationError the bus carries notifications alone */
+export function rpcSeamOf(broker: Broker): MessageBroker {
+  const seam = seamOf(broker);
+  if (seam.kind === 'kafka') throw new ConfigurationError(KAFKA_HAS_NO_RPC);
+  return seam;
 }
 
 /** The seam of a broker that this library has made. @throws ConfigurationError it was made by somebody else */
@@ -174,6 +187,8 @@ export interface ConsumeRequest {
    * is what a lost connection left behind, and is ended with the queue, which is declared anew.
    */
   own?: readonly string[];
+  /** The pool that the queue is for. */
+  pool?: string | undefined;
   /** Unacknowledged deliveries per queue; 0: without limit (no `basic.qos` is sent). */
   prefetch: number;
   /**

@@ -7,12 +7,13 @@ import {
   resolveRabbitOptions,
 } from '../config/rabbit-options.js';
 import { hostsWithoutCredentials, parseTransportUrl } from '../config/transport-url.js';
-import { rabbitOptionsFromUrl } from '../config/oslo-rabbit-options.js';
+import { busOptionsFromUrl } from '../config/bus-options.js';
 import type { Broker } from './broker.js';
 import { MemoryLinks } from './memory/memory-link.js';
 import type { MemoryBus } from './memory/memory-bus.js';
 import { namedBus } from './memory/named-bus.js';
 import { Engine } from './engine/engine.js';
+import { KafkaBroker } from './kafka/kafka-broker.js';
 import { RabbitLinks } from './rabbit/rabbit-links.js';
 
 /**
@@ -51,7 +52,7 @@ export function makeBroker(
   connecting: 'at once' | 'when needed',
 ): Broker {
   const transportUrl = parseTransportUrl(url);
-  const resolved = resolveRabbitOptions(options, rabbitOptionsFromUrl(transportUrl));
+  const resolved = resolveRabbitOptions(options, busOptionsFromUrl(transportUrl));
   if (transportUrl.transport === 'rabbit') {
     const { hosts, masked, virtualHost } = transportUrl;
     const links = new RabbitLinks(virtualHost, resolved);
@@ -59,6 +60,7 @@ export function makeBroker(
     reportMissingCredentials(broker, hostsWithoutCredentials(transportUrl));
     return broker;
   }
+  if (transportUrl.transport === 'kafka') return new KafkaBroker(transportUrl, resolved, connecting);
   const name = transportUrl.hosts[0]?.hostname ?? '';
   return memoryBroker(namedBus(name), `memory://${name}`, resolved, connecting);
 }

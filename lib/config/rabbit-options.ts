@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import v8 from 'node:v8';
 
 import { ConfigurationError } from '../errors/configuration.errors.js';
+import { type KafkaOptions, resolveKafkaOptions, type ResolvedKafkaOptions } from './kafka-options.js';
 import { checkOptions, hiding, type OptionRule, type OptionRules, pickOptions } from './option-rule.js';
 
 /**
@@ -163,6 +164,8 @@ export interface RabbitOptions {
   maxOutgoingMessageBytes?: number;
   /** Shown by RabbitMQ's management. @defaultValue `<process>:<pid>:<uuid>` */
   connectionName?: string;
+  /** Of Kafka, where the URL is `kafka://`. `[oslo_messaging_kafka]`. @defaultValue {} */
+  kafka?: KafkaOptions;
 }
 
 /**
@@ -170,8 +173,8 @@ export interface RabbitOptions {
  *
  * @publicApi
  */
-export type ResolvedRabbitOptions = Required<Omit<RabbitOptions, OptionalWhenResolved>> &
-  Pick<RabbitOptions, OptionalWhenResolved>;
+export type ResolvedRabbitOptions = Required<Omit<RabbitOptions, OptionalWhenResolved | 'kafka'>> &
+  Pick<RabbitOptions, OptionalWhenResolved> & { readonly kafka: ResolvedKafkaOptions };
 
 type OptionalWhenResolved =
   | 'hostname'
@@ -257,6 +260,7 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
   maxHeldBytes: POSITIVE,
   maxOutgoingMessageBytes: POSITIVE,
   connectionName: NAME,
+  kafka: { type: 'object' },
 };
 
 /**
@@ -266,7 +270,8 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
  */
 export function resolveRabbitOptions(options: RabbitOptions = {}, below: RabbitOptions = {}): ResolvedRabbitOptions {
   checkOptions('A broker', options, RABBIT_OPTION_RULES);
-  const resolved = { ...defaultOptions(), ...below, ...rabbitOptionsOf(options) };
+  const kafka = resolveKafkaOptions(options.kafka, below.kafka);
+  const resolved = { ...defaultOptions(), ...below, ...rabbitOptionsOf(options), kafka };
   // What inflates to more than we would take ourselves is not sent.
   if (resolved.kombuCompression) {
     resolved.maxOutgoingMessageBytes = Math.min(resolved.maxOutgoingMessageBytes, resolved.maxInflatedBytes);
@@ -282,7 +287,7 @@ export function resolveRabbitOptions(options: RabbitOptions = {}, below: RabbitO
   return hiding(['sslKey', 'sslKeyPassphrase'], resolved);
 }
 
-function defaultOptions(): ResolvedRabbitOptions {
+function defaultOptions(): Omit<ResolvedRabbitOptions, 'kafka'> {
   return {
     amqpDurableQueues: false,
     amqpAutoDelete: false,

@@ -4,5 +4,5 @@ import type { TransportUrl } from './transport-url.js';
 export function transportIdentity({ transport, hosts, virtualHost }: TransportUrl): string {
   if (transport === 'memory') return `memory://${hosts[0]?.hostname ?? ''}`;
   const addresses = hosts.map(({ hostname, port }) => `${hostname.toLowerCase()}:${port}`);
-  return `rabbit://${[...new Set(addresses)].toSorted().join(',')}/${virtualHost}`;
+  return `${transport}://${[...new Set(addresses)].toSorted().join(',')}/${virtualHost}`;
 }

@@ -1,4 +1,4 @@
-import { InvalidTransportUrl } from '../errors/configuration.errors.js';
+import { ConfigurationError, InvalidTransportUrl } from '../errors/configuration.errors.js';
 
 /**
  * The address of a broker, and our credentials there.
@@ -19,7 +19,7 @@ export interface TransportHost {
  * @publicApi
  */
 export interface TransportUrl {
-  readonly transport: 'memory' | 'rabbit';
+  readonly transport: 'kafka' | 'memory' | 'rabbit';
   /** True when the scheme asks for TLS: `rabbit+ssl://` or `rabbit+tls://`. */
   readonly ssl?: boolean;
   /** In the order of the URL. Empty only for `memory://`, where the one host is the bus's name. */
@@ -34,8 +34,8 @@ export interface TransportUrl {
 /** Used when no URL is given. */
 export const DEFAULT_TRANSPORT_URL = 'rabbit://guest:guest@127.0.0.1:5672/';
 
-const DEFAULT_PORT = 5672;
-const DEFAULT_HOST: TransportHost = { hostname: 'localhost', port: DEFAULT_PORT, username: 'guest', password: 'guest' };
+const DEFAULT_PORTS = { kafka: 9092, memory: 5672, rabbit: 5672 } as const;
+const DEFAULT_HOSTNAME = 'localhost';
 
 /** Scheme, authority, path and query, cut where Python's `urlparse` cuts; a fragment is dropped. */
 const URL_PARTS = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?(?:#.*)?$/i;
@@ -55,10 +55,22 @@ export function parseTransportUrl(url: string): TransportUrl {
   if (end !== -1 && url.includes('@', end))
     throw refuse("a '?' or '#' in a user name or password must be percent-encoded, as %3F or %23");
   const scheme = readScheme(name.toLowerCase(), refuse);
-  const hosts = authority.split(',').flatMap((host) => (host === '' ? [] : [parseHost(host, refuse)]));
-  if (hosts.length === 0 && scheme.transport === 'rabbit') hosts.push(DEFAULT_HOST);
+  const port = DEFAULT_PORTS[scheme.transport];
+  const hosts = authority.split(',').flatMap((host) => (host === '' ? [] : [parseHost(host, port, refuse)]));
+  if (hosts.length === 0) hosts.push(...defaultHosts(scheme.transport));
   const parsed = { ...scheme, hosts, virtualHost: unquote(path.slice(1)) || '/', query: parseQuery(query) };
   return { ...parsed, masked: formatTransportUrl(maskPasswords(parsed)) };
+}
+
+/** Said to whoever tries. */
+export const KAFKA_HAS_NO_RPC =
+  'Kafka carries notifications alone, as in Python: RPC needs a rabbit:// URL, notifications may have a URL of their own';
+
+/** The same for RPC. @throws InvalidTransportUrl @throws ConfigurationError a bus that carries none */
+export function parseRpcTransportUrl(url: string): TransportUrl {
+  const parsed = parseTransportUrl(url);
+  if (parsed.transport === 'kafka') throw new ConfigurationError(KAFKA_HAS_NO_RPC, parsed.masked);
+  return parsed;
 }
 
 /** Hosts without credentials of a URL whose other hosts have some; Python counts a user without a password as none. */
@@ -70,7 +82,8 @@ export function hostsWithoutCredentials({ hosts }: Pick<TransportUrl, 'hosts'>):
 /** The URL in one canonical form, credentials and virtual host encoded; the opposite of `parseTransportUrl`. */
 export function formatTransportUrl(url: Omit<TransportUrl, 'masked'>): string {
   const hosts = url.hosts.map(url.transport === 'memory' ? ({ hostname }) => hostname : formatHost).join(',');
-  const virtualHost = encodeURIComponent(url.virtualHost).replaceAll('%2F', '/');
+  const isDefault = url.transport === 'kafka' && url.virtualHost === '/';
+  const virtualHost = isDefault ? '' : encodeURIComponent(url.virtualHost).replaceAll('%2F', '/');
   const query = new URLSearchParams(url.query).toString();
   return `${url.transport}${url.ssl ? '+ssl' : ''}://${hosts}/${virtualHost}${query === '' ? '' : `?${query}`}`;
 }
@@ -88,9 +101,10 @@ function readScheme(scheme: string, refuse: Refusal): Pick<TransportUrl, 'ssl' |
     case 'fake':
       throw refuse("the driver 'fake' lives inside one Python process; 'memory://' is the bus inside this one");
     case 'kafka':
-      throw refuse("the driver 'kafka' is not supported");
+      if (variants.length === 0) return { transport: 'kafka' };
+      throw refuse(`'${scheme}' says nothing to Python: TLS is '?security_protocol=SSL', or SASL_SSL`);
     default:
-      throw refuse(`there is no driver '${driver}'; known are rabbit, kombu and memory`);
+      throw refuse(`there is no driver '${driver}'; known are rabbit, kombu, kafka and memory`);
   }
 }
 
@@ -101,9 +115,21 @@ function readVariant(variant: string, refuse: Refusal): boolean {
   throw refuse(`of RabbitMQ there is no variant '+${variant}'; known are +ssl and +tls`);
 }
 
-function parseHost(text: string, refuse: Refusal): TransportHost {
+function defaultHosts(transport: TransportUrl['transport']): TransportHost[] {
+  const host = { hostname: DEFAULT_HOSTNAME, port: DEFAULT_PORTS[transport] };
+  switch (transport) {
+    case 'kafka':
+      return [host];
+    case 'memory':
+      return [];
+    case 'rabbit':
+      return [{ ...host, username: 'guest', password: 'guest' }];
+  }
+}
+
+function parseHost(text: string, defaultPort: number, refuse: Refusal): TransportHost {
   const at = text.lastIndexOf('@');
-  const address = parseAddress(text.slice(at + 1), refuse);
+  const address = parseAddress(text.slice(at + 1), defaultPort, refuse);
   if (at === -1) return address;
   const credentials = text.slice(0, at);
   const colon = credentials.indexOf(':');
@@ -117,15 +143,15 @@ function parseHost(text: string, refuse: Refusal): TransportHost {
 
 // The reasons show no text of the URL: it is a piece of the password where that holds a raw comma or slash.
 /** More than one colon outside brackets is an IPv6 address without a port, as in oslo.utils' `parse_host_port`. */
-function parseAddress(address: string, refuse: Refusal): TransportHost {
+function parseAddress(address: string, defaultPort: number, refuse: Refusal): TransportHost {
   const parts = /^(?:\[([^[\]]+)\]|([^[\]:]*)|([^[\]:]*:[^[\]:]*:[^[\]]*))(?::([^:]*))?$/.exec(address);
   if (parts === null) throw refuse('a host is not understood');
   const hostname = parts[1] ?? parts[2] ?? parts[3] ?? '';
-  return { hostname: hostname || DEFAULT_HOST.hostname, port: parsePort(parts[4], refuse) };
+  return { hostname: hostname || DEFAULT_HOSTNAME, port: parsePort(parts[4], defaultPort, refuse) };
 }
 
-function parsePort(text: string | undefined, refuse: Refusal): number {
-  if (text === undefined) return DEFAULT_PORT;
+function parsePort(text: string | undefined, defaultPort: number, refuse: Refusal): number {
+  if (text === undefined) return defaultPort;
   const port = Number(text);
   if (!/^\d+$/.test(text) || port < 1 || port > 65_535) throw refuse('a port is not a number from 1 to 65535');
   return port;
@@ -164,11 +190,14 @@ const MASK = '***';
 
 function maskPasswords(url: Omit<TransportUrl, 'masked'>): Omit<TransportUrl, 'masked'> {
   const hosts = url.hosts.map((host) => (host.password === undefined ? host : { ...host, password: MASK }));
+  const query = Object.fromEntries(
+    Object.entries(url.query).map(([name, value]) => [name, name.includes('password') ? MASK : value]),
+  );
   // A raw slash in a password ends the hosts: what looks like a virtual host may be its rest, and the port its beginning.
   const [first] = hosts;
   if (first && url.virtualHost.includes('@'))
-    return { ...url, hosts: [{ hostname: MASK, port: DEFAULT_PORT }], virtualHost: MASK };
-  return { ...url, hosts };
+    return { ...url, query, hosts: [{ hostname: MASK, port: DEFAULT_PORTS[url.transport] }], virtualHost: MASK };
+  return { ...url, hosts, query };
 }
 
 /** For URLs that could not be taken apart: everything up to the last @ may be a password. */

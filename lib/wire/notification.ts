@@ -1,7 +1,14 @@
 import { MalformedMessage } from '../errors/wire.errors.js';
 import { sealEnvelope } from './envelope.js';
 import { stringifyJson } from './json/json.js';
-import { hasPrototypeContextKey, packContext, unpackContext, type RequestContext } from './request-context.js';
+import {
+  hasPrototypeContextKey,
+  packContext,
+  packNestedContext,
+  unpackContext,
+  unpackNestedContext,
+  type RequestContext,
+} from './request-context.js';
 
 /**
  * The priorities of notifications, each with a queue of its own per topic.
@@ -17,8 +24,11 @@ export const NOTIFICATION_PRIORITIES = ['audit', 'debug', 'info', 'warn', 'error
  */
 export type NotificationPriority = (typeof NOTIFICATION_PRIORITIES)[number];
 
-/** `1.0`: the bare message, Python's driver `messaging`; `2.0`: in the envelope, `messagingv2`. */
-export type NotificationFormat = '1.0' | '2.0';
+/**
+ * `1.0`: the bare message, Python's driver `messaging`; `2.0`: in the envelope, `messagingv2`; `kafka`: as either is sent
+ * there, in the envelope, with the context as an object and without `_unique_id`.
+ */
+export type NotificationFormat = '1.0' | '2.0' | 'kafka';
 
 /**
  * A notification as a notifier sends it.
@@ -65,20 +75,24 @@ export function encodeNotification(notification: Notification, uniqueId: string,
     priority: notification.priority.toUpperCase(),
     payload: notification.payload ?? null,
     timestamp: notification.timestamp,
-    _unique_id: uniqueId,
   };
-  packContext(notification.context, message);
+  if (format === 'kafka') {
+    packNestedContext(notification.context, message);
+  } else {
+    message._unique_id = uniqueId;
+    packContext(notification.context, message);
+  }
   const text = stringifyJson(message);
-  return format === '2.0' ? sealEnvelope(text) : text;
+  return format === '1.0' ? text : sealEnvelope(text);
 }
 
-/** Understands an opened notification. Never throws: what is wrong with it is its `problem`. */
-export function decodeNotification(message: Readonly<Record<string, unknown>>): ReceivedNotification {
+/** Understands an opened notification. Never throws: what is wrong with it is its `problem`. `from`: the bus that it came by. */
+export function decodeNotification(message: Readonly<Record<string, unknown>>, from?: 'kafka'): ReceivedNotification {
   const { priority, payload = null } = message;
   const notification: ReceivedNotification = {
     priority: typeof priority === 'string' ? priority.toLowerCase() : '',
     payload,
-    context: unpackContext(message),
+    context: from === 'kafka' ? unpackNestedContext(message) : unpackContext(message),
   };
   notification.messageId = textIn(message.message_id);
   notification.publisherId = textIn(message.publisher_id);

@@ -113,7 +113,7 @@ it('connecting tells no password, whatever goes wrong', async () => {
   for (const url of [
     urlWith(PASSWORD, { query: '?rabbit_quorum_queue=maybe' }),
     urlWith(PASSWORD, { query: '?no_such_option=1' }),
-    `kafka://${USER}:${PASSWORD}@host/`,
+    `kafka+ssl://${USER}:${PASSWORD}@host/`,
     `${USER}:${PASSWORD}@host:port/`,
     `rabbit://${USER}:${PASSWORD}@host:port/`,
   ]) {

@@ -37,6 +37,14 @@ it('serves and calls without Nest and rxjs', () => {
   expect(said.trim()).toBe('pong hi');
 });
 
+it('says what is missing for Kafka', () => {
+  const said = run(`
+    import { connectBroker } from 'nestjs-oslo-messaging/core';
+    await connectBroker('kafka://127.0.0.1:9092/').catch((error) => console.log(error.name, error.message));
+  `);
+  expect(said).toMatch(/^ConfigurationError .*npm install @platformatic\/kafka/);
+});
+
 it('is what the other door has, but for Nest', () => {
   const said = run(`
     import * as core from 'nestjs-oslo-messaging/core';

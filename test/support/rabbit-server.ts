@@ -259,7 +259,7 @@ export function rabbitProgram(): string {
 }
 
 /** A shell that outlives us reads from a pipe that only we hold open: its end is our end. */
-function endWithThisProcess(children: ChildProcess[]): void {
+export function endWithThisProcess(children: ChildProcess[]): void {
   const groups = children.map(({ pid }) => `-${pid}`).join(' ');
   const reaper = spawn('sh', ['-c', `read _; for g in ${groups}; do kill -9 $g; done`], {
     stdio: ['pipe', 'ignore', 'ignore'],

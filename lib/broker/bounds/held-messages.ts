@@ -73,13 +73,18 @@ export class HeldMessages {
     return this.stopWaiting !== undefined;
   }
 
-  /** True when a message is one too many. */
+  /** True when a message of so many bytes is one too many; then nothing is taken until there is room. */
+  isTooMuch(bytes: number): boolean {
+    this.largest = Math.max(this.largest, bytes);
+    if (this.isFull) return true;
+    if (this.weights.size === 0 || bytes <= this.budget.free) return false;
+    this.stopWaiting = this.budget.whenRoomy(() => this.resume());
+    return true;
+  }
+
+  /** The same for a delivery, which goes back then. */
   refuses({ content, redelivered }: LinkDelivery, queue: string): boolean {
-    this.largest = Math.max(this.largest, content.length);
-    if (!this.isFull) {
-      if (this.weights.size === 0 || content.length <= this.budget.free) return false;
-      this.stopWaiting = this.budget.whenRoomy(() => this.resume());
-    }
+    if (!this.isTooMuch(content.length)) return false;
     if (!redelivered) this.budget.noteReturned(markOf(queue, content));
     return true;
   }

@@ -2,12 +2,9 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 import { hiding, type OptionRule } from '../option-rule.js';
-import {
-  OLD_ADDRESS_OPTIONS,
-  rabbitOptionsFromFiles,
-  rabbitOptionsFromUrl,
-  unknownRabbitOptions,
-} from '../oslo-rabbit-options.js';
+import { busOptionsFromUrl, overBusOptions } from '../bus-options.js';
+import { kafkaOptionsFromFiles, unknownKafkaOptions } from '../oslo-kafka-options.js';
+import { OLD_ADDRESS_OPTIONS, rabbitOptionsFromFiles, unknownRabbitOptions } from '../oslo-rabbit-options.js';
 import type { RabbitOptions } from '../rabbit-options.js';
 import { formatTransportUrl, parseTransportUrl, type TransportHost } from '../transport-url.js';
 import { ConfigFiles, type FoundValue, type OptionName, readFound, readList } from './config-files.js';
@@ -31,7 +28,7 @@ export interface OsloConfig {
   readonly executorThreadPoolSize?: number;
   /** `[DEFAULT] rpc_ping_enabled`. */
   readonly rpcPingEnabled?: boolean;
-  /** `[oslo_messaging_rabbit]`, and over it the query of `transportUrl`. */
+  /** `[oslo_messaging_rabbit]`, with `[oslo_messaging_kafka]` as `kafka`, and over them the query of `transportUrl`. */
   readonly rabbit: RabbitOptions;
   /** `[oslo_messaging_notifications]`. */
   readonly notifications: OsloNotificationConfig;
@@ -93,7 +90,7 @@ export function loadOsloConfig(source: string | readonly string[]): OsloConfig {
     timeout: read(POSITIVE, found(files, ['DEFAULT', 'rpc_response_timeout'])),
     executorThreadPoolSize: read(POSITIVE, poolSize),
     rpcPingEnabled: read(SWITCH, found(files, ['DEFAULT', 'rpc_ping_enabled'])),
-    rabbit: { ...rabbitOptionsFromFiles(files), ...(url && optionsInUrl(url)) },
+    rabbit: overBusOptions(rabbitOptionsFromFiles(files), kafkaGroupOf(files), url ? optionsInUrl(url) : {}),
     notifications: notificationsOf(files),
     notes: notesOf(files, age),
   });
@@ -109,11 +106,16 @@ export function isOsloConfig(value: object): value is OsloConfig {
 /** @throws ConfigurationError naming the file */
 function optionsInUrl({ name, text, where }: FoundValue): RabbitOptions {
   try {
-    return rabbitOptionsFromUrl(parseTransportUrl(text.trim()));
+    return busOptionsFromUrl(parseTransportUrl(text.trim()));
   } catch (error) {
     const reason = (error as Error).message;
     throw new ConfigurationError(`Option ${name} ${where}: ${reason}`, undefined, { cause: error });
   }
+}
+
+function kafkaGroupOf(files: ConfigFiles): RabbitOptions {
+  const kafka = kafkaOptionsFromFiles(files);
+  return Object.keys(kafka).length > 0 ? { kafka } : {};
 }
 
 function filesAt(path: string): string[] {
@@ -233,6 +235,7 @@ function notesOf(files: ConfigFiles, age: Age): string[] {
   const unknown = files.namesIn(NOTIFICATIONS).filter(({ name }) => !knownNotificationOptions.has(name));
   const notes = [
     ...unknownRabbitOptions(files).map(({ name, path }) => `[oslo_messaging_rabbit] ${name} of ${path}`),
+    ...unknownKafkaOptions(files).map(({ name, path }) => `[oslo_messaging_kafka] ${name} of ${path}`),
     ...unknown.map(({ name, path }) => `[${NOTIFICATIONS}] ${name} of ${path}`),
   ];
   if (age === 'old') {

@@ -3,7 +3,7 @@ import { checkOptions, hiding, type OptionRules, pickOptions } from '../../confi
 import { OPTION_TABLE } from '../../config/option-table.js';
 import { RABBIT_OPTION_RULES, type RabbitOptions } from '../../config/rabbit-options.js';
 import { transportIdentity } from '../../config/transport-identity.js';
-import { parseTransportUrl } from '../../config/transport-url.js';
+import { parseRpcTransportUrl } from '../../config/transport-url.js';
 import { DEFAULT_EXCHANGE } from '../../rpc/client/call-settings.js';
 import { RPC_CLIENT_RULES, type RpcClientOptions } from '../../rpc/client/rpc-client-options.js';
 import type { Target } from '../../wire/target.js';
@@ -74,7 +74,7 @@ export function resolveClientOsloRpcOptions(options: ClientOsloRpcOptions): Reso
   const config = readConfigFile(options.configFile);
   const { exchange = config?.exchange ?? DEFAULT_EXCHANGE, namespace, server, topic, version } = options;
   const { transportUrl, broker } = busOf(options, config);
-  const transport = transportIdentity(parseTransportUrl(transportUrl));
+  const transport = transportIdentity(parseRpcTransportUrl(transportUrl));
   const { startup, startupTimeoutMs } = startupOptionsOf(options);
   return hiding(['transportUrl', 'broker'], {
     transportUrl,

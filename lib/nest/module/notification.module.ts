@@ -10,6 +10,7 @@ import {
 } from '@nestjs/common';
 import { DiscoveryModule, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { checkOptions } from '../../config/option-rule.js';
+import { overBusOptions } from '../../config/bus-options.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 import { ListenerHandlers } from '../listeners/listener-handlers.js';
 import { NotificationFeatureModule } from './notification-feature.module.js';
@@ -141,7 +142,7 @@ const OPTIONS: FactoryProvider<NotificationModuleOptions> = {
   useFactory: (options: NotificationModuleOptions, rpc?: OsloRpcModuleOptions) => {
     if (!rpc || options.transportUrl !== undefined || options.configFile !== undefined) return options;
     const { transportUrl, broker } = busOf(rpc, readConfigFile(rpc.configFile));
-    return { ...broker, ...given(options), transportUrl };
+    return { ...overBusOptions(broker, given(options)), transportUrl };
   },
 };
 

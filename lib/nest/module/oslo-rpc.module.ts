@@ -1,6 +1,7 @@
 import { Module, type DynamicModule, type OnModuleDestroy, type Provider } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { checkOptions } from '../../config/option-rule.js';
+import { parseRpcTransportUrl } from '../../config/transport-url.js';
 import { CLIENT_OSLO_RPC_RULES } from '../client/client-oslo-rpc-options.js';
 import { prepareController } from '../server/controller-preparation.js';
 import { OsloConnectionsModule } from './oslo-connections.module.js';
@@ -76,6 +77,8 @@ export class OsloRpcModule implements OnModuleDestroy {
 /** @throws ConfigurationError an option that there is none of, or a value that makes no sense */
 function checkRoot(options: OsloRpcModuleOptions): void {
   checkOptions('OsloRpcModule', options, CLIENT_OSLO_RPC_RULES);
+  // Else the first client would say so, much later.
+  if (options.transportUrl !== undefined) parseRpcTransportUrl(options.transportUrl);
 }
 
 function rootModule({ isGlobal = true }: OsloRpcModuleScope, providers: Provider[]): DynamicModule {

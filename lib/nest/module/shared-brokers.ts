@@ -5,7 +5,7 @@ import type { Broker } from '../../broker/broker.js';
 import { makeBroker } from '../../broker/connect-broker.js';
 import { type RabbitOptions, resolveRabbitOptions } from '../../config/rabbit-options.js';
 import { formatTransportUrl, parseTransportUrl } from '../../config/transport-url.js';
-import { rabbitOptionsFromUrl } from '../../config/oslo-rabbit-options.js';
+import { busOptionsFromUrl } from '../../config/bus-options.js';
 
 /** A broker in use; whoever holds one gives it back once. */
 export interface BrokerLease {
@@ -60,9 +60,11 @@ export class SharedBrokers {
 /** Equal for equal connections: options count the same in the URL and beside it; a name nobody chose does not count. */
 function connectionKey(url: string, options: RabbitOptions): string {
   const parsed = parseTransportUrl(url);
-  const { connectionName, sslKey, sslKeyPassphrase } = options;
-  const below = rabbitOptionsFromUrl(parsed);
-  const resolved = { ...resolveRabbitOptions(options, below), connectionName, sslKey, sslKeyPassphrase };
+  const { connectionName, kafka, sslKey, sslKeyPassphrase } = options;
+  const below = busOptionsFromUrl(parsed);
+  const { sslClientKeyPassword } = { ...below.kafka, ...kafka };
+  const secrets = { sslKey, sslKeyPassphrase, sslClientKeyPassword };
+  const resolved = { ...resolveRabbitOptions(options, below), connectionName, ...secrets };
   const sorted = Object.entries(resolved).toSorted(([a], [b]) => (a < b ? -1 : 1));
   const text = JSON.stringify([formatTransportUrl({ ...parsed, ssl: undefined, query: {} }), sorted]);
   // The secrets in it are to be seen nowhere.

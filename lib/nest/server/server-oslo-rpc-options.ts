@@ -4,7 +4,7 @@ import { checkOptions, hiding, type OptionRules, pickOptions } from '../../confi
 import { OPTION_TABLE } from '../../config/option-table.js';
 import { RABBIT_OPTION_RULES, type RabbitOptions } from '../../config/rabbit-options.js';
 import { transportIdentity } from '../../config/transport-identity.js';
-import { parseTransportUrl } from '../../config/transport-url.js';
+import { parseRpcTransportUrl } from '../../config/transport-url.js';
 import { DEFAULT_EXCHANGE } from '../../rpc/client/call-settings.js';
 import {
   RPC_SERVER_RULES,
@@ -84,7 +84,7 @@ export function resolveServerOsloRpcOptions(options: ServerOsloRpcOptions): Reso
   };
   return hiding(['transportUrl', 'broker'], {
     transportUrl,
-    transport: transportIdentity(parseTransportUrl(transportUrl)),
+    transport: transportIdentity(parseRpcTransportUrl(transportUrl)),
     exchange: options.exchange ?? config?.exchange ?? DEFAULT_EXCHANGE,
     topic: options.topic,
     server: options.server ?? hostname(),

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { rabbitOptionsFromUrl } from '../../config/oslo-rabbit-options.js';
+import { busOptionsFromUrl, overBusOptions } from '../../config/bus-options.js';
 import { isOsloConfig, loadOsloConfig, type OsloConfig } from '../../config/oslo-config/oslo-config.js';
 import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options.js';
 import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../../config/transport-url.js';
@@ -45,7 +45,7 @@ function isOfBus(name: string): boolean {
 /** The options of a part over those of the whole: a configuration file of its own is another bus. */
 export function overRoot<Options extends BusOptions>(root: Options, own: Options): Options {
   const set = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) as Options;
-  if (set.configFile === undefined || set.transportUrl !== undefined) return { ...root, ...set };
+  if (set.configFile === undefined || set.transportUrl !== undefined) return overBusOptions(root, set);
   const others = Object.fromEntries(Object.entries(root).filter(([name]) => !isOfBus(name))) as Options;
   return { ...others, ...set };
 }
@@ -57,8 +57,8 @@ export function busOf(
   fallback = DEFAULT_TRANSPORT_URL,
 ): { transportUrl: string; broker: RabbitOptions } {
   const transportUrl = options.transportUrl ?? config?.transportUrl ?? fallback;
-  const inUrl = rabbitOptionsFromUrl(parseTransportUrl(transportUrl));
-  return { transportUrl, broker: { ...config?.rabbit, ...inUrl, ...rabbitOptionsOf(options) } };
+  const inUrl = busOptionsFromUrl(parseTransportUrl(transportUrl));
+  return { transportUrl, broker: overBusOptions(config?.rabbit ?? {}, inUrl, rabbitOptionsOf(options)) };
 }
 
 function isLoaded(configFile: OsloConfigFile | null): configFile is OsloConfig {

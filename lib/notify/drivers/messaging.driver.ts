@@ -38,11 +38,15 @@ export class MessagingDriver implements NotificationDriver {
   /** By routing key; the broker declares each once per connection, by its identity. */
   private readonly topologies = new Map<string, Topology>();
 
+  private readonly format: NotificationFormat;
+
   constructor(
     private readonly broker: MessageBroker,
-    private readonly format: NotificationFormat,
+    format: NotificationFormat,
     private readonly options: MessagingDriverOptions,
-  ) {}
+  ) {
+    this.format = broker.kind ?? format;
+  }
 
   /** @throws MessageDeliveryFailure, MessageUndeliverable, MalformedMessage, MessagingTimeout, ClosedError */
   notify(notification: Notification, limits: NotifyLimits): Promise<void> {

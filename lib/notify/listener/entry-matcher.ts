@@ -26,8 +26,7 @@ export class EntryMatcher {
   /** A message that was put straight into the queue, or came by somebody else's key, is for everybody. */
   private isAddressed(entry: NotificationListenerEntry, { delivery }: HeldNotification): boolean {
     const { exchange, routingKey } = delivery;
-    if (exchange === '') return true;
-    if (exchange !== entry.exchange && entry.exchange !== ANY_EXCHANGE) return false;
+    if (exchange !== '' && exchange !== entry.exchange && entry.exchange !== ANY_EXCHANGE) return false;
     return entry.routingKeys.has(routingKey) || !this.routingKeys.has(routingKey);
   }
 }

@@ -1,4 +1,5 @@
 import { type Broker, type MessageBroker, seamOf, type Subscription } from '../../broker/broker.js';
+import { ConfigurationError } from '../../errors/configuration.errors.js';
 import { ClosedError } from '../../errors/delivery.errors.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { healthOf, type HealthSnapshot } from '../../events/health-snapshot.js';
@@ -72,6 +73,7 @@ export class NotificationListener {
     this.options = resolveListenerOptions(options);
     this.events = broker.events.scope();
     const entries = registrations.map((registration, index) => entryOf(registration, index, this.options));
+    if (this.broker.kind === 'kafka') requireNoRequeue(entries);
     this.channels = this.channelsOf(entries);
     // It was unreadable here, or where it was delivered.
     this.events.watch((event) => {
@@ -130,7 +132,7 @@ export class NotificationListener {
     const { counted: counters, options, events } = this;
     const reports = new NotificationReports(events);
     const parts: IntakeParts = {
-      reader: new NotificationReader(this.broker.options, options),
+      reader: new NotificationReader(this.broker.options, options, this.broker.kind),
       policy: new RequeuePolicy(options),
       deadLetters: new DeadLetterDesk(options.onDeadLetter, reports, counters),
       reports,
@@ -181,6 +183,7 @@ export class NotificationListener {
     channel.subscription = await this.broker.consume({
       topology: planTopology(plan, this.broker.options),
       queues: [plan.queue],
+      pool: plan.isPool ? plan.queue : undefined,
       prefetch,
       giveUpMs,
       onDeliveries: (deliveries) => intake.receive(deliveries),
@@ -193,7 +196,8 @@ export class NotificationListener {
   private async stop(): Promise<void> {
     const endsAt = performance.now() + this.options.shutdownTimeoutMs;
     this.reportLifecycle('draining', `Draining ${this.queues.join(', ')}`);
-    for (const { intake } of this.channels) intake.restrict();
+    // Kafka takes nothing back: what is here is run.
+    if (this.broker.kind !== 'kafka') for (const { intake } of this.channels) intake.restrict();
     await within(GOODBYE_MS, this.starting);
     await within(GOODBYE_MS, Promise.all(this.channels.map(async ({ subscription }) => subscription?.cancel())));
     for (const collector of this.collectors) collector.finish();
@@ -201,7 +205,8 @@ export class NotificationListener {
     this.counted.abandoned = this.channels.reduce((sum, { intake }) => sum + intake.held, 0);
     await within(GOODBYE_MS, Promise.all(this.channels.map(async ({ subscription }) => subscription?.close())));
     const { abandoned } = this.counted;
-    const rest = abandoned > 0 ? `; ${abandoned} notifications did not end in time, they are delivered again` : '';
+    const fate = this.broker.kind === 'kafka' ? 'they do not come again' : 'they are delivered again';
+    const rest = abandoned > 0 ? `; ${abandoned} notifications did not end in time, ${fate}` : '';
     this.reportLifecycle('closed', `No longer listening to ${this.queues.join(', ')}${rest}`);
     this.events.detach();
   }
@@ -210,4 +215,11 @@ export class NotificationListener {
     const level = this.counted.abandoned > 0 ? 'warn' : 'log';
     this.events.emit({ type: 'lifecycle-changed', level, subject: 'listener', to, message });
   }
+}
+
+/** @throws ConfigurationError */
+function requireNoRequeue(entries: readonly NotificationListenerEntry[]): void {
+  const entry = entries.find(({ allowRequeue }) => allowRequeue);
+  if (!entry) return;
+  throw new ConfigurationError(`${entry.name} has allowRequeue: Kafka takes no notification back, as in Python`, true);
 }

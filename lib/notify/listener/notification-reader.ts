@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import type { Delivery } from '../../broker/broker.js';
+import type { Delivery, MessageBroker } from '../../broker/broker.js';
 import { MalformedMessage } from '../../errors/wire.errors.js';
 import { weighMessage } from '../../wire/envelope.js';
 import { decodeNotification } from '../../wire/notification.js';
@@ -14,6 +14,7 @@ export class NotificationReader {
   constructor(
     private readonly limits: Readonly<{ maxMessageBytes: number; maxMessageValues: number }>,
     private readonly options: Pick<ResolvedListenerOptions, 'integers' | 'serializer'>,
+    private readonly from?: MessageBroker['kind'],
   ) {}
 
   /**
@@ -27,7 +28,7 @@ export class NotificationReader {
     const { maxMessageBytes: maxBytes, maxMessageValues: maxValues } = this.limits;
     const limits = { maxBytes, maxValues, integers, contentType };
     const { message, weight } = weighMessage(delivery.body, limits);
-    const received = decodeNotification(message);
+    const received = decodeNotification(message, this.from);
     if (received.problem) throw received.problem;
     // As in Python an empty id is none.
     const ownId = received.uniqueId || received.messageId || undefined;

@@ -1,4 +1,4 @@
-import { type Broker, seamOf } from '../../broker/broker.js';
+import { type Broker, rpcSeamOf } from '../../broker/broker.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { healthOf, type HealthSnapshot } from '../../events/health-snapshot.js';
 import type { Target } from '../../wire/target.js';
@@ -31,7 +31,7 @@ export class RpcClient extends RpcCallContext {
   constructor(broker: Broker, target: Target, options: RpcClientOptions = {}) {
     const resolved = resolveRpcClientOptions(options);
     const settings = initialSettings(target, resolved);
-    super(new ClientTransport(seamOf(broker), resolved), settings);
+    super(new ClientTransport(rpcSeamOf(broker), resolved), settings);
   }
 
   /** Everything that this client reports, and its broker. */

@@ -1,4 +1,4 @@
-import { type Broker, type MessageBroker, seamOf, type Subscription } from '../../broker/broker.js';
+import { type Broker, type MessageBroker, rpcSeamOf, type Subscription } from '../../broker/broker.js';
 import { ClosedError } from '../../errors/delivery.errors.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { healthOf, type HealthSnapshot } from '../../events/health-snapshot.js';
@@ -70,7 +70,7 @@ export class RpcServer {
    * @throws ConfigurationError for endpoints or options that make no sense
    */
   constructor(broker: Broker, target: Target, endpoints: readonly RpcEndpoint[], options: RpcServerOptions = {}) {
-    this.broker = seamOf(broker);
+    this.broker = rpcSeamOf(broker);
     this.options = resolveRpcServerOptions(options);
     this.names = new QueueNames(this.broker.options);
     this.events = broker.events.scope();

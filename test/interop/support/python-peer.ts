@@ -241,6 +241,11 @@ export class PythonPeer {
     return this.command('notify', { ...notification });
   }
 
+  /** What a listener was told so far. */
+  notifications(listener: string): PythonNotified[] {
+    return this.eventsOf('notification').filter((notified) => notified.listener === listener);
+  }
+
   /** What the endpoints of one server, or all, were asked so far. */
   requests(server?: string): PythonRequest[] {
     return this.eventsOf('request').filter((request) => server === undefined || request.server === server);

@@ -60,7 +60,7 @@ describe('URLs that are refused', () => {
     expect(() => parseTransportUrl(url)).toThrow(InvalidTransportUrl);
   });
 
-  it.each(['', 'rabbit', 'rabbit:', '//h', 'kafka://h', 'fake://', 'amqp://h', 'rabbit://h:0/', 'rabbit://]h/'])(
+  it.each(['', 'rabbit', 'rabbit:', '//h', 'kafka+ssl://h', 'fake://', 'amqp://h', 'rabbit://h:0/', 'rabbit://]h/'])(
     '%j',
     (url) => {
       expect(() => parseTransportUrl(url)).toThrow(InvalidTransportUrl);

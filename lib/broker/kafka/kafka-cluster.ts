@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { type ConnectionOptions, createSecureContext } from 'node:tls';
+import zlib from 'node:zlib';
+import type { BaseOptions } from '@platformatic/kafka';
+import type { ResolvedKafkaOptions } from '../../config/kafka-options.js';
+import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
+import type { TransportHost, TransportUrl } from '../../config/transport-url.js';
+import { ConfigurationError } from '../../errors/configuration.errors.js';
+import { textOf } from '../../errors/text-of.js';
+
+/** The client library, an optional peer. */
+export type KafkaClient = typeof import('@platformatic/kafka');
+
+const PEER = '@platformatic/kafka';
+
+/** Loaded when a `kafka://` URL is used. @throws ConfigurationError it is not installed */
+export async function loadKafkaClient(): Promise<KafkaClient> {
+  try {
+    return await import('@platformatic/kafka');
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    const isMissing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
+    const what = isMissing ? 'is not installed' : `cannot be loaded: ${textOf(error)}`;
+    const text = `kafka:// needs the package ${PEER}, which ${what}; it is an optional peer: npm install ${PEER}@^1`;
+    throw new ConfigurationError(text, PEER, { cause: error });
+  }
+}
+
+/** The brokers of a URL, and how to talk to them. */
+export class KafkaCluster {
+  /** For people: without credentials. */
+  readonly label: string;
+  // Not even `inspect` shows a password.
+  readonly #hosts: readonly TransportHost[];
+  readonly #options: ResolvedRabbitOptions;
+  private readonly suffix: string;
+  #loading: Promise<KafkaClient> | undefined;
+
+  /** @throws ConfigurationError options that cannot be used together, or here */
+  constructor(
+    { hosts, virtualHost }: Pick<TransportUrl, 'hosts' | 'virtualHost'>,
+    options: ResolvedRabbitOptions,
+    private readonly load: () => Promise<KafkaClient> = loadKafkaClient,
+  ) {
+    this.#hosts = hosts;
+    this.#options = options;
+    this.label = hosts.map(addressOf).join(',');
+    this.suffix = virtualHost === '/' ? '' : `.${virtualHost}`;
+    const { compressionCodec } = options.kafka;
+    if (compressionCodec === 'zstd' && !('zstdCompressSync' in zlib)) {
+      throw new ConfigurationError('Option compressionCodec: zstd needs Node.js 22.15 or later', compressionCodec);
+    }
+    this.security();
+  }
+
+  get kafka(): ResolvedKafkaOptions {
+    return this.#options.kafka;
+  }
+
+  get livenessTimeoutMs(): number {
+    return this.#options.livenessTimeoutMs;
+  }
+
+  /** @throws ConfigurationError */
+  client(): Promise<KafkaClient> {
+    return (this.#loading ??= this.load());
+  }
+
+  /** As Python's producer names it; its consumer leaves the virtual host out, and misses what is sent (impl_kafka, `listen_for_notifications`). */
+  topicOf(routingKey: string): string {
+    return `${routingKey}${this.suffix}`;
+  }
+
+  /** Trying again is our own affair; files are read again for each client. @throws ConfigurationError */
+  clientOptions(): BaseOptions {
+    const { connectionName, livenessTimeoutMs } = this.#options;
+    return {
+      clientId: connectionName.replaceAll(/\s+/g, '-'),
+      bootstrapBrokers: this.#hosts.map(({ hostname: host, port }) => ({ host, port })),
+      retries: 0,
+      autocreateTopics: true,
+      connectTimeout: livenessTimeoutMs,
+      timeout: livenessTimeoutMs,
+      requestTimeout: 2 * livenessTimeoutMs,
+      ...this.security(),
+    };
+  }
+
+  private security(): Pick<BaseOptions, 'sasl' | 'tls' | 'tlsServerName'> {
+    const { securityProtocol, saslMechanism: mechanism } = this.kafka;
+    const isTls = securityProtocol === 'SSL' || securityProtocol === 'SASL_SSL';
+    // An address is no name to be asked for.
+    const hasNames = this.#hosts.every(({ hostname }) => isIP(hostname) === 0);
+    const tls = isTls ? { tls: tlsOf(this.kafka), tlsServerName: hasNames } : {};
+    if (!securityProtocol.startsWith('SASL')) return tls;
+    // As in Python: the first that names a user.
+    const login = this.#hosts.find(({ username }) => username !== undefined);
+    const password = login?.password;
+    if (!login || password === undefined) {
+      const text = `Option securityProtocol: ${securityProtocol} needs a user and a password in the URL`;
+      throw new ConfigurationError(text, securityProtocol);
+    }
+    // The client keeps its options where `inspect` sees them: neither a password nor a key is to be one of them.
+    return { ...tls, sasl: { mechanism, username: login.username, password: () => password } };
+  }
+}
+
+function addressOf({ hostname, port }: TransportHost): string {
+  return hostname.includes(':') ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+function tlsOf(options: ResolvedKafkaOptions): ConnectionOptions {
+  const read = (option: 'sslCafile' | 'sslClientCertFile' | 'sslClientKeyFile'): string | undefined => {
+    const file = options[option];
+    if (file === undefined) return undefined;
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (error) {
+      throw new ConfigurationError(`Option ${option}: ${(error as Error).message}`, file, { cause: error });
+    }
+  };
+  const passphrase = options.sslClientKeyPassword;
+  const settings = {
+    ca: read('sslCafile'),
+    cert: read('sslClientCertFile'),
+    key: read('sslClientKeyFile'),
+    ...(passphrase !== undefined && { passphrase }),
+  };
+  try {
+    return { secureContext: createSecureContext(settings) };
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new ConfigurationError(`Options sslCafile, sslClientCertFile, sslClientKeyFile: ${reason}`, undefined, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,66 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { inspect } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { connectBroker, type IncomingNotification, NotificationListener, NotifierCore } from '../../../lib/index.js';
+import { type CertificateFiles, Certificates } from '../../support/certificates.js';
+import { type KafkaServer, startKafka } from '../../support/kafka-server.js';
+
+const PASSWORD = 'geheim-4711';
+
+let kafka: KafkaServer;
+let certificates: Certificates;
+let authority: CertificateFiles;
+let client: CertificateFiles;
+
+beforeAll(async () => {
+  certificates = await Certificates.open();
+  authority = await certificates.authority('authority');
+  const server = await certificates.leaf('server', authority);
+  client = await certificates.leaf('client', authority, { passphrase: 'hunter-2' });
+  const both = `${server.cert}.both`;
+  await writeFile(both, (await readFile(server.key, 'utf8')) + (await readFile(server.cert, 'utf8')));
+  const users = { alice: PASSWORD };
+  kafka = await startKafka({ secured: { keyAndCertificate: both, authority: authority.cert, users } });
+});
+afterAll(async () => {
+  await kafka?.dispose();
+  await certificates?.dispose();
+});
+
+function urlOf(password: string, mechanism: string, protocol = 'SASL_SSL'): string {
+  const query = new URLSearchParams({
+    security_protocol: protocol,
+    sasl_mechanism: mechanism,
+    ssl_cafile: authority.cert,
+    ssl_client_cert_file: client.cert,
+    ssl_client_key_file: client.key,
+    ssl_client_key_password: 'hunter-2',
+    consumer_group: `group-${mechanism}`,
+  });
+  return `kafka://alice:${password}@${kafka.securedAddress}/?${query}`;
+}
+
+it.each(['PLAIN', 'SCRAM-SHA-256'])('over TLS, logged in by %s', async (mechanism) => {
+  const broker = await connectBroker(urlOf(PASSWORD, mechanism), { startupTimeoutMs: 20_000 });
+  const heard: unknown[] = [];
+  const handler = ({ eventType }: IncomingNotification): void => void heard.push(eventType);
+  const topics = [`t-${mechanism}`];
+  const listener = new NotificationListener(broker, [{ priorities: 'info', handler }], { topics });
+  await listener.start();
+  await new NotifierCore(broker, { topics }).info('a.b', {});
+  await expect.poll(() => heard).toEqual(['a.b']);
+  expect(inspect([broker, listener], { depth: 20, showHidden: false })).not.toMatch(/geheim|hunter-2|PRIVATE KEY/);
+  await listener.close();
+  await broker.close();
+});
+
+it.each(['PLAIN', 'SCRAM-SHA-256'])('a wrong password says so: %s', async (mechanism) => {
+  const connecting = connectBroker(urlOf('wrong-1', mechanism), { startupTimeoutMs: 0 });
+  await expect(connecting).rejects.toThrow(/authentication failed|invalid credentials/i);
+  await expect(connecting).rejects.not.toThrow(/wrong-1/);
+});
+
+it('a certificate that nobody knows is refused', async () => {
+  const url = urlOf(PASSWORD, 'PLAIN').replace(/ssl_cafile=[^&]*&/, '');
+  await expect(connectBroker(url, { startupTimeoutMs: 0 })).rejects.toThrow(/certificate/);
+});
