@@ -157,4 +157,9 @@ export class BrokerRefusal extends Error {
   ) {
     super(text, options);
   }
+
+  /** Asking again does not help: the user lacks a permission. */
+  get isFinal(): boolean {
+    return this.code === ReplyCode.accessRefused && this.text.includes('refused for user');
+  }
 }

@@ -59,12 +59,12 @@ export interface RabbitOptions {
   /** Which host is tried next. `kombu_failover_strategy`. @defaultValue 'round-robin' */
   kombuFailoverStrategy?: 'round-robin' | 'shuffle';
   /**
-   * Compresses what is published, always as a zlib stream; peers read it by its header. All names mean the same: `bz2` is there
-   * for the files of Python services. `kombu_compression`.
+   * Compresses what is published, always as a zlib stream; peers read it by its header. All names mean the
+   * same; those of bzip2 are there for the files of Python services. `kombu_compression`.
    *
    * @defaultValue none
    */
-  kombuCompression?: 'bz2' | 'gzip' | 'zlib';
+  kombuCompression?: 'bz2' | 'bzip' | 'bzip2' | 'gzip' | 'zlib';
   /**
    * Declares mirrored queues with `x-ha-policy`, as peers do that have it on. RabbitMQ has ignored it since 3.0 (a policy does
    * it), and has none since 4.0, where it is left out. Not with quorum queues. `rabbit_ha_queues`. @defaultValue false
@@ -79,8 +79,8 @@ export interface RabbitOptions {
    */
   legacyBareMessages?: boolean;
   /**
-   * Declares an exchange called as our reply queue, bound to it by that name, for servers that are older than answers through the
-   * default exchange. @defaultValue false
+   * Declares an exchange called as our reply queue, bound to it by that name. Servers before oslo.messaging 9.2 answer through
+   * it; all others take no notice of it. @defaultValue false
    */
   legacyReplyExchange?: boolean;
   /** SASL mechanism. `rabbit_login_method`. @defaultValue 'AMQPLAIN' */
@@ -224,7 +224,7 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
   kombuReconnectDelay: { type: 'number', min: 0, max: 4.5 },
   kombuMissingConsumerRetryTimeout: TIMER_SECONDS,
   kombuFailoverStrategy: { type: 'choice', choices: ['round-robin', 'shuffle'] },
-  kombuCompression: { type: 'choice', choices: ['gzip', 'zlib', 'bz2'] },
+  kombuCompression: { type: 'choice', choices: ['gzip', 'zlib', 'bzip2', 'bzip', 'bz2'] },
   legacyBareMessages: SWITCH,
   legacyReplyExchange: SWITCH,
   rabbitHaQueues: SWITCH,

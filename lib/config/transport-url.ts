@@ -91,21 +91,28 @@ export function formatTransportUrl(url: Omit<TransportUrl, 'masked'>): string {
 type Refusal = (reason: string) => InvalidTransportUrl;
 
 function readScheme(scheme: string, refuse: Refusal): Pick<TransportUrl, 'ssl' | 'transport'> {
-  const [driver, variant] = scheme.split('+', 2);
+  const [driver, ...variants] = scheme.split('+');
   switch (driver) {
     case 'kombu':
     case 'rabbit':
-      return { transport: 'rabbit', ...((variant === 'ssl' || variant === 'tls') && { ssl: true }) };
+      return { transport: 'rabbit', ...(readVariant(variants.join('+'), refuse) && { ssl: true }) };
     case 'memory':
       return { transport: 'memory' };
     case 'fake':
       throw refuse("the driver 'fake' lives inside one Python process; 'memory://' is the bus inside this one");
     case 'kafka':
-      if (variant === undefined) return { transport: 'kafka' };
-      throw refuse(`'kafka+${variant}' says nothing to Python: TLS is '?security_protocol=SSL', or SASL_SSL`);
+      if (variants.length === 0) return { transport: 'kafka' };
+      throw refuse(`'${scheme}' says nothing to Python: TLS is '?security_protocol=SSL', or SASL_SSL`);
     default:
       throw refuse(`there is no driver '${driver}'; known are rabbit, kombu, kafka and memory`);
   }
+}
+
+/** True for TLS. Python hands what stands behind `kombu+` to kombu, which knows other buses than RabbitMQ. */
+function readVariant(variant: string, refuse: Refusal): boolean {
+  if (['', 'amqp', 'pyamqp'].includes(variant)) return false;
+  if (['ssl', 'tls'].includes(variant)) return true;
+  throw refuse(`of RabbitMQ there is no variant '+${variant}'; known are +ssl and +tls`);
 }
 
 function defaultHosts(transport: TransportUrl['transport']): TransportHost[] {

@@ -15,7 +15,8 @@ export interface DeliveryFacts extends ErrorFacts {
 }
 
 /**
- * The message could not be handed to the broker within the tries that `retry` allows.
+ * The message could not be handed to the broker within the tries that `retry` allows. Where the broker's user lacks a
+ * permission it is the caller's fault, and not `retryable`.
  *
  * Mirrors `oslo_messaging.exceptions.MessageDeliveryFailure`.
  *
@@ -29,7 +30,8 @@ export class MessageDeliveryFailure extends OsloMessagingError {
   readonly attempts: number;
 
   constructor(message: string, facts: DeliveryFacts = {}) {
-    super(message, { code: 'OSLO_DELIVERY', fault: 'broker', retryable: true }, facts);
+    const isFinal = (facts.cause as { isFinal?: unknown } | undefined)?.isFinal === true;
+    super(message, { code: 'OSLO_DELIVERY', fault: isFinal ? 'caller' : 'broker', retryable: !isFinal }, facts);
     if (facts.exchange !== undefined) this.exchange = facts.exchange;
     if (facts.routingKey !== undefined) this.routingKey = facts.routingKey;
     if (facts.host !== undefined) this.host = facts.host;

@@ -12,7 +12,7 @@ export function describeExpiry(clients: Clients): void {
       const broker = await clients.connect();
       const name = unique('q');
       await declare(broker, [queue(name)]);
-      await broker.publish({ exchange: '', routingKey: name, body: 'late', expirationMs: 20 });
+      await broker.publish({ exchange: '', routingKey: name, body: 'late', expirationMs: 300 });
       await expired(broker, name);
       await fill(broker, name, 'fresh');
       const { log } = await consume(broker, [name]);
@@ -24,8 +24,8 @@ export function describeExpiry(clients: Clients): void {
       const [name, control] = [unique('q'), unique('q')];
       await declare(broker, [queue(name), queue(control)]);
       await fill(broker, name, 'first');
-      await broker.publish({ exchange: '', routingKey: name, body: 'late', expirationMs: 20 });
-      await broker.publish({ exchange: '', routingKey: control, body: 'late', expirationMs: 20 });
+      await broker.publish({ exchange: '', routingKey: name, body: 'late', expirationMs: 300 });
+      await broker.publish({ exchange: '', routingKey: control, body: 'late', expirationMs: 300 });
       await expired(broker, control);
       await fill(broker, name, 'last');
       const { log } = await consume(broker, [name]);

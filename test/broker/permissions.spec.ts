@@ -155,7 +155,7 @@ describe.each([...documented])('a %s', (role, names) => {
     );
     // A server's answers have nobody to reject to: its caller gets a timeout, its operator the event.
     if (missing.name !== String.raw`amq\.default`)
-      expect(outcome).toMatchObject({ code: 'OSLO_DELIVERY', message: refusal });
+      expect(outcome).toMatchObject({ code: 'OSLO_DELIVERY', message: refusal, fault: 'caller', retryable: false });
     else expect(reported.find((line) => line.startsWith('warn reply-dropped'))).toEqual(refusal);
   });
 });

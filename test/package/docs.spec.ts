@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
@@ -41,4 +41,17 @@ it('every snippet of the README and the docs compiles as it stands', () => {
   );
   expect(texts).toEqual([]);
   expect(files.length).toBeGreaterThanOrEqual(11);
+});
+
+it('every file that the docs name is there', () => {
+  const names = readdirSync('docs').filter((name) => name.endsWith('.md'));
+  const pages = names.map((name) => readFileSync(join('docs', name), 'utf8'));
+  const levels = '(?:behaviour|broker|faults|interop|package|sample|simulation|unit)';
+  const specs = pages.flatMap((page) => [...page.matchAll(new RegExp(`\`((?:test/)?${levels}/[\\w./-]+)\``, 'g'))]);
+  const paths = specs.map(([, name]) => name!.replace(/^test\//, ''));
+  // Pages for maintainers name folders of `lib` in the same way.
+  const exists = (path: string): boolean =>
+    ['test', 'lib'].some((root) => ['', '.ts', '.spec.ts'].some((end) => existsSync(join(root, `${path}${end}`))));
+  expect(paths.filter((path) => !exists(path))).toEqual([]);
+  expect(paths.length).toBeGreaterThan(80);
 });

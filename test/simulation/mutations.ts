@@ -33,6 +33,8 @@ function replace(
   return () => void (prototype[name] = original);
 }
 
+const wellness = { isStuck: false, missing: [], stalled: [], shared: [] };
+
 /** Ten mistakes that the simulator has to find, each within 10 000 seeds. */
 export const mutations: Readonly<Record<string, Mutation>> = {
   'in-flight-kept': {
@@ -88,7 +90,7 @@ export const mutations: Readonly<Record<string, Mutation>> = {
     plant: () => {
       const undo = [
         replace(ConsumeChannel, 'cancelled', () => () => undefined),
-        replace(ConsumerHealth, 'examine', () => () => Promise.resolve({ isStuck: false, missing: [], stalled: [] })),
+        replace(ConsumerHealth, 'examine', () => () => Promise.resolve(wellness)),
       ];
       return () => undo.forEach((one) => one());
     },

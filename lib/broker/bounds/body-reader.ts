@@ -36,7 +36,7 @@ export function readBody(
     return decode(content, maxOutputLength);
   } catch (error) {
     const tooMuch = `more than ${maxOutputLength} bytes when decompressed (maxInflatedBytes)`;
-    throw new UnreadableBody(reasonOf(error, String(compression), tooMuch), { cause: error });
+    throw new UnreadableBody(reasonOf(error, shown(compression as string), tooMuch), { cause: error });
   }
 }
 

@@ -24,7 +24,11 @@ const unzstd: Decoder = (content, maxOutputLength) => {
   return decode(content, { maxOutputLength });
 };
 
+/** A stream without any block; the decoder takes less for the same. */
+const shortestBzip2 = 14;
+
 const bunzip: Decoder = (content, maxOutputLength) => {
+  if (content.length < shortestBzip2) throw new Error('cut short');
   let output = Buffer.allocUnsafe(Math.min(maxOutputLength, content.length * 8));
   let length = 0;
   const writeByte = (byte: number): void => {
@@ -55,7 +59,7 @@ const nowhere: Decoder = () => {
 /** By kombu's names; what it calls gzip is a zlib stream (RFC 1950) in truth, never a gzip file. */
 export const decoders: ReadonlyMap<unknown, Decoder> = new Map([
   ...['application/x-gzip', 'gzip', 'zlib'].map((name) => [name, inflate] as const),
-  ...['application/x-bz2', 'bzip2', 'bz2'].map((name) => [name, bunzip] as const),
+  ...['application/x-bz2', 'bzip2', 'bzip'].map((name) => [name, bunzip] as const),
   ...['application/x-brotli', 'brotli'].map((name) => [name, unbrotli] as const),
   ...['application/zstd', 'zstd', 'zstandard'].map((name) => [name, unzstd] as const),
   ...['application/x-lzma', 'lzma', 'xz'].map((name) => [name, nowhere] as const),

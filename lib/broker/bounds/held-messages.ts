@@ -1,3 +1,6 @@
+import type { LinkDelivery } from '../link.js';
+import { type BodyLimits, readBody, UnreadableBody } from './body-reader.js';
+
 /** Smaller ones are not counted: the prefetch bounds it. */
 const countedFromBytes = 4_096;
 
@@ -70,13 +73,33 @@ export class HeldMessages {
     return this.stopWaiting !== undefined;
   }
 
-  /** True when a message is one too many. */
-  refuses(bytes: number): boolean {
+  /** True when a message of so many bytes is one too many; then nothing is taken until there is room. */
+  isTooMuch(bytes: number): boolean {
     this.largest = Math.max(this.largest, bytes);
     if (this.isFull) return true;
     if (this.weights.size === 0 || bytes <= this.budget.free) return false;
     this.stopWaiting = this.budget.whenRoomy(() => this.resume());
     return true;
+  }
+
+  /** The same for a delivery, which goes back then. */
+  refuses({ content, redelivered }: LinkDelivery, queue: string): boolean {
+    if (!this.isTooMuch(content.length)) return false;
+    if (!redelivered) this.budget.noteReturned(markOf(queue, content));
+    return true;
+  }
+
+  /** Its body. @throws UnreadableBody it is none, or one so large that it may have ended whoever had it before */
+  read({ content, deliveryTag, headers, redelivered }: LinkDelivery, queue: string, limits: BodyLimits): Buffer {
+    const body = readBody(content, headers, limits);
+    if (!isHuge(content, body, limits)) return body;
+    const mark = markOf(queue, content);
+    // A message that went back from this process, read or unread, has not ended it.
+    if (redelivered && !this.budget.wasReturned(mark)) {
+      throw new UnreadableBody(`${body.length} bytes, delivered once more: it may have ended whoever had it before`);
+    }
+    this.marks.set(deliveryTag, mark);
+    return body;
   }
 
   /** Again for what takes another number of bytes by now. */
@@ -86,10 +109,6 @@ export class HeldMessages {
     this.largest = Math.max(this.largest, bytes);
     this.weights.set(deliveryTag, bytes);
     this.budget.add(bytes - before);
-  }
-
-  mark(deliveryTag: number, mark: string): void {
-    this.marks.set(deliveryTag, mark);
   }
 
   drop(deliveryTag: number): void {
@@ -126,4 +145,15 @@ export class HeldMessages {
     this.stopWaiting = undefined;
     this.onRoomy();
   }
+}
+
+/** More than half of what may come. */
+function isHuge(content: Buffer, body: Buffer, { maxMessageBytes, maxInflatedBytes }: BodyLimits): boolean {
+  return content.length > maxMessageBytes / 2 || (body !== content && body.length > maxInflatedBytes / 2);
+}
+
+/** Recognises a message that comes again; ids are near its end. */
+function markOf(queue: string, content: Buffer): string {
+  const ends = [content.subarray(0, 64), content.subarray(-256)].map((part) => part.toString('latin1'));
+  return [queue, content.length, ...ends].join(' ');
 }

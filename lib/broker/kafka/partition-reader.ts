@@ -72,7 +72,7 @@ export class PartitionReader {
   async end(): Promise<void> {
     this.state = 'ended';
     this.wakeUp?.();
-    await Promise.all(this.partitions.flatMap(({ feeding }) => feeding ?? []));
+    await Promise.all(this.partitions.map(({ feeding }) => feeding ?? Promise.resolve()));
   }
 
   /** What was handed over without. */

@@ -78,7 +78,7 @@ export class TopicSubscription implements Subscription {
     const most = Math.min(records.length, this.limit - this.held.size, this.parts.maxPollRecords);
     const tagged = new Map<number, FetchedRecord>();
     for (const record of records.slice(0, most)) {
-      if (this.holding.refuses(record.value.length)) break;
+      if (this.holding.isTooMuch(record.value.length)) break;
       const tag = ++this.lastTag;
       this.held.add(tag);
       this.holding.hold(tag, record.value.length);

@@ -279,16 +279,10 @@ export class BusChannel {
     for (const [queue, messages] of back) queue.putBack(messages);
   }
 
-  /** Frames of a channel that hangs do not leave either. */
-  tell(frame: () => void): void {
-    if (this.state === 'hanging') this.hung.push(() => this.tell(frame));
-    else this.connection.down.send(frame);
-  }
-
-  /** The same for the answer to a question. */
-  answer(frame: () => void): void {
-    if (this.state === 'hanging') this.hung.push(() => this.answer(frame));
-    else this.connection.down.pass(frame);
+  /** Frames of a channel that hangs do not leave either. `pass`: the answer to a question. */
+  tell(frame: () => void, how: 'pass' | 'send' = 'send'): void {
+    if (this.state === 'hanging') this.hung.push(() => this.tell(frame, how));
+    else this.connection.down[how](frame);
   }
 
   private settle(tag: number, multiple: boolean): Unacknowledged[] {

@@ -3,6 +3,7 @@ import type { MemoryQueue } from './memory-queue.js';
 import { RoutingPattern } from './routing-pattern.js';
 
 interface PatternBinding {
+  readonly routingKey: string;
   readonly pattern: RoutingPattern;
   readonly queue: MemoryQueue;
 }
@@ -20,7 +21,7 @@ export class MemoryExchange {
   bind(queue: MemoryQueue, routingKey: string): void {
     const pattern = new RoutingPattern(routingKey);
     if (this.declaration.type === 'topic' && pattern.hasWildcards) {
-      this.patterns.set(JSON.stringify([routingKey, queue.name]), { pattern, queue });
+      this.patterns.set(JSON.stringify([routingKey, queue.name]), { routingKey, pattern, queue });
       return;
     }
     const bound = this.exact.get(routingKey);
@@ -33,10 +34,7 @@ export class MemoryExchange {
     const exact = [...this.exact].flatMap(([routingKey, queues]) =>
       [...queues].map(({ name }) => ({ queue: name, routingKey })),
     );
-    const patterns = [...this.patterns].map(([key, { queue }]) => {
-      const [routingKey] = JSON.parse(key) as [string];
-      return { queue: queue.name, routingKey };
-    });
+    const patterns = [...this.patterns.values()].map(({ queue, routingKey }) => ({ queue: queue.name, routingKey }));
     return [...exact, ...patterns];
   }
 

@@ -302,10 +302,10 @@ class MemoryLinkChannel implements LinkChannel, ChannelClient {
     return this.questions.ask((answered) =>
       this.send((channel) => {
         const answer = question(channel);
-        channel.answer(() => {
+        channel.tell(() => {
           this.link.arrived();
           answered(answer);
-        });
+        }, 'pass');
       }),
     );
   }

@@ -1,4 +1,5 @@
 import { constants, deflateSync, inflateSync } from 'node:zlib';
+import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 
 /** Our own servers take what inflates to more than this, and by so much, for an attack. */
 const suspiciousBytes = 1_048_576;
@@ -13,8 +14,8 @@ export interface Dialect {
   readonly cancelOnFailover?: boolean;
 }
 
-/** kombu calls it gzip, and it is a zlib stream (RFC 1950). Whoever is set to bz2 reads it too. */
-export function compressionOf(name: 'bz2' | 'gzip' | 'zlib' | undefined): Compression | undefined {
+/** kombu calls it gzip, and it is a zlib stream (RFC 1950). Whoever is set to bzip2 reads it too. */
+export function compressionOf(name: ResolvedRabbitOptions['kombuCompression']): Compression | undefined {
   return name && 'application/x-gzip';
 }
 

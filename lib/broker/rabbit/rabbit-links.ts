@@ -70,24 +70,23 @@ export class RabbitLinks implements LinkProvider {
 
   async open(host: TransportHost, request: LinkRequest): Promise<Link> {
     const timeoutMs = this.timeoutMs(host);
-    const abort = new AbortController();
-    const onAbort = (): void => abort.abort(request.signal.reason);
-    request.signal.addEventListener('abort', onAbort, { once: true });
+    const tooLate = new AbortController();
+    const signal = AbortSignal.any([request.signal, tooLate.signal]);
     let socket: Socket | undefined;
     let reader: HandshakeReader | undefined;
     const timer = setTimeout(() => {
       if (socket?.connecting === false) this.#tooSlow.set(host, (this.#tooSlow.get(host) ?? 0) + 1);
-      abort.abort(new Error(`no answer within ${timeoutMs} ms`));
+      tooLate.abort(new Error(`no answer within ${timeoutMs} ms`));
     }, timeoutMs);
     const aborted = new Promise<never>((_resolve, reject) => {
-      abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
     const watch = (made: Socket): void => {
       socket = made;
       reader = new HandshakeReader(made, request.onGreeting);
     };
     try {
-      const options = this.socketOptions(host, request.connectionName, abort.signal);
+      const options = this.socketOptions(host, request.connectionName, signal);
       const connecting = (): Promise<ChannelModel> => connect(this.destination(host), options);
       const connected = this.tls ? watchingTlsSockets(connecting, watch) : watchingSockets(connecting, watch);
       const link = new RabbitLink(await Promise.race([connected, aborted]), this.dialect);
@@ -99,7 +98,6 @@ export class RabbitLinks implements LinkProvider {
       throw this.explained(error, reader);
     } finally {
       clearTimeout(timer);
-      request.signal.removeEventListener('abort', onAbort);
     }
   }
 

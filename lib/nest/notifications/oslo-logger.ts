@@ -3,7 +3,7 @@ import { ConsoleLogger, type LoggerService, type LogLevel } from '@nestjs/common
 import type { PreparedNotifier } from '../../notify/notifier/prepared-notifier.js';
 import { started } from '../../events/started.js';
 import { LEVELS, logRecordOf } from './log-record.js';
-import { LISTENER_LOGGER, LOG_RECORD, NOTIFIER_LOGGER } from '../shared/nest.constants.js';
+import { ERROR_NOTIFICATION, LISTENER_LOGGER, LOG_RECORD, NOTIFIER_LOGGER } from '../shared/nest.constants.js';
 import { isQuiet, runQuietly } from './quiet-logging.js';
 
 /**
@@ -16,6 +16,12 @@ export interface OsloLoggerOptions {
   logger?: LoggerService | null;
   /** Levels that are sent, too. @defaultValue ['log', 'warn', 'error', 'fatal'] */
   levels?: readonly LogLevel[];
+  /**
+   * Records of the levels error and fatal are sent as `error_notification`, too, of the priority error and with the payload
+   * `{ error: <text> }`, as Python's `PublishErrorsHandler` does. Give that notifier the `publisherId` that consumers expect;
+   * Python's is `error.publisher`. @defaultValue false
+   */
+  errorNotifications?: boolean;
 }
 
 /**
@@ -36,14 +42,20 @@ export interface OsloLoggerOptions {
 export class OsloLogger implements LoggerService {
   private readonly logger: LoggerService | null;
   private readonly sent: ReadonlySet<LogLevel>;
+  private readonly errorsSent: ReadonlySet<LogLevel>;
 
   constructor(
     private readonly notifier: PreparedNotifier,
     options: OsloLoggerOptions = {},
   ) {
-    checkOptions('OsloLogger', options, { logger: { type: 'object', nullable: true }, levels: { type: 'names' } });
+    checkOptions('OsloLogger', options, {
+      logger: { type: 'object', nullable: true },
+      levels: { type: 'names' },
+      errorNotifications: { type: 'boolean' },
+    });
     this.logger = options.logger === undefined ? new ConsoleLogger() : options.logger;
     this.sent = new Set(options.levels ?? ['log', 'warn', 'error', 'fatal']);
+    this.errorsSent = new Set(options.errorNotifications ? ['error', 'fatal'] : []);
   }
 
   log(message: unknown, ...parameters: unknown[]): void {
@@ -77,13 +89,22 @@ export class OsloLogger implements LoggerService {
 
   private write(level: LogLevel, message: unknown, parameters: unknown[]): void {
     this.logger?.[level]?.(message, ...parameters);
-    if (!this.sent.has(level) || isQuiet() || isOurs(parameters.at(-1))) return;
-    runQuietly(() => harmless(started(() => this.send(level, message, parameters))));
+    if (isQuiet() || isOurs(parameters.at(-1))) return;
+    if (this.sent.has(level)) {
+      sendQuietly(() =>
+        this.notifier.notify(LEVELS[level].priority, LOG_RECORD, logRecordOf(level, message, parameters)),
+      );
+    }
+    if (this.errorsSent.has(level)) {
+      sendQuietly(() =>
+        this.notifier.error(ERROR_NOTIFICATION, { error: logRecordOf(level, message, parameters).msg }),
+      );
+    }
   }
+}
 
-  private send(level: LogLevel, message: unknown, parameters: unknown[]): Promise<void> {
-    return this.notifier.notify(LEVELS[level].priority, LOG_RECORD, logRecordOf(level, message, parameters));
-  }
+function sendQuietly(send: () => Promise<void>): void {
+  runQuietly(() => harmless(started(send)));
 }
 
 /** Reported by the notifier's own logger, where it fails: nobody who logs is to suffer from it. */

@@ -20,3 +20,6 @@ export const LISTENER_LOGGER = 'OsloNotificationListener';
 
 /** Event type of log records, as Python's `LoggingNotificationHandler` sends them. */
 export const LOG_RECORD = 'logrecord';
+
+/** Event type of errors in the log, as Python's `PublishErrorsHandler` sends them. */
+export const ERROR_NOTIFICATION = 'error_notification';

@@ -1,5 +1,7 @@
 import type { Delivery } from '../../broker/broker.js';
+import { NOTIFICATION_PRIORITIES } from '../../wire/notification.js';
 import { RecentIds } from '../../wire/recent-ids.js';
+import { shown } from '../../wire/shown.js';
 import { BacklogWatch } from './backlog-watch.js';
 import { EntryMatcher } from './entry-matcher.js';
 import { HeldBack } from './requeue/held-back.js';
@@ -22,6 +24,7 @@ export interface IntakeParts {
   readonly counters: NotificationCounters;
 }
 
+const PRIORITIES: ReadonlySet<string> = new Set(NOTIFICATION_PRIORITIES);
 /** As many exchanges that are none of ours are reported, each once. */
 const MOST_STRANGERS = 100;
 
@@ -202,6 +205,10 @@ export class NotificationIntake {
     if (!held.delivery.ack()) return;
     this.parts.counters.unmatched += 1;
     const { exchange } = held.delivery;
+    if (!PRIORITIES.has(held.received.priority)) {
+      const why = `there is no priority '${shown(held.received.priority)}'`;
+      return this.parts.reports.dropped(held, 'unmatched', 'warn', why);
+    }
     const isNews = this.matcher.isForeign(held) && !this.strangers.has(exchange);
     if (isNews && this.strangers.size < MOST_STRANGERS) {
       this.strangers.add(exchange);

@@ -4,6 +4,7 @@ import { inHandlerScope } from '../../events/handler-scope.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { NoSuchMethod, UnsupportedVersion } from '../../errors/rpc.errors.js';
 import { textWithCause, textOf } from '../../errors/text-of.js';
+import { stringifyJson } from '../../wire/json/json.js';
 import { newUniqueId } from '../../wire/message-id.js';
 import { refusalOfSize } from '../../wire/message-size.js';
 import { encodeFailure, shortenedFailure } from '../../wire/rpc/remote-failure.js';
@@ -115,8 +116,9 @@ export class RequestRunner {
   }
 
   private sendValue(request: IncomingRequest, value: unknown, method: RpcMethod): Promise<boolean> {
-    const body = this.bodyOf(request, this.entityOf(request, value), null, false);
-    return this.reply(request, { body }, (refusal) => {
+    const ending = this.options.legacyTwoMessageReplies ? undefined : false;
+    const body = this.encoded(request, this.entityOf(request, value), null, ending);
+    return this.reply(request, this.inBounds({ body }), (refusal) => {
       this.noteFailure(request, refusal, method);
       return this.shortFailure(request, refusal);
     });
@@ -138,8 +140,8 @@ export class RequestRunner {
   private answer(request: IncomingRequest, result: unknown, method: RpcMethod): void {
     if (!request.isCall || result === NO_ANSWER) return;
     try {
-      const body = this.bodyOf(request, this.entityOf(request, result), null);
-      void this.reply(request, this.asLast(request, body), (refusal) => {
+      const bodies = this.bodiesOf(request, this.entityOf(request, result), null);
+      void this.reply(request, this.inBounds(bodies), (refusal) => {
         this.noteFailure(request, refusal, method);
         return this.shortFailure(request, refusal);
       });
@@ -163,7 +165,7 @@ export class RequestRunner {
 
   private failure(request: IncomingRequest, error: unknown): ReplyBodies {
     try {
-      return this.asLast(request, this.bodyOf(request, null, encodeFailure(this.exceptions.describe(error))));
+      return this.inBounds(this.bodiesOf(request, null, encodeFailure(this.exceptions.describe(error))));
     } catch {
       return this.shortFailure(request, error);
     }
@@ -171,29 +173,26 @@ export class RequestRunner {
 
   /** The caller is to learn the class of what failed, whatever else was too much. */
   private shortFailure(request: IncomingRequest, error: unknown): ReplyBodies {
-    const failure = encodeFailure(shortenedFailure(this.exceptions.describe(error)));
-    return this.asLast(request, this.encoded(request, null, failure, this.isOneMessage));
+    return this.bodiesOf(request, null, encodeFailure(shortenedFailure(this.exceptions.describe(error))));
   }
 
-  private get isOneMessage(): boolean {
-    return !this.options.legacyTwoMessageReplies;
+  /**
+   * In two messages it is the answer, and that it was the last. For null the last is enough: an empty one before it is a
+   * heartbeat to callers of today, and Python's `ReplyWaiter.wait` fails at one that it did not ask for.
+   *
+   * @throws MalformedMessage what cannot be written
+   */
+  private bodiesOf(request: IncomingRequest, result: unknown, failure: string | null): ReplyBodies {
+    const isPair = this.options.legacyTwoMessageReplies && (failure !== null || stringifyJson(result) !== 'null');
+    if (!isPair) return { body: this.encoded(request, result, failure, true) };
+    return { body: this.encoded(request, result, failure), followedBy: this.encoded(request, null, null, true) };
   }
 
-  private asLast(request: IncomingRequest, body: string): ReplyBodies {
-    return this.isOneMessage ? { body } : { body, followedBy: this.encoded(request, null, null, true) };
-  }
-
-  /** @throws MalformedMessage what cannot be written, or is more than may be sent */
-  private bodyOf(
-    request: IncomingRequest,
-    result: unknown,
-    failure: string | null,
-    ending: boolean = this.isOneMessage,
-  ): string {
-    const body = this.encoded(request, result, failure, ending);
-    const refusal = refusalOfSize(body, this.broker.options.maxOutgoingMessageBytes);
+  /** @throws MalformedMessage more than may be sent */
+  private inBounds(bodies: ReplyBodies): ReplyBodies {
+    const refusal = refusalOfSize(bodies.body, this.broker.options.maxOutgoingMessageBytes);
     if (refusal) throw refusal;
-    return body;
+    return bodies;
   }
 
   private reply(request: IncomingRequest, bodies: ReplyBodies, substitute: Substitute): Promise<boolean> {
@@ -207,7 +206,7 @@ export class RequestRunner {
   }
 
   /** @throws MalformedMessage */
-  private encoded({ msgId }: IncomingRequest, result: unknown, failure: string | null, ending: boolean): string {
+  private encoded({ msgId }: IncomingRequest, result: unknown, failure: string | null, ending?: boolean): string {
     const reply = { msgId: msgId!, result, failure, ending, uniqueId: newUniqueId() };
     return encodeReply(reply, this.broker.options.legacyBareMessages);
   }

@@ -32,8 +32,8 @@ export interface RpcServerOptions extends ExceptionMapOptions {
   /** Foreign code around each handler. @defaultValue [] */
   hooks?: readonly AroundHook[];
   /**
-   * Each answer is two messages, as before oslo.messaging wrote one: the answer, then that it was the last. Callers of any age
-   * understand both. @defaultValue false
+   * Each answer is two messages: the answer, then that it was the last (null is the last alone). Callers before oslo.messaging
+   * 1.12 read no other answers; those of any age read these. @defaultValue false
    */
   legacyTwoMessageReplies?: boolean;
 }

@@ -13,17 +13,21 @@ export interface RpcReply {
   uniqueId?: string;
 }
 
+/** The first of two messages does not say whether it is the last. */
+export type WrittenReply = Omit<RpcReply, 'ending'> & Partial<Pick<RpcReply, 'ending'>>;
+
 /**
  * The body of a reply, in the envelope unless it is to be bare.
  *
  * @throws MalformedMessage a result that cannot be written as JSON
  */
-export function encodeReply(reply: RpcReply, bare?: boolean): string {
+export function encodeReply(reply: WrittenReply, bare?: boolean): string {
   const { result = null, failure, ending, msgId, uniqueId } = reply;
   // Written apart, so that a result that JSON leaves out (a function, a symbol) becomes null.
   const ids = `"_msg_id":${JSON.stringify(msgId)}${uniqueId === undefined ? '' : `,"_unique_id":${JSON.stringify(uniqueId)}`}`;
   const failed = failure === null ? 'null' : JSON.stringify(failure);
-  return sealEnvelope(`{"result":${stringifyJson(result)},"failure":${failed},"ending":${ending},${ids}}`, bare);
+  const end = ending === undefined ? '' : `"ending":${ending},`;
+  return sealEnvelope(`{"result":${stringifyJson(result)},"failure":${failed},${end}${ids}}`, bare);
 }
 
 /**

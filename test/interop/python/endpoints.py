@@ -8,6 +8,18 @@ import oslo_messaging
 import harness_errors
 
 
+# Older releases expose every method.
+expose = getattr(oslo_messaging, "expose", lambda method: method)
+
+
+def renamed_target(**legacy):
+    try:
+        return oslo_messaging.Target(namespace="renamed", version="1.0", **legacy)
+    except TypeError:
+        # Older releases know one name of a namespace.
+        return oslo_messaging.Target(namespace="renamed", version="1.0")
+
+
 class Endpoint:
     """Reports each request; `report(endpoint, method, context, args)`."""
 
@@ -89,7 +101,7 @@ class Plain(Endpoint):
     def fail_expected(self, ctxt):
         raise KeyError("expected")
 
-    @oslo_messaging.expose
+    @expose
     def exposed(self, ctxt):
         return "exposed"
 
@@ -119,9 +131,7 @@ class BaseTwo(Endpoint):
 
 class Renamed(Endpoint):
     name = "renamed"
-    target = oslo_messaging.Target(
-        namespace="renamed", legacy_namespaces=["formerly"], version="1.0"
-    )
+    target = renamed_target(legacy_namespaces=["formerly"])
 
     def interface(self, ctxt):
         return "renamed 1.0"

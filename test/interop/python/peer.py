@@ -21,6 +21,10 @@ import oslo_messaging
 
 import endpoints
 
+# Older releases know one kind of transport, for both.
+get_rpc_transport = getattr(oslo_messaging, "get_rpc_transport", None) or oslo_messaging.get_transport
+get_notification_transport = getattr(oslo_messaging, "get_notification_transport", None) or oslo_messaging.get_transport
+
 OUTPUT = os.fdopen(os.dup(1), "w", encoding="utf-8")
 OUTPUT_LOCK = threading.Lock()
 EXACT = 2**53
@@ -157,12 +161,6 @@ class Peer:
     # ---- RPC, serving -------------------------------------------------------------------------
 
     def do_serve(self, name, target, offered=("plain",), access_policy=None, pool_size=None):
-        policies = {
-            None: oslo_messaging.DefaultRPCAccessPolicy,
-            "legacy": oslo_messaging.LegacyRPCAccessPolicy,
-            "explicit": oslo_messaging.ExplicitRPCAccessPolicy,
-        }
-
         def report(endpoint, method, ctxt, args):
             tell(
                 {
@@ -180,10 +178,21 @@ class Peer:
             oslo_messaging.Target(**target),
             [endpoints.ENDPOINTS[each](report) for each in offered],
             executor="threading",
-            access_policy=policies[access_policy],
+            **self.access_policy(access_policy),
         )
         server.start(override_pool_size=pool_size) if pool_size else server.start()
         self.running[name] = server
+
+    @staticmethod
+    def access_policy(name):
+        if name is None and not hasattr(oslo_messaging, "DefaultRPCAccessPolicy"):
+            return {}
+        policies = {
+            None: "DefaultRPCAccessPolicy",
+            "legacy": "LegacyRPCAccessPolicy",
+            "explicit": "ExplicitRPCAccessPolicy",
+        }
+        return {"access_policy": getattr(oslo_messaging, policies[name])}
 
     def do_stop(self, name):
         server = self.running.pop(name)
@@ -225,7 +234,7 @@ class Peer:
         key = tuple(allowed_remote_exmods)
         with self.lock:
             if key not in self.transports:
-                self.transports[key] = oslo_messaging.get_rpc_transport(
+                self.transports[key] = get_rpc_transport(
                     self.conf, url=self.url, allowed_remote_exmods=list(key)
                 )
             return self.transports[key]
@@ -235,7 +244,7 @@ class Peer:
     def notifications(self):
         with self.lock:
             if self.notification_transport is None:
-                self.notification_transport = oslo_messaging.get_notification_transport(self.conf, url=self.url)
+                self.notification_transport = get_notification_transport(self.conf, url=self.url)
             return self.notification_transport
 
     def do_notify(
@@ -249,9 +258,13 @@ class Peer:
         topics=("notifications",),
         retry=None,
     ):
-        notifier = oslo_messaging.Notifier(
-            self.notifications(), publisher_id=publisher_id, driver=driver, topics=list(topics), retry=retry
-        )
+        options = {"publisher_id": publisher_id, "driver": driver, "retry": retry}
+        try:
+            notifier = oslo_messaging.Notifier(self.notifications(), topics=list(topics), **options)
+        except TypeError:
+            # Older releases take one topic.
+            (topic,) = topics
+            notifier = oslo_messaging.Notifier(self.notifications(), topic=topic, **options)
         getattr(notifier, priority)(Context(context or {}), event_type, payload)
 
     def do_listen(

@@ -36,7 +36,7 @@ describe('readBody', () => {
     for (const compression of ['application/x-bz2', 'bzip2']) {
       expect(readBody(bzip2, { compression }, limits(10_000)).toString()).toBe(plain);
     }
-    expect(readBody(bzip2, { compression: 'bz2' }, limits(plain.length)).toString()).toBe(plain);
+    expect(readBody(bzip2, { compression: 'bzip' }, limits(plain.length)).toString()).toBe(plain);
     const brotli = brotliCompressSync(text);
     expect(readBody(brotli, { compression: 'application/x-brotli' }, limits(10_000)).toString()).toBe(text);
   });
@@ -55,7 +55,7 @@ describe('readBody', () => {
         const damaged = Buffer.from(bzip2);
         damaged[at]! ^= flip;
         try {
-          expect(readBody(damaged, { compression: 'bz2' }, limits(10_000)).length).toBeLessThanOrEqual(10_000);
+          expect(readBody(damaged, { compression: 'bzip' }, limits(10_000)).length).toBeLessThanOrEqual(10_000);
         } catch (error) {
           expect(error).toMatchObject({ name: 'UnreadableBody' });
         }
@@ -73,7 +73,13 @@ describe('readBody', () => {
       { compression: 'application/x-gzip' },
       /not what its compression/,
     ],
-    ['what is no bzip2', Buffer.from('BZ09'), { compression: 'application/x-bz2' }, /not what its compression/],
+    ['the beginning of bzip2', Buffer.from('BZh9'), { compression: 'bzip2' }, /not what its compression/],
+    [
+      'what is no bzip2',
+      Buffer.from('BZ09'.repeat(5)),
+      { compression: 'application/x-bz2' },
+      /not what its compression/,
+    ],
     ['a cut bzip2', bzip2.subarray(0, 60), { compression: 'application/x-bz2' }, /not what its compression/],
     ['bzip2 above the limit', bzip2, { compression: 'application/x-bz2' }, /more than 30 bytes when decompressed/],
     ['lzma', lzma, { compression: 'application/x-lzma' }, /compression application\/x-lzma: it cannot be read here/],

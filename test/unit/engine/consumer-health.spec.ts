@@ -19,7 +19,7 @@ const empty = { messages: 0, consumers: 1 };
 function examining(streams: readonly string[] = []) {
   const shown: Record<string, QueueInspection | undefined> = {};
   const session = { inspectQueue: (queue: string) => Promise.resolve(shown[queue]) };
-  const health = new ConsumerHealth({ isStream: (queue) => streams.includes(queue) });
+  const health = new ConsumerHealth({ own: ['own'], topology: [] }, { isStream: (queue) => streams.includes(queue) });
   const examine = (channel: Channel) => {
     channel.session = session;
     return health.examine(channel as unknown as ConsumeChannel, Object.keys(shown));
@@ -72,12 +72,26 @@ describe('a stalled queue', () => {
 it('a queue without a consumer, and one that is gone, are missing', async () => {
   const { shown, examine } = examining();
   Object.assign(shown, { gone: undefined, unconsumed: { messages: 0, consumers: 0 }, well: empty });
-  expect(await examine(new Channel())).toEqual({ isStuck: false, missing: ['gone', 'unconsumed'], stalled: [] });
+  expect(await examine(new Channel())).toEqual({
+    isStuck: false,
+    missing: ['gone', 'unconsumed'],
+    stalled: [],
+    shared: [],
+  });
 });
 
 it('a channel that does not answer is stuck, whatever its queues show', async () => {
   const [{ shown, examine }, channel] = [examining(), new Channel()];
   shown.q = waiting;
   channel.answers = () => Promise.resolve(false);
-  expect(await examine(channel)).toEqual({ isStuck: true, missing: [], stalled: [] });
+  expect(await examine(channel)).toEqual({ isStuck: true, missing: [], stalled: [], shared: [] });
+});
+
+it('an empty queue of our own with a second consumer is shared; one that is not ours alone may be', async () => {
+  const { shown, examine } = examining();
+  const two = { messages: 0, consumers: 2 };
+  Object.assign(shown, { own: two, other: two });
+  expect(await examine(new Channel())).toMatchObject({ shared: ['own'] });
+  shown.own = { messages: 1, consumers: 2 };
+  expect(await examine(new Channel())).toMatchObject({ shared: [] });
 });

@@ -54,6 +54,20 @@ describe('a record', () => {
     expect(sent()[0]!.payload).toMatchObject({ name: 'Scheduler', process: process.pid, exc_info: null, extra: null });
   });
 
+  it('of an error is an error_notification as well, where that is wanted', async () => {
+    const { sent } = await loggingApp({ publisherId: 'error.publisher' }, { levels: [], errorNotifications: true });
+    const logger = new Logger('Db');
+    logger.warn('late');
+    logger.error(new TypeError('cannot reach mysql://root:hush@db/'));
+    logger.fatal('gone');
+    // As PublishErrorsHandler.emit sends them.
+    expect(sent()).toMatchObject([
+      { priority: 'error', eventType: 'error_notification', publisherId: 'error.publisher' },
+      { priority: 'error', eventType: 'error_notification', payload: { error: 'gone' } },
+    ]);
+    expect(sent()[0]!.payload).toEqual({ error: 'cannot reach mysql://root:***@db/' });
+  });
+
   it('has what was thrown, what came beside it, and no secrets', async () => {
     const { sent } = await loggingApp({}, { levels: ['error', 'verbose'] });
     const logger = new Logger('Db');

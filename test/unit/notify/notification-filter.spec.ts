@@ -76,9 +76,8 @@ describe('NotificationFilter.fromOslo', () => {
   });
 
   it.each(['()', '(?#x)', '(?i)', '(?=a)'])('reads many of %s in time in proportion to their number', (part) => {
-    const startedAt = performance.now();
-    new PythonPatternReader(part.repeat(50_000)).read();
-    expect(performance.now() - startedAt).toBeLessThan(2000);
+    // A reader that looks back at all before it would need hours, and the test has minutes.
+    expect(new PythonPatternReader(part.repeat(400_000)).read()).toBeDefined();
   });
 
   it('refuses a rule that is no text', () => {

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type AroundHook, MalformedMessage, MessageUndeliverable, RpcClient } from '../../../lib/index.js';
+import { BrokerRefusal, ReplyCode } from '../../../lib/broker/link.js';
 import { eventually } from '../../support/eventually.js';
+import { advanced } from '../../support/virtual-time.js';
 import { capturesOf } from '../../golden/read-golden.js';
 import { TARGET, useRpcBus } from './support/rpc-bus.js';
 
@@ -92,6 +94,38 @@ describe('a cast', () => {
     expect(on().events.filter(({ type }) => type === 'consumers-lost')).toMatchObject([
       { message: expect.stringContaining("exchange 'nova' has lost their bindings") },
     ]);
+  });
+
+  it('finds them as soon as they may bind again, where that was refused at first', async () => {
+    const broker = on().broker();
+    const client = new RpcClient(broker, TARGET);
+    let [runs, refused] = [0, 0];
+    await on()
+      .server([{ methods: { work: () => void (runs += 1) } }], {}, undefined, broker)
+      .start();
+    await client.cast('work');
+    await eventually(() => runs === 1);
+    const text = "ACCESS_REFUSED - read access to exchange 'nova' in vhost '/' refused for user 'guest'";
+    on().bus.faults.refusal = (verb) =>
+      verb === 'bind' && refused < 3 ? new BrokerRefusal((refused += 1) && ReplyCode.accessRefused, text) : undefined;
+    vi.useFakeTimers();
+    try {
+      on().bus.deleteExchange('nova');
+      const cast = client.cast('work');
+      await vi.advanceTimersByTimeAsync(1_900);
+      expect([runs, refused]).toEqual([1, 1]);
+      // After 2, 4 and 5 s.
+      await vi.advanceTimersByTimeAsync(4_000);
+      expect([runs, refused]).toEqual([1, 2]);
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect([refused, on().eventsOf('consumers-restored')]).toMatchObject([3, [{}]]);
+      await cast.catch(() => undefined);
+      await advanced(client.cast('work'));
+      expect(runs).toBeGreaterThan(1);
+    } finally {
+      on().bus.faults = {};
+      vi.useRealTimers();
+    }
   });
 
   it('is kept while the line is down, and sent once', async () => {

@@ -52,6 +52,7 @@ async function ask(fields: object): Promise<void> {
 const methods = {
   echo: (args: object) => args,
   nothing: () => null,
+  undefined: () => undefined,
   fail: () => Promise.reject(new RangeError('too far')),
 };
 
@@ -77,7 +78,6 @@ it('bare messages: an answer without the envelope, a request as well', async () 
 
 it.each([
   ['echo', { result: { a: 1 }, failure: null }],
-  ['nothing', { result: null, failure: null }],
   ['fail', { result: null, failure: expect.stringContaining('too far') }],
 ])('two messages for an answer: %s, and then its end', async (method, payload) => {
   await consume(replyQueue);
@@ -85,13 +85,28 @@ it.each([
   await ask({ method });
   const answers = (await received(2)).map((one) => JSON.parse(String(one['oslo.message'])) as object);
   expect(answers).toEqual([
-    { ...payload, ending: false, _msg_id: 'm1', _unique_id: expect.any(String) },
+    { ...payload, _msg_id: 'm1', _unique_id: expect.any(String) },
     { result: null, failure: null, ending: true, _msg_id: 'm1', _unique_id: expect.any(String) },
   ]);
   const client = on().client({ timeout: 5 });
   const outcome = client.call(method, { a: 1 });
   if (method === 'fail') await expect(outcome).rejects.toMatchObject({ remoteMessage: 'too far' });
   else expect(await outcome).toEqual(payload.result);
+});
+
+it.each(['nothing', 'undefined'])('one message for an answer without a value: %s', async (method) => {
+  await consume(replyQueue);
+  await on().serve(methods, { legacyTwoMessageReplies: true });
+  await ask({ method, _msg_id: 'm0' });
+  await ask({ method: 'echo' });
+  while (!bodies.some((one) => String(one['oslo.message']).includes('"ending":true,"_msg_id":"m1"'))) {
+    await received(bodies.length + 1);
+  }
+  const answers = bodies.map((one) => JSON.parse(String(one['oslo.message'])) as { _msg_id: string });
+  expect(answers.filter(({ _msg_id: id }) => id === 'm0')).toEqual([
+    { result: null, failure: null, ending: true, _msg_id: 'm0', _unique_id: expect.any(String) },
+  ]);
+  expect(await on().client({ timeout: 5 }).call(method)).toBeNull();
 });
 
 it('an exchange called as the reply queue, by which old servers answer', async () => {

@@ -36,8 +36,7 @@ export class Backoff {
   /** True when the user has set how long to wait. */
   get isPrescribed(): boolean {
     const { kombuReconnectDelay, rabbitIntervalMax, rabbitRetryBackoff, rabbitRetryInterval } = this.options;
-    const waits = [kombuReconnectDelay, rabbitIntervalMax, rabbitRetryBackoff, rabbitRetryInterval];
-    return waits.some((wait) => wait !== undefined);
+    return (kombuReconnectDelay ?? rabbitIntervalMax ?? rabbitRetryBackoff ?? rabbitRetryInterval) !== undefined;
   }
 
   /** `failures`: how often in a row no host could be reached; 0: a connection that was up has been lost just now. */
@@ -63,9 +62,7 @@ export class Backoff {
   /** Linear steps as kombu's autoretry takes them, when any of their options is set. */
   private oslosStepsMs(failures: number): number | undefined {
     const { rabbitRetryInterval, rabbitRetryBackoff, rabbitIntervalMax } = this.options;
-    if (rabbitRetryInterval === undefined && rabbitRetryBackoff === undefined && rabbitIntervalMax === undefined) {
-      return undefined;
-    }
+    if ((rabbitRetryInterval ?? rabbitRetryBackoff ?? rabbitIntervalMax) === undefined) return undefined;
     const seconds = (rabbitRetryInterval ?? osloInterval) + (failures - 1) * (rabbitRetryBackoff ?? osloBackoff);
     return Math.min(seconds, rabbitIntervalMax ?? osloIntervalMax) * 1_000;
   }

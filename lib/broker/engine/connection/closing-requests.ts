@@ -1,5 +1,6 @@
 import { PreconditionFailed } from '../../../errors/delivery.errors.js';
 import { ReplyCode } from '../../link.js';
+import { isFinal, remedyFor } from '../../refusal-words.js';
 import { replyCode, replyText } from './reply-codes.js';
 
 /** The broker ends a connection with these over what was asked on it, but for other reasons too. */
@@ -8,8 +9,6 @@ const closingCodes: ReadonlySet<number | undefined> = new Set([
   ReplyCode.notImplemented,
   ReplyCode.internalError,
 ]);
-/** In words like these the broker says that it will not change its mind. */
-const finalWords = /deprecated|not permitted|not allowed anymore|NOT_IMPLEMENTED/i;
 /** So often in a row it may be passing trouble of the broker. */
 const forgivenTimes = 2;
 /** Asking again costs the connection again, and all that is under way on it. */
@@ -74,7 +73,7 @@ export class ClosingRequests {
     this.times.set(what, times);
     const text = replyText(end);
     // The words do not say which of several they are about.
-    const isMeant = this.asked.get(connection) === 1 && finalWords.test(text);
+    const isMeant = this.asked.get(connection) === 1 && isFinal(text);
     if (!isMeant && times <= forgivenTimes) return;
     this.refused.set(what, { text, until: performance.now() + rememberedMs });
     throw refusalFor(name, text, end);
@@ -83,14 +82,4 @@ export class ClosingRequests {
 
 function refusalFor(name: string, text: string, cause?: Error): PreconditionFailed {
   return new PreconditionFailed(name, `${text}${remedyFor(text)}`, { cause });
-}
-
-/** Helps where the words alone do not. */
-function remedyFor(text: string): string {
-  if (!text.includes('transient_nonexcl_queues')) return '';
-  return (
-    '. This broker refuses queues that are neither durable nor exclusive. Set rabbitQuorumQueue (rabbit_quorum_queue) or ' +
-    'amqpDurableQueues (amqp_durable_queues) for topic, server and notification queues, and rabbitTransientQuorumQueue ' +
-    '(rabbit_transient_quorum_queue) for reply and fanout queues; all services on this bus must agree'
-  );
 }

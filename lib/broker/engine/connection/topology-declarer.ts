@@ -2,6 +2,7 @@ import { MessageDeliveryFailure, PreconditionFailed } from '../../../errors/deli
 import type { EventChannel } from '../../../events/event-channel.js';
 import { requireNames, type Declaration, type Topology } from '../../../wire/topology.js';
 import { type LinkChannel, ReplyCode } from '../../link.js';
+import { isInequivalentDurable, isStopped } from '../../refusal-words.js';
 import { replyCode, replyText } from './reply-codes.js';
 import type { AskedConnection, ClosingRequest, ClosingRequests } from './closing-requests.js';
 import type { RequestChannel } from './broker-request.js';
@@ -58,7 +59,9 @@ export class TopologyDeclarer {
     } catch (error) {
       if (declaration.kind === 'binding') throw refusal(declaration, error);
       if (isInequivalentDurable(error)) return this.takeAsItIs(declaration, error);
-      if (!isStopped(declaration, error)) throw refusal(declaration, error);
+      // What is not durable has no messages to lose, and is made anew.
+      const isLeftBehind = declaration.kind === 'queue' && !declaration.durable && isStopped(error);
+      if (!isLeftBehind) throw refusal(declaration, error);
       await this.channel.ask(`delete queue '${declaration.name}'`, (channel) => channel.deleteQueue(declaration.name));
       await this.write(declaration).catch((failure: unknown) => Promise.reject(refusal(declaration, failure)));
     }
@@ -136,19 +139,6 @@ function requestOf(declaration: Declaration): ClosingRequest {
   }
   const { queue, exchange, routingKey } = declaration;
   return { name: queue, what: `bind queue '${queue}' to exchange '${exchange}' by '${routingKey}'` };
-}
-
-function isInequivalentDurable(error: unknown): boolean {
-  return replyCode(error) === ReplyCode.preconditionFailed && replyText(error).includes("inequivalent arg 'durable'");
-}
-
-/**
- * A queue that was declared while its virtual host was being deleted stays behind without a process, for ever.
- * What is not durable has no messages to lose then, and is made anew.
- */
-function isStopped(wanted: NamedDeclaration, error: unknown): boolean {
-  if (wanted.kind !== 'queue' || wanted.durable || replyCode(error) !== ReplyCode.notFound) return false;
-  return replyText(error).includes('process is stopped');
 }
 
 function refusal(wanted: Declaration, error: unknown): unknown {

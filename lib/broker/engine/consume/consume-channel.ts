@@ -1,6 +1,6 @@
 import type { EventChannel } from '../../../events/event-channel.js';
 import { within } from '../../../events/within.js';
-import { type BodyLimits, readBody, UnreadableBody } from '../../bounds/body-reader.js';
+import type { BodyLimits } from '../../bounds/body-reader.js';
 import { type HeldBudget, HeldMessages } from '../../bounds/held-messages.js';
 import type { BrokerRefusal, ChannelObserver, LinkChannel, LinkDelivery, StreamOffset } from '../../link.js';
 import { answerWithin, isAnswered, NoAnswer, openWithin, whileMoving } from '../connection/broker-request.js';
@@ -305,37 +305,25 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
   }
 
   /** It goes back, unread, while too much is held. */
-  private isTooMuch({ content, deliveryTag, redelivered }: LinkDelivery, queue: string): boolean {
+  private isTooMuch(message: LinkDelivery, queue: string): boolean {
     const { isFull } = this.holding;
-    if (!this.holding.refuses(content.length)) return false;
-    if (!redelivered) this.limits.held.noteReturned(markOf(queue, content));
-    this.rejectTag(deliveryTag, true);
+    if (!this.holding.refuses(message, queue)) return false;
+    this.rejectTag(message.deliveryTag, true);
     if (!isFull) this.observer.overfull(this);
     return true;
   }
 
   private readable(queue: string, message: LinkDelivery): ReceivedMessage | undefined {
-    const { content, deliveryTag, headers } = message;
     try {
-      const body = readBody(content, headers, this.limits.body);
-      if (isHuge(content, body, this.limits.body)) this.requireHarmless(queue, message, body);
+      const body = this.holding.read(message, queue, this.limits.body);
       return new ReceivedMessage(queue, message, body, performance.now(), this);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.rejectTag(deliveryTag, false);
+      this.rejectTag(message.deliveryTag, false);
       const text = `A message of queue '${queue}' was rejected unread: ${reason}`;
       this.events.emit({ type: 'message-rejected', level: 'warn', message: text, queue, error });
       return undefined;
     }
-  }
-
-  /** A message that went back from this process, read or unread, has not ended it. */
-  private requireHarmless(queue: string, { content, deliveryTag, redelivered }: LinkDelivery, body: Buffer): void {
-    const mark = markOf(queue, content);
-    if (redelivered && !this.limits.held.wasReturned(mark)) {
-      throw new UnreadableBody(`${body.length} bytes, delivered once more: it may have ended whoever had it before`);
-    }
-    this.holding.mark(deliveryTag, mark);
   }
 
   /** What arrived in this turn, all at once. */
@@ -363,15 +351,4 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
 
 function handOver(channel: ConsumeChannel): void {
   channel.handOver();
-}
-
-/** More than half of what may come. */
-function isHuge(content: Buffer, body: Buffer, { maxMessageBytes, maxInflatedBytes }: BodyLimits): boolean {
-  return content.length > maxMessageBytes / 2 || (body !== content && body.length > maxInflatedBytes / 2);
-}
-
-/** Recognises a message that comes again; ids are near its end. */
-function markOf(queue: string, content: Buffer): string {
-  const ends = [content.subarray(0, 64), content.subarray(-256)].map((part) => part.toString('latin1'));
-  return [queue, content.length, ...ends].join(' ');
 }

@@ -17,6 +17,8 @@ export interface Findings {
   readonly missing: readonly string[];
   /** Queues that give nothing of what they have. */
   readonly stalled: readonly string[];
+  /** Our own queues that give their messages to stale consumers as well. */
+  readonly shared: readonly string[];
 }
 
 /** The state of a queue at the last check; one check proves nothing, as messages are always on their way. */
@@ -26,29 +28,59 @@ interface Seen {
 }
 
 /**
- * Asks the broker whether it still knows the consumers that we think we have.
+ * Asks the broker whether it still knows the consumers that we think we have, and no others on queues that are ours alone.
  *
  * AMQP stays healthy while a process is deaf: a cancellation can get lost, a queue can come back after a failover without its
- * consumers, or the broker has lost its half of one.
+ * consumers, or the broker has lost its half of one. A connection that was given up for its silence may live on at the broker
+ * until its heartbeats fail, for minutes, and its stale consumers go on being served their share of the queue. Nothing but the
+ * end of the queue ends them; our consumer is told of that, and declares the queue anew. A queue in which messages wait is
+ * left alone: they would go with it.
  */
 export class ConsumerHealth {
   private readonly waiting = new Map<string, Seen>();
+  private readonly own: readonly string[];
+  /** `suspected`: a connection fell silent, and its consumers may live on at the broker. */
+  private stale: 'none' | 'suspected' = 'none';
 
   /** `streams`: what has been read stays there, and says nothing. */
-  constructor(private readonly streams: Pick<StreamOffsets, 'isStream'>) {}
+  constructor(
+    request: Pick<ConsumeRequest, 'own' | 'topology'>,
+    private readonly streams: Pick<StreamOffsets, 'isStream'>,
+  ) {
+    this.own = countable(request);
+  }
 
   async examine(channel: ConsumeChannel, queues: readonly string[]): Promise<Findings> {
     const missing: string[] = [];
     const stalled: string[] = [];
-    if (!(await channel.answers())) return { isStuck: true, missing, stalled };
-    for (const queue of queues) {
+    const shared: string[] = [];
+    const isStuck = !(await channel.answers());
+    for (const queue of isStuck ? [] : queues) {
       const seen = await channel.session.inspectQueue(queue).catch(noAnswer);
       // One that the broker does not answer for is left out.
       if (seen === 'no answer') continue;
       if (!seen || seen.consumers === 0) missing.push(queue);
       else if (!this.streams.isStream(queue) && this.isStalled(queue, seen, channel)) stalled.push(queue);
+      else if (seen.consumers > 1 && seen.messages === 0 && this.own.includes(queue)) shared.push(queue);
     }
-    return { isStuck: false, missing, stalled };
+    return { isStuck, missing, stalled, shared };
+  }
+
+  suspectStale(): void {
+    this.stale = 'suspected';
+  }
+
+  /** Ends suspected consumers before ours are there: at first they may only be late to go. */
+  async endStale(session: Session): Promise<void> {
+    if (this.stale === 'none') return;
+    for (const queue of this.own) {
+      const before = await session.inspectQueue(queue);
+      if (!before || before.consumers === 0) continue;
+      await pause(graceMs);
+      const seen = await session.inspectQueue(queue);
+      if (seen && seen.consumers > 0 && seen.messages === 0) await session.deleteQueue(queue, { ifEmpty: true });
+    }
+    this.stale = 'none';
   }
 
   /** True when messages were waiting at this check and at the last, and none has come in between. */
@@ -70,57 +102,11 @@ function noAnswer(error: unknown): 'no answer' {
 }
 
 /**
- * Ends consumers that a lost connection has left behind, on queues that are ours alone.
- *
- * A connection that was given up for its silence may live on at the broker until its heartbeats fail, for minutes, and
- * goes on being served its share of the queue. Nothing but the end of the queue ends it; our consumer is told of that, and
- * declares the queue anew. A queue in which messages wait is left alone: they would go with it.
- */
-export class StaleConsumers {
-  private readonly queues: readonly string[];
-  private state: 'none' | 'suspected' = 'none';
-
-  constructor(request: Pick<ConsumeRequest, 'own' | 'topology'>) {
-    this.queues = countable(request);
-  }
-
-  /** A connection fell silent, and its consumers may live on at the broker. */
-  suspect(): void {
-    this.state = 'suspected';
-  }
-
-  /** Beside ours, which is there. */
-  async end(session: Session): Promise<void> {
-    for (const queue of this.queues) await this.endOn(session, queue, 1);
-  }
-
-  /** The same before we consume, where some are suspected: at first a consumer may only be late to go. */
-  async endFirst(session: Session): Promise<void> {
-    if (this.state === 'none') return;
-    for (const queue of this.queues) {
-      const seen = await session.inspectQueue(queue);
-      if (!seen || seen.consumers === 0) continue;
-      await pause(graceMs);
-      await this.endOn(session, queue, 0);
-    }
-    this.state = 'none';
-  }
-
-  private async endOn(session: Session, queue: string, ours: number): Promise<void> {
-    const seen = session.alive ? await session.inspectQueue(queue) : undefined;
-    if (!seen || seen.consumers <= ours || seen.messages > 0) return;
-    await session.deleteQueue(queue, { ifEmpty: true });
-  }
-}
-
-/**
  * Our own queues whose consumers can be counted and which can be deleted if empty: not replicated ones. RabbitMQ tells of
  * a quorum queue's consumers some seconds late, and closes the connection over a deletion with a condition.
  */
 function countable({ own = [], topology }: Pick<ConsumeRequest, 'own' | 'topology'>): string[] {
   const isReplicated = (queue: string): boolean =>
-    topology.some(
-      (declared) => declared.kind === 'queue' && declared.name === queue && 'x-queue-type' in declared.arguments,
-    );
+    topology.some((one) => one.kind === 'queue' && one.name === queue && 'x-queue-type' in one.arguments);
   return own.filter((queue) => !isReplicated(queue));
 }

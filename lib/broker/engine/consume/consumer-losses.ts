@@ -1,19 +1,30 @@
 import type { EventChannel } from '../../../events/event-channel.js';
+import type { BindingDeclaration } from '../../../wire/topology.js';
+import type { ConsumeRequest } from '../../broker.js';
 import { replyText } from '../connection/reply-codes.js';
 
 /** Tells which queues of one request are not consumed, and when they are again. */
 export class ConsumerLosses {
+  readonly bindings: readonly BindingDeclaration[];
   private lastText: string | undefined;
 
   constructor(
     private readonly events: EventChannel,
-    private readonly queues: readonly string[],
+    private readonly request: Pick<ConsumeRequest, 'queues' | 'topology'>,
     /** Those of all requests: one that could not begin is told to be back by the next on its queue. */
     private readonly lost: Set<string>,
-  ) {}
+  ) {
+    this.bindings = request.topology.filter((one) => one.kind === 'binding');
+  }
 
-  get areReported(): boolean {
-    return this.queues.some((queue) => this.lost.has(queue));
+  /** A message has found no queue, or with no routing key not even its exchange. True: our bindings may have gone with that. */
+  notRouted(exchange: string, routingKey?: string): boolean {
+    const bindings = this.bindings.filter((binding) => binding.exchange === exchange);
+    const isLost = routingKey === undefined || bindings.some((binding) => binding.routingKey === routingKey);
+    const { queues } = this.request;
+    if (bindings.length > 0 && isLost && !queues.some((queue) => this.lost.has(queue)))
+      this.report(queues, `exchange '${exchange}' has lost their bindings`);
+    return bindings.length > 0;
   }
 
   /** Each reason once, however often it is met. */
@@ -38,7 +49,7 @@ export class ConsumerLosses {
 
   restored(): void {
     this.lastText = undefined;
-    const queues = this.queues.filter((queue) => this.lost.delete(queue));
+    const queues = this.request.queues.filter((queue) => this.lost.delete(queue));
     if (queues.length === 0) return;
     const message = `Consuming again: ${queues.join(', ')}`;
     this.events.emit({ type: 'consumers-restored', level: 'log', message, queues });
@@ -46,6 +57,6 @@ export class ConsumerLosses {
 
   /** The request has ended: nobody misses its queues. */
   end(): void {
-    for (const queue of this.queues) this.lost.delete(queue);
+    for (const queue of this.request.queues) this.lost.delete(queue);
   }
 }

@@ -4,19 +4,20 @@ import { within } from '../../../events/within.js';
 import { HeldBudget } from '../../bounds/held-messages.js';
 import type { ConsumeRequest, Delivery, Subscription } from '../../broker.js';
 import type { BrokerRefusal } from '../../link.js';
+import { isHeldByOthers } from '../../refusal-words.js';
 import { Backoff } from '../connection/backoff.js';
 import { NoAnswer } from '../connection/broker-request.js';
 import type { ClosingRequests } from '../connection/closing-requests.js';
 import type { Connection } from '../connection/connection.js';
+import { FirstTime } from '../connection/first-time.js';
 import { replyText } from '../connection/reply-codes.js';
 import type { Session } from '../connection/session.js';
-import { State, type Transitions } from '../state.js';
-import { BindingRenewal } from './binding-renewal.js';
 import { ConsumeChannel, type ConsumeChannelObserver, type ConsumeLimits } from './consume-channel.js';
-import { ConsumerHealth, StaleConsumers } from './consumer-health.js';
+import { ConsumerHealth } from './consumer-health.js';
+import { newSubscriptionState } from './subscription-state.js';
 import { StreamOffsets } from './stream-offsets.js';
 import { ConsumerLosses } from './consumer-losses.js';
-import { isHeldByOthers, longestHoldMs, refusalOf, StartOfConsuming } from './start-of-consuming.js';
+import { HeldQueues, refusalOf } from './consume-refusals.js';
 
 export interface SubscriptionParts {
   connection: Connection;
@@ -30,33 +31,12 @@ export interface SubscriptionParts {
   onClosed(subscription: RestoredSubscription): void;
 }
 
-/**
- * `waiting`: for a connection. `restoring`: declares and consumes what is not consumed, on a channel that may be there
- * already. `paused`: too much is held. `draining`: takes nothing more, and settles what it has.
- */
-type SubscriptionState =
-  | { readonly name: 'backingOff'; readonly timer: NodeJS.Timeout; readonly channel: ConsumeChannel | undefined }
-  | { readonly name: 'closed' }
-  | { readonly name: 'consuming'; readonly channel: ConsumeChannel; readonly timer: NodeJS.Timeout | undefined }
-  | { readonly name: 'draining'; readonly channel: ConsumeChannel | undefined; readonly cancelled: Promise<void> }
-  | { readonly name: 'paused'; readonly channel: ConsumeChannel }
-  | { readonly name: 'restoring'; readonly channel: ConsumeChannel | undefined; readonly session: Session }
-  | { readonly name: 'waiting' };
-
-const following: Transitions<SubscriptionState['name']> = {
-  waiting: ['restoring', 'draining'],
-  restoring: ['restoring', 'consuming', 'paused', 'backingOff', 'waiting', 'draining'],
-  consuming: ['paused', 'backingOff', 'waiting', 'draining'],
-  paused: ['backingOff', 'waiting', 'draining'],
-  backingOff: ['restoring', 'backingOff', 'paused', 'waiting', 'draining'],
-  draining: ['closed'],
-  closed: [],
-};
-
 /** How long a declaration that is under way is waited for, the broker's answer to a good-bye, or the end of a channel. */
 const goodbyeMs = 1_000;
 /** A connection that has ended in order takes its consumers along within this time. */
 const checkAfterMs = 1_000;
+/** Bindings that are refused are asked for again: after that time at first, twice as late each time. */
+const longestPauseMs = 5_000;
 /**
  * Several queues are often lost together, and each loss is told on its own. One that is declared anew before the broker has
  * told of its end is never told of: it is there again, and nobody consumes it.
@@ -69,25 +49,24 @@ const shortestAnswerMs = 1_000;
 export class RestoredSubscription implements Subscription, ConsumeChannelObserver {
   /** Settles when all queues are consumed for the first time, or never will be. */
   readonly ready: Promise<void>;
-  private readonly state = new State<SubscriptionState>('subscription', following, { name: 'waiting' });
+  private readonly state = newSubscriptionState();
   private readonly backoff = new Backoff();
-  private readonly renewal: BindingRenewal;
   private readonly health: ConsumerHealth;
-  private readonly stale: StaleConsumers;
   private readonly streams: StreamOffsets;
   private readonly losses: ConsumerLosses;
+  private readonly heldQueues = new HeldQueues();
   private readonly limits: ConsumeLimits;
   private readonly unlisten: () => void;
   /** Until all queues are consumed for the first time. */
-  private start: StartOfConsuming | undefined;
+  private start: FirstTime | undefined;
   /** One check at a time: two at once would count as two in a row. */
   private checking: Promise<void> | undefined;
+  /** On the clock of `performance.now()`. */
+  private checkedAt = -Infinity;
   private declaring: Promise<void> | undefined;
-  /** Attempts to restore that have failed in a row, and those of them that the broker did not answer. */
+  /** Attempts to restore or to bind that have failed in a row, and those of them that the broker did not answer. */
   private failures = 0;
   private unanswered = 0;
-  /** On the clock of `performance.now()`: since when somebody else holds the queues. */
-  private heldSince: number | undefined;
   private closing: Promise<void> | undefined;
 
   constructor(
@@ -98,21 +77,15 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     this.streams = new StreamOffsets(request.topology);
     const atOnce = request.settledAtOnce && { held: new HeldBudget(Infinity), acksMayWait: true };
     this.limits = { ...limits, streams: this.streams, ...atOnce };
-    this.stale = new StaleConsumers(request);
-    this.health = new ConsumerHealth(this.streams);
-    this.losses = new ConsumerLosses(events, request.queues, parts.lostQueues);
-    this.renewal = new BindingRenewal(request, {
-      losses: this.losses,
-      consuming: () => (this.state.name === 'consuming' && this.consuming ? this.channel?.session : undefined),
-      declare: (session) => this.declare(session),
-    });
-    this.ready = new Promise((resolve, reject) => {
-      this.start = new StartOfConsuming(request.giveUpMs, { resolve, reject }, (reason) => this.failStart(reason));
-    });
+    this.health = new ConsumerHealth(request, this.streams);
+    this.losses = new ConsumerLosses(events, request, parts.lostQueues);
+    this.start = new FirstTime(request.giveUpMs, (failure) => this.failStart(failure));
+    this.ready = this.start.promise;
     this.unlisten = connection.listen({
       connected: () => this.restore(),
-      disconnected: ({ fellSilent }) => void (fellSilent && this.stale.suspect()),
-      attemptFailed: ({ host, reason, error }) => this.startHindered(`no connection to ${host}: ${reason}`, error),
+      disconnected: ({ fellSilent }) => void (fellSilent && this.health.suspectStale()),
+      attemptFailed: ({ host, reason, error }) =>
+        this.start?.attemptFailed({ reason: `no connection to ${host}: ${reason}`, error }),
     });
     this.restore();
   }
@@ -139,8 +112,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const { channel } = this;
     const cancelled = channel?.cancel() ?? Promise.resolve();
     this.state.enter({ name: 'draining', channel, cancelled });
-    this.renewal.stop();
-    this.start?.fail(new ClosedError('subscription'));
+    this.start?.end(new ClosedError('subscription'));
     return cancelled;
   }
 
@@ -158,9 +130,10 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     return this.checking;
   }
 
-  /** A message of ours has found no queue, or with no routing key not even its exchange. */
+  /** A message of ours has found no queue, or with no routing key not even its exchange: our bindings may have gone with that. */
   notRouted(exchange: string, routingKey?: string): void {
-    this.renewal.notRouted(exchange, routingKey);
+    if (this.state.name === 'consuming' && this.losses.notRouted(exchange, routingKey))
+      this.checkBy(this.checkedAt + this.pauseMs);
   }
 
   onDeliveries(deliveries: readonly Delivery[]): void {
@@ -194,8 +167,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const { value } = this.state;
     // An attempt that is under way fails by itself.
     if (value.name === 'restoring') this.state.enter({ ...value, channel: undefined });
-    else if (!this.isEnding && refusal)
-      this.state.enter({ name: 'backingOff', timer: this.soon(), channel: undefined });
+    else if (!this.isEnding && refusal) this.backOff(undefined);
     else if (!this.isEnding) this.state.enter({ name: 'waiting' });
     this.interrupted();
   }
@@ -217,12 +189,31 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     this.losses.guarded(this.queues, () => this.request.onInterrupted?.());
   }
 
-  private async check(): Promise<void> {
+  /** Brings the next check forward, to a moment on the clock of `performance.now()`. */
+  private checkBy(moment: number): void {
     const { value } = this.state;
-    if (value.name !== 'consuming') return;
-    const { channel } = value;
+    if (value.name !== 'consuming' || value.checkAt <= moment) return;
+    const timer = setTimeout(() => this.checkDue(value.channel), Math.max(0, moment - performance.now()));
+    this.state.enter({ ...value, timer, checkAt: moment });
+  }
+
+  private checkDue(channel: ConsumeChannel): void {
+    this.state.enter({ name: 'consuming', channel, checkAt: Infinity });
+    // One that is under way may have looked too soon.
+    if (this.checking) this.checkBy(performance.now() + checkAfterMs);
+    else void this.verify().catch(() => undefined);
+  }
+
+  private get pauseMs(): number {
+    return Math.min(longestPauseMs, checkAfterMs * 2 ** this.failures);
+  }
+
+  private async check(): Promise<void> {
+    const { channel } = this;
+    if (this.state.name !== 'consuming' || !channel) return;
+    this.checkedAt = performance.now();
     const findings = await this.health.examine(channel, this.queues);
-    if (this.state.value !== value) return;
+    if (this.state.name !== 'consuming' || this.channel !== channel) return;
     // A new channel alone would leave its consumers behind, with their share of what comes.
     if (findings.isStuck) return channel.session.giveUp('the broker does not answer on the channel that consumes');
     if (findings.stalled.length > 0)
@@ -233,8 +224,23 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
       return consumed;
     }
     if (channel.mayTakeMore(this.request.prefetch)) return this.consumeAnew(channel, this.queues);
-    await this.stale.end(channel.session);
-    await this.renewal.now();
+    for (const queue of findings.shared) await channel.session.deleteQueue(queue, { ifEmpty: true });
+    if (this.losses.bindings.length > 0) await this.bindAnew(channel.session);
+  }
+
+  /** An exchange that is lost takes our bindings along, and leaves the consumers. */
+  private async bindAnew(session: Session): Promise<void> {
+    try {
+      await this.declare(session);
+      if (this.state.name !== 'consuming') return;
+      this.failures = 0;
+      this.losses.restored();
+    } catch (error) {
+      if (!session.alive || this.state.name !== 'consuming') return;
+      this.failures += 1;
+      this.losses.report(this.queues, `they cannot be bound again: ${replyText(error)}`, error);
+      this.checkBy(performance.now() + this.pauseMs);
+    }
   }
 
   private async consumeAnew(channel: ConsumeChannel, queues: readonly string[]): Promise<void> {
@@ -244,24 +250,23 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
 
   /** The broker takes back what it believes to be with us, and delivers it again. */
   private async renewChannel(channel: ConsumeChannel, queues: readonly string[], reason: string): Promise<void> {
-    const backingOff: SubscriptionState = { name: 'backingOff', timer: this.soon(goodbyeMs), channel: undefined };
-    this.state.enter(backingOff);
+    this.backOff(undefined, goodbyeMs);
+    const { value } = this.state;
     this.losses.report(queues, reason);
     const closed = channel.close();
     this.interrupted();
     await closed;
-    if (this.state.value === backingOff) this.restoreSoon();
+    if (this.state.value === value) this.restoreSoon();
   }
 
   /** All that is lost in the same moment is restored together. */
   private restoreSoon(): void {
-    if (this.state.name === 'restoring' || this.isEnding) return;
-    this.state.enter(this.backingOff());
+    if (this.state.name !== 'restoring' && !this.isEnding) this.backOff(this.channel);
   }
 
-  private soon(leastMs = settleMs): NodeJS.Timeout {
+  private backOff(channel: ConsumeChannel | undefined, leastMs = settleMs): void {
     const delayMs = this.failures === 0 ? leastMs : this.backoff.delayMs(this.failures);
-    return setTimeout(() => this.restore(), delayMs);
+    this.state.enter({ name: 'backingOff', timer: setTimeout(() => this.restore(), delayMs), channel });
   }
 
   /** Consumes what is not consumed; where that fails, again later, for as long as there is a connection. */
@@ -279,7 +284,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
 
   private async consumeMissing(session: Session): Promise<void> {
     const channel = this.channel ?? (await this.openChannel(session));
-    if (!this.isEnding) await this.stale.endFirst(session);
+    if (!this.isEnding) await this.health.endStale(session);
     if (this.isEnding) return;
     await this.declare(session);
     for (const queue of this.missing) {
@@ -318,27 +323,21 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const { value } = this.state;
     if (value.name !== 'restoring') return;
     const { channel } = value;
-    if (!channel) return void this.state.enter(session.alive ? this.backingOff() : { name: 'waiting' });
+    if (!channel && !session.alive) return void this.state.enter({ name: 'waiting' });
+    if (!channel) return this.backOff(channel);
     const { isFull } = channel;
-    if (this.missing.length > 0 && !isFull) return void this.state.enter(this.backingOff());
+    if (this.missing.length > 0 && !isFull) return this.backOff(channel);
     this.failures = 0;
     this.unanswered = 0;
-    this.heldSince = undefined;
-    this.state.enter(isFull ? { name: 'paused', channel } : { name: 'consuming', channel, timer: this.checkLater() });
+    this.heldQueues.note(undefined);
+    this.state.enter(isFull ? { name: 'paused', channel } : { name: 'consuming', channel, checkAt: Infinity });
+    // Once more when the broker has done with what was there before.
+    if (this.parts.isWatched) this.checkBy(performance.now() + checkAfterMs);
     if (!isFull) this.losses.restored();
     // One that is full already has begun, too.
     if (isFull && !channel.hasConsumed(this.queues)) return;
-    this.start?.succeed();
+    this.start?.end();
     this.start = undefined;
-  }
-
-  private backingOff(): SubscriptionState {
-    return { name: 'backingOff', timer: this.soon(), channel: this.channel };
-  }
-
-  /** Checks once more, when the broker has done with what was there before. */
-  private checkLater(): NodeJS.Timeout | undefined {
-    return this.parts.isWatched ? setTimeout(() => void this.verify().catch(() => undefined), checkAfterMs) : undefined;
   }
 
   private restoreFailed(session: Session, error: unknown): void {
@@ -346,12 +345,15 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const isAwaited = this.request.onRefused !== undefined && isHeldByOthers(error);
     const refusal = this.start && !isAwaited ? refusalOf(error, this.queues) : undefined;
     if (refusal) {
-      this.start?.fail(refusal);
+      this.start?.end(refusal);
       void this.close();
       return;
     }
-    this.startHindered(replyText(session.endedBy ?? error), error);
-    this.noteRefusal(error);
+    this.start?.attemptFailed({ reason: replyText(session.endedBy ?? error), error });
+    if (this.heldQueues.note(error)) {
+      this.losses.guarded(this.queues, () => this.request.onRefused?.(replyText(error)));
+      if (this.request.onRefused) this.rejectStart(replyText(error), error);
+    }
     if (this.state.name !== 'restoring') return;
     const { channel } = this;
     if (error instanceof NoAnswer && channel?.isStuck) {
@@ -362,26 +364,18 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     // Without a connection the next one is awaited; it may be here already.
     if (!session.alive && !this.parts.connection.session) return void this.state.enter({ name: 'waiting' });
     this.failures += 1;
-    this.state.enter(this.backingOff());
+    this.backOff(this.channel);
   }
 
-  private noteRefusal(error: unknown): void {
-    const now = performance.now();
-    this.heldSince = isHeldByOthers(error) ? (this.heldSince ?? now) : undefined;
-    if (this.heldSince === undefined || now - this.heldSince < longestHoldMs) return;
-    this.losses.guarded(this.queues, () => this.request.onRefused?.(replyText(error)));
-    if (this.request.onRefused) this.failStart(replyText(error), error);
+  private failStart(failure?: { reason: string; error: unknown }): void {
+    const { giveUpMs = 0 } = this.request;
+    const reason = failure?.reason ?? 'the broker has not answered';
+    this.rejectStart(giveUpMs > 0 ? `not within ${giveUpMs} ms; ${reason}` : reason, failure?.error);
   }
 
-  private startHindered(reason: string, error: unknown): void {
-    this.start?.hindered(reason);
-    if (this.request.giveUpMs === 0) this.failStart(reason, error);
-  }
-
-  private failStart(reason: string, cause?: unknown): void {
+  private rejectStart(reason: string, cause: unknown): void {
     if (!this.start || this.isEnding) return;
-    const queues = this.queues.join(', ');
-    this.start.fail(new MessageDeliveryFailure(`${queues} cannot be consumed: ${reason}`, { cause }));
+    this.start.end(new MessageDeliveryFailure(`${this.queues.join(', ')} cannot be consumed: ${reason}`, { cause }));
     void this.close();
   }
 

@@ -1,45 +1,10 @@
-import { BrokerRefusal, ReplyCode } from '../../link.js';
+import { type BrokerRefusal, ReplyCode } from '../../link.js';
+import { type IsRefused, refusedMessages } from '../../refusal-words.js';
 import { replyText } from '../connection/reply-codes.js';
 import type { PendingMessage } from './pending-message.js';
 
-/** RabbitMQ's name for the exchange without a name, in texts about permissions. */
-const defaultExchange = 'amq.default';
 /** Each message that the user may not publish costs a channel, and the unconfirmed ones of others on it are published twice. */
 const rememberedMs = 1_000;
-
-type IsOffending = (pending: PendingMessage) => boolean;
-
-/**
- * Which messages the broker closes the channel for with this refusal. It names no message, only in its text the
- * exchange, the topic or the size; all that are alike share the fate. Undefined: it cannot be told.
- */
-function offendingMessages({ code, text }: BrokerRefusal): IsOffending | undefined {
-  switch (code) {
-    case ReplyCode.notFound:
-    case ReplyCode.accessRefused: {
-      const exchange = quoted(text, 'exchange');
-      const topic = quoted(text, 'topic');
-      if (exchange === undefined) return undefined;
-      const name = exchange === defaultExchange ? '' : exchange;
-      return ({ message }) => message.exchange === name && (topic === undefined || message.routingKey === topic);
-    }
-    case ReplyCode.preconditionFailed: {
-      const largest = Number(/message size \d+ is larger than configured max size (\d+)/.exec(text)?.[1]);
-      return Number.isNaN(largest) ? undefined : ({ message }) => Buffer.byteLength(message.body) > largest;
-    }
-    default:
-      return undefined;
-  }
-}
-
-/** The exchange that the broker closes the channel for because there is none of that name. */
-export function missingExchangeOf(refusal: BrokerRefusal | undefined): string | undefined {
-  return refusal?.code === ReplyCode.notFound ? quoted(refusal.text, 'exchange') : undefined;
-}
-
-function quoted(text: string, kind: string): string | undefined {
-  return new RegExp(`${kind} '([^']*)'`).exec(text)?.[1];
-}
 
 /** The fate of the messages of a channel that has ended. */
 export interface LostConfirms {
@@ -61,40 +26,29 @@ export function sortOutLostConfirms(
   refusal: BrokerRefusal | undefined,
   republish: boolean,
 ): LostConfirms {
-  const isOffending = (refusal && offendingMessages(refusal)) ?? (() => false);
-  const first = unconfirmed.findIndex(isOffending);
-  const last = unconfirmed.findLastIndex(isOffending);
+  const isOffending = (refusal && refusedMessages(refusal)) ?? (() => false);
+  const first = unconfirmed.findIndex(({ message }) => isOffending(message));
+  const last = unconfirmed.findLastIndex(({ message }) => isOffending(message));
   const closedBy = first === last || refusal?.code === ReplyCode.preconditionFailed ? first : last + 1;
   const sorted: LostConfirms = { again: [], failed: [], cured: first >= 0 };
+  const whyNot = (pending: PendingMessage, refused: boolean, arrivedNowhere: boolean): string | undefined => {
+    if (refused)
+      return (arrivedNowhere || republish) && redeclaresOnce(pending, refusal!) ? undefined : replyText(refusal);
+    if (arrivedNowhere) return undefined;
+    const lost = 'its confirm was lost with the connection';
+    if (!republish) return lost;
+    // Where another one took the channel from it, it has not used up a try.
+    return sorted.cured || pending.mayTryAgain() ? undefined : `${lost}, no tries left`;
+  };
   unconfirmed.forEach((pending, index) => {
-    const refused = isOffending(pending);
+    const refused = isOffending(pending.message);
     const arrivedNowhere = first >= 0 && index >= closedBy;
     if (!arrivedNowhere) pending.writtenBefore = true;
-    const reason = refused
-      ? whyRefused(pending, refusal!, arrivedNowhere || republish)
-      : whyLost(pending, { arrivedNowhere, innocent: first >= 0, republish });
+    const reason = whyNot(pending, refused, arrivedNowhere);
     if (reason !== undefined) sorted.failed.push({ pending, reason, refused });
     else sorted.again.push(pending);
   });
   return sorted;
-}
-
-function whyRefused(pending: PendingMessage, refusal: BrokerRefusal, mayGoAgain: boolean): string | undefined {
-  return mayGoAgain && redeclaresOnce(pending, refusal) ? undefined : replyText(refusal);
-}
-
-interface Loss {
-  arrivedNowhere: boolean;
-  /** Another one took the channel from it. */
-  innocent: boolean;
-  republish: boolean;
-}
-
-function whyLost(pending: PendingMessage, { arrivedNowhere, innocent, republish }: Loss): string | undefined {
-  if (arrivedNowhere) return undefined;
-  if (!republish) return 'its confirm was lost with the connection';
-  if (innocent || pending.mayTryAgain()) return undefined;
-  return 'its confirm was lost with the connection, no tries left';
 }
 
 /** An auto-delete exchange goes with its last binding: declaring it once more heals that. */
@@ -108,7 +62,7 @@ function redeclaresOnce(pending: PendingMessage, { code }: BrokerRefusal): boole
 interface RecentRefusal {
   until: number;
   reason: string;
-  isOffending: IsOffending;
+  isOffending: IsRefused;
 }
 
 /** Messages that the user was not permitted to publish, remembered for a moment. */
@@ -116,7 +70,7 @@ export class RecentRefusals {
   private refusals: RecentRefusal[] = [];
 
   note(refusal: BrokerRefusal | undefined): void {
-    const isOffending = refusal?.code === ReplyCode.accessRefused ? offendingMessages(refusal) : undefined;
+    const isOffending = refusal?.code === ReplyCode.accessRefused ? refusedMessages(refusal) : undefined;
     if (!isOffending) return;
     this.refusals.push({ until: performance.now() + rememberedMs, reason: replyText(refusal), isOffending });
   }
@@ -126,6 +80,6 @@ export class RecentRefusals {
     if (this.refusals.length === 0) return undefined;
     const now = performance.now();
     this.refusals = this.refusals.filter(({ until }) => until > now);
-    return this.refusals.find(({ isOffending }) => isOffending(pending))?.reason;
+    return this.refusals.find(({ isOffending }) => isOffending(pending.message))?.reason;
   }
 }

@@ -148,15 +148,8 @@ export class PendingMessage {
   fail(reason: string, facts: FailureFacts = {}): void {
     const { exchange, routingKey } = this.message;
     const attempts = Math.max(1, this.attempts);
-    this.reject(
-      new MessageDeliveryFailure(`${this.description}: ${reason}`, {
-        ...this.facts,
-        exchange,
-        routingKey,
-        attempts,
-        ...facts,
-      }),
-    );
+    const all = { ...this.facts, exchange, routingKey, attempts, ...facts };
+    this.reject(new MessageDeliveryFailure(`${this.description}: ${reason}`, all));
   }
 
   /** Nobody waits for its confirm any longer. */
@@ -167,9 +160,8 @@ export class PendingMessage {
   /** The broker takes no such message: as what is more than `maxOutgoingMessageBytes` where it is too large. */
   refuse(reason: string, facts: FailureFacts): void {
     if (replyCode(facts.cause) !== ReplyCode.preconditionFailed) return this.fail(reason, facts);
-    this.reject(
-      new MalformedMessage(`${this.description}: ${reason}`, { ...this.facts, fault: 'caller', cause: facts.cause }),
-    );
+    const all = { ...this.facts, fault: 'caller' as const, cause: facts.cause };
+    this.reject(new MalformedMessage(`${this.description}: ${reason}`, all));
   }
 
   /** `hindrance`: what kept it from being sent. */

@@ -14,10 +14,10 @@ const stableAfterMs = 1_000;
 
 /** `opening` and `backingOff` may keep the channel that is to be replaced. */
 type ChannelsState =
-  | { readonly name: 'backingOff'; readonly timer: NodeJS.Timeout; readonly channel?: PublishChannel }
+  | { readonly name: 'backingOff'; readonly timer: NodeJS.Timeout; readonly channel: PublishChannel | undefined }
   | { readonly name: 'closed' }
   | { readonly name: 'open'; readonly channel: PublishChannel }
-  | { readonly name: 'opening'; readonly channel?: PublishChannel }
+  | { readonly name: 'opening'; readonly channel: PublishChannel | undefined }
   | { readonly name: 'waiting' };
 
 const following: Transitions<ChannelsState['name']> = {
@@ -72,7 +72,7 @@ export class PublishChannels {
   }
 
   private async open(session: Session, channel?: PublishChannel): Promise<void> {
-    const opening: ChannelsState = channel ? { name: 'opening', channel } : { name: 'opening' };
+    const opening: ChannelsState = { name: 'opening', channel };
     this.enter(opening);
     const opened = await PublishChannel.open(session, this.observer).catch(() => undefined);
     // Lost, closed or begun anew meanwhile.
@@ -88,8 +88,7 @@ export class PublishChannels {
     // The end of its connection may be told after this.
     const delay = this.failures === 0 ? 0 : this.backoff.delayMs(this.failures);
     this.failures++;
-    const timer = setTimeout(() => void this.open(session, channel), delay);
-    this.enter({ name: 'backingOff', timer, ...(channel && { channel }) });
+    this.enter({ name: 'backingOff', timer: setTimeout(() => void this.open(session, channel), delay), channel });
   }
 
   private enter(next: ChannelsState): void {

@@ -14,12 +14,10 @@ export interface GateParts {
 const longestMs = 3_000;
 const checkEveryMs = 20;
 
-/** `closed`: until there is a connection to publish on; `checking`: whether our consumers are there. */
+/** `closed`: until there is a connection to publish on; `checking`: whether our consumers are there, for a bounded time. */
 type GateState =
-  | { readonly name: 'checking'; readonly abort: AbortController }
-  | { readonly name: 'closed' }
-  | { readonly name: 'ended' }
-  | { readonly name: 'open' };
+  | { readonly name: 'checking'; readonly timer: NodeJS.Timeout }
+  | { readonly name: 'closed' | 'ended' | 'open' };
 
 const following: Transitions<GateState['name']> = {
   open: ['closed'],
@@ -50,36 +48,32 @@ export class PublishGate {
 
   /** Waits for nothing any more; what is open stays open. */
   end(): void {
-    if (!this.isOpen) this.enter({ name: 'ended' });
+    if (!this.isOpen) this.state.enter({ name: 'ended' });
   }
 
   private connectionLost({ fellSilent }: Session): void {
     if (!fellSilent || !this.parts.consuming.isStarted) return;
-    if (this.state.name === 'open' || this.state.name === 'checking') this.enter({ name: 'closed' });
+    if (this.isOpen || this.state.name === 'checking') this.state.enter({ name: 'closed' });
   }
 
   private async openInTime(): Promise<void> {
     if (this.state.name !== 'closed') return;
-    const abort = new AbortController();
-    this.enter({ name: 'checking', abort });
-    const giveUpAt = performance.now() + longestMs;
-    while (!abort.signal.aborted && performance.now() < giveUpAt && !(await this.consumersAreThere(giveUpAt))) {
-      await pause(checkEveryMs);
-    }
+    const checking: GateState = { name: 'checking', timer: setTimeout(() => this.open(), longestMs) };
+    this.state.enter(checking);
     // Silent once more: it begins anew with the next connection.
-    if (abort.signal.aborted) return;
-    this.enter({ name: 'open' });
+    while (this.state.value === checking) {
+      if (!(await this.consumersAreThere())) await pause(checkEveryMs);
+      else if (this.state.value === checking) this.open();
+    }
+  }
+
+  private open(): void {
+    this.state.enter({ name: 'open' });
     this.parts.onOpen();
   }
 
-  private async consumersAreThere(giveUpAt: number): Promise<boolean> {
+  private async consumersAreThere(): Promise<boolean> {
     const { session } = this.parts.consuming;
-    if (!session || !this.parts.isConsuming()) return false;
-    return Promise.race([session.answers(), pause(giveUpAt - performance.now()).then(() => false)]);
-  }
-
-  private enter(next: GateState): void {
-    const before = this.state.enter(next);
-    if (before?.name === 'checking') before.abort.abort();
+    return session !== undefined && this.parts.isConsuming() && (await session.answers());
   }
 }

@@ -7,11 +7,12 @@ import type { Topology } from '../../../wire/topology.js';
 import { InFlight, type InFlightLimits } from '../../bounds/in-flight.js';
 import type { OutgoingMessage } from '../../broker.js';
 import type { BrokerRefusal, ReturnedMessage } from '../../link.js';
+import { missingExchangeOf } from '../../refusal-words.js';
 import { NoAnswer } from '../connection/broker-request.js';
 import type { AttemptFailure, Connection } from '../connection/connection.js';
 import { replyText } from '../connection/reply-codes.js';
 import type { Session } from '../connection/session.js';
-import { missingExchangeOf, RecentRefusals, sortOutLostConfirms } from './channel-errors.js';
+import { RecentRefusals, sortOutLostConfirms } from './channel-errors.js';
 import { MessageQueue, NackedMessages } from './message-queue.js';
 import { type MissingQueueOptions, MissingQueues, type MissingQueuesObserver } from './missing-queues.js';
 import { PendingMessage } from './pending-message.js';
@@ -77,7 +78,10 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
     const refused = this.refusals.reasonFor(pending);
     if (pending.isAbandoned) pending.resolve();
     else if (refused !== undefined) pending.fail(refused);
-    else this.accept(pending);
+    else {
+      this.watch(pending);
+      if (!this.missingQueues.hold(pending)) this.send(pending);
+    }
     return pending.promise;
   }
 
@@ -173,11 +177,6 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
     return pending;
   }
 
-  private accept(pending: PendingMessage): void {
-    this.watch(pending);
-    if (!this.missingQueues.hold(pending)) this.send(pending);
-  }
-
   private watch(pending: PendingMessage): void {
     this.pending.add(pending);
     if (pending.deadline !== Infinity) this.deadlines.watch(pending.deadline);
@@ -231,10 +230,6 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
     this.publishAgain(again);
   }
 
-  private unconfirmedOn(channel: PublishChannel): PendingMessage[] {
-    return [...this.pending].filter((pending) => pending.at === channel);
-  }
-
   /**
    * Which message a `basic.return` is about. We put no id on the wire that Python does not; returns come in the order
    * of publishing, so it is the oldest with the same bytes.
@@ -252,7 +247,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
   /** Returns whether what was to blame is out of the way. */
   private sortOutUnconfirmed(channel: PublishChannel, refusal: BrokerRefusal | undefined): boolean {
     const { host } = channel.session;
-    const lost = this.unconfirmedOn(channel);
+    const lost = [...this.pending].filter((pending) => pending.at === channel);
     const { again, failed, cured } = sortOutLostConfirms(lost, refusal, this.parts.options.republishUnconfirmed);
     for (const { pending, reason, refused } of failed) {
       if (refused) pending.refuse(reason, { cause: refusal, host });

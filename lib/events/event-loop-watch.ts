@@ -1,4 +1,4 @@
-import type { EventChannel } from '../../../events/event-channel.js';
+import type { EventChannel } from './event-channel.js';
 
 /** Checks per threshold; a hold-up may be measured one interval too short. */
 const checksPerThreshold = 30;

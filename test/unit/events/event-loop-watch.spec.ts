@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type MessagingEvent } from '../../../lib/index.js';
 import { EventChannel } from '../../../lib/events/event-channel.js';
-import { EventLoopWatch } from '../../../lib/broker/engine/connection/event-loop-watch.js';
+import { EventLoopWatch } from '../../../lib/events/event-loop-watch.js';
 
 describe('EventLoopWatch', () => {
   let events: EventChannel;
