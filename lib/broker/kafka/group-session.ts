@@ -18,6 +18,8 @@ const goodbyeMs = 1_000;
 /** A new topic, or a coordinator that begins, is waited for. */
 const patienceMs = 5_000;
 const askAgainMs = 100;
+/** Of all partitions together, in one fetch. */
+const leastFetchBytes = 10 * 1_048_576;
 
 /** One client in a consumer group, from joining to the first failure; a new one takes its place then. */
 export class GroupSession {
@@ -75,7 +77,7 @@ export class GroupSession {
     const topics = this.topics;
     await this.patiently(() => this.#consumer.metadata({ topics, autocreateTopics: true }));
     this.#consumer.topics.trackAll(...topics);
-    await this.patiently(() => this.#consumer.joinGroup({}));
+    await this.patiently(() => this.#consumer.joinGroup({}), rebalanceTimeoutMs + patienceMs);
     await Promise.race([this.assigning, this.ended]);
   }
 
@@ -102,11 +104,12 @@ export class GroupSession {
     return [...new Set(this.subscriptions.flatMap(({ topics }) => [...topics.keys()]))];
   }
 
-  private async patiently<T>(ask: () => Promise<T>): Promise<T> {
+  /** Asks again while that helps. */
+  private async patiently<T>(ask: () => Promise<T>, answerMs = 2 * this.cluster.livenessTimeoutMs): Promise<T> {
     const giveUpAt = performance.now() + patienceMs;
     for (;;) {
       try {
-        return await Promise.race([ask(), this.ended]);
+        return await answerWithin(answerMs, Promise.race([ask(), this.ended]));
       } catch (error) {
         if (this.state === 'closed' || !isPassing(error) || performance.now() > giveUpAt) throw error;
         await pause(askAgainMs);
@@ -220,5 +223,10 @@ interface Assignment {
   readonly partitions: number[];
 }
 
-/** Of all partitions together. */
-const leastFetchBytes = 10 * 1_048_576;
+/** A silent node says neither yes nor no. */
+function answerWithin<T>(ms: number, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
