@@ -117,13 +117,12 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
 
   protected publish(packet: SitedPacket, callback: (packet: WritePacket) => void): () => void {
     const fail = (error: unknown): void => callback({ err: error, isDisposed: true });
-    const complete = (): void => callback({ isDisposed: true });
     try {
       const { call, method, args, context, isMulticall } = this.requestOf(packet);
       // Nest takes `undefined` for no answer at all.
       const resolve = (response: unknown): void => callback({ response: response ?? null, isDisposed: true });
       const ends = isMulticall
-        ? { next: (value: unknown) => callback({ response: value }), resolve: complete }
+        ? { next: (value: unknown) => callback({ response: value }), resolve: () => callback({ isDisposed: true }) }
         : { resolve };
       return call.openCall(method, args, { context }, { ...ends, reject: fail, site: packet.site });
     } catch (error) {

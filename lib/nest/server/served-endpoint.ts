@@ -37,8 +37,9 @@ function exposed(served: readonly ServedHandler[], calls: HandlerCalls): RpcHand
 
 function handlerOf(served: readonly ServedHandler[], calls: HandlerCalls): RpcHandler {
   const [only] = served;
+  const isMulticall = served.some(({ isEvent, pattern }) => !isEvent && pattern.multicall);
+  if (isMulticall) return sendingHandler((_args, request, send) => callAll(served, request, calls, send));
   if (served.length > 1 || !only) return (_args, request) => callAll(served, request, calls);
-  if (only.pattern.multicall) return sendingHandler((_args, request, send) => calls.call(only.callback, request, send));
   if (only.isEvent) return (_args, request) => calls.call(only.callback, request).then(() => null);
   return (_args, request) => calls.call(only.callback, request);
 }
@@ -48,8 +49,11 @@ async function callAll(
   served: readonly ServedHandler[],
   request: IncomingRequest,
   calls: HandlerCalls,
+  send?: SendValue,
 ): Promise<unknown> {
-  const outcomes = await Promise.allSettled(served.map(({ callback }) => calls.call(callback, request)));
+  const outcomes = await Promise.allSettled(
+    served.map(({ callback, isEvent }) => calls.call(callback, request, isEvent ? undefined : send)),
+  );
   const [failure, ...further] = outcomes.filter((outcome) => outcome.status === 'rejected');
   for (const { reason } of further) calls.reportFurther(reason, request);
   if (failure) throw failure.reason;

@@ -55,6 +55,10 @@ interface SignalEnding {
 
 const endings = new WeakMap<AbortSignal, SignalEnding>();
 
+/** What a lost connection has left unacknowledged comes again with the next one. */
+const REPETITION_MS = 60_000;
+const REMEMBERED_VALUES = 1_000;
+
 /** Before its deadline a call inspects its target: so long, or a tenth of a shorter timeout. */
 const LONGEST_LEAD_MS = 1000;
 
@@ -153,7 +157,7 @@ export class PendingCall {
       return;
     }
     if (uniqueId !== undefined) {
-      this.taken ??= new RecentIds();
+      this.taken ??= new RecentIds(REPETITION_MS, REMEMBERED_VALUES);
       if (this.taken.has(uniqueId)) return;
       this.taken.add(uniqueId);
     }

@@ -1,5 +1,5 @@
 import { type CallHandler, Controller, type ExecutionContext, Injectable, UseInterceptors } from '@nestjs/common';
-import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
+import { Ctx, EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { concat, from, map, NEVER, of, throwError, toArray, lastValueFrom, Observable } from 'rxjs';
 import { describe, expect, expectTypeOf, it, onTestFinished, vi } from 'vitest';
 import {
@@ -86,8 +86,26 @@ class HostEndpoint {
   }
 }
 
+const told = vi.fn<(args: unknown) => void>();
+
 @Controller()
 class PatternController {
+  @MessagePattern({ method: 'shared', multicall: true })
+  async *shared() {
+    yield* ['a', 'b'];
+  }
+
+  @EventPattern('shared')
+  listens(@Payload() args: unknown) {
+    told(args);
+    return 'dropped';
+  }
+
+  @EventPattern({ method: 'event', multicall: true })
+  event() {
+    return of(1, 2);
+  }
+
   @MessagePattern({ method: 'numbers', multicall: true })
   async *numbers() {
     yield* [1, 2, 3];
@@ -149,6 +167,15 @@ describe('a handler of several answers', () => {
     expect(await lastValueFrom(client.send({ method: 'numbers' }, {}))).toBe(3);
     const stream = { namespace: 'hosts', method: 'stream' };
     expect(await lastValueFrom(client.send(stream, { names: ['x', 'y'] }))).toBe('y');
+  });
+
+  it('stands beside event handlers of the same method, whose results are dropped', async () => {
+    const { client } = await app();
+    const values = (method: string) =>
+      lastValueFrom(client.send({ method, multicall: true }, { n: 1 }).pipe(toArray()));
+    expect(await values('shared')).toEqual(['a', 'b']);
+    expect(told).toHaveBeenCalledExactlyOnceWith({ n: 1 });
+    expect(await values('event')).toEqual([]);
   });
 
   it('gives one where it is not marked', async () => {
