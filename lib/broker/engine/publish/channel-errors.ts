@@ -61,7 +61,7 @@ function redeclaresOnce(pending: PendingMessage, { code }: BrokerRefusal): boole
 
 interface RecentRefusal {
   until: number;
-  reason: string;
+  refusal: BrokerRefusal;
   isOffending: IsRefused;
 }
 
@@ -71,15 +71,15 @@ export class RecentRefusals {
 
   note(refusal: BrokerRefusal | undefined): void {
     const isOffending = refusal?.code === ReplyCode.accessRefused ? refusedMessages(refusal) : undefined;
-    if (!isOffending) return;
-    this.refusals.push({ until: performance.now() + rememberedMs, reason: replyText(refusal), isOffending });
+    if (!refusal || !isOffending) return;
+    this.refusals.push({ until: performance.now() + rememberedMs, refusal, isOffending });
   }
 
   /** Why the broker would refuse it. */
-  reasonFor(pending: PendingMessage): string | undefined {
+  refusalOf(pending: PendingMessage): BrokerRefusal | undefined {
     if (this.refusals.length === 0) return undefined;
     const now = performance.now();
     this.refusals = this.refusals.filter(({ until }) => until > now);
-    return this.refusals.find(({ isOffending }) => isOffending(pending.message))?.reason;
+    return this.refusals.find(({ isOffending }) => isOffending(pending.message))?.refusal;
   }
 }

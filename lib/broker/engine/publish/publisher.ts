@@ -75,9 +75,9 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
     if (refusal) return Promise.reject(refusal);
     const pending = new PendingMessage(message, this.onSettled);
     pending.bytes = this.inFlight.add(message);
-    const refused = this.refusals.reasonFor(pending);
+    const recent = this.refusals.refusalOf(pending);
     if (pending.isAbandoned) pending.resolve();
-    else if (refused !== undefined) pending.fail(refused);
+    else if (recent) pending.fail(replyText(recent), { cause: recent });
     else {
       this.watch(pending);
       if (!this.missingQueues.hold(pending)) this.send(pending);
