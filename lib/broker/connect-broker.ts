@@ -6,7 +6,7 @@ import {
   type ResolvedRabbitOptions,
   resolveRabbitOptions,
 } from '../config/rabbit-options.js';
-import { hostsWithoutCredentials, parseTransportUrl } from '../config/transport-url.js';
+import { hostsWithoutCredentials, parseTransportUrl, type TransportUrl } from '../config/transport-url.js';
 import { busOptionsFromUrl } from '../config/bus-options.js';
 import type { Broker } from './broker.js';
 import { MemoryLinks } from './memory/memory-link.js';
@@ -57,19 +57,23 @@ export function makeBroker(
     const { hosts, masked, virtualHost } = transportUrl;
     const links = new RabbitLinks(virtualHost, resolved);
     const broker = new Engine({ links, hosts, url: masked }, resolved, connecting);
-    reportMissingCredentials(broker, hostsWithoutCredentials(transportUrl));
-    return broker;
+    return reportingMissingCredentials(broker, transportUrl, "what is missing is 'guest'");
   }
-  if (transportUrl.transport === 'kafka') return new KafkaBroker(transportUrl, resolved, connecting);
+  if (transportUrl.transport === 'kafka') {
+    const broker = new KafkaBroker(transportUrl, resolved, connecting);
+    return reportingMissingCredentials(broker, transportUrl, 'those of the first host that has some count for all');
+  }
   const name = transportUrl.hosts[0]?.hostname ?? '';
   return memoryBroker(namedBus(name), `memory://${name}`, resolved, connecting);
 }
 
-function reportMissingCredentials({ events, url }: Broker, hosts: readonly string[]): void {
-  if (hosts.length === 0) return;
-  const message = `Some hosts of ${url} have a user name and password, and not ${hosts.join(', ')}; what is missing is 'guest'`;
+function reportingMissingCredentials(broker: Broker, transportUrl: TransportUrl, consequence: string): Broker {
+  const hosts = hostsWithoutCredentials(transportUrl);
+  if (hosts.length === 0) return broker;
+  const message = `Some hosts of ${broker.url} have a user name and password, and not ${hosts.join(', ')}; ${consequence}`;
   // Listeners of this turn hear of it as well.
-  queueMicrotask(() => events.emit({ type: 'credentials-missing', level: 'warn', message, hosts }));
+  queueMicrotask(() => broker.events.emit({ type: 'credentials-missing', level: 'warn', message, hosts }));
+  return broker;
 }
 
 /** A client of a bus inside this process. */

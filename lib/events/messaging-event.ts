@@ -226,8 +226,9 @@ export interface ReplyQueueReplaced extends EventBase {
 }
 
 /**
- * Some hosts of the transport URL have a user name and password and others have none: those are logged in to as `guest`.
- * Credentials are not inherited from another host. Mirrors the warning of oslo.messaging.
+ * Some hosts of the transport URL have a user name and password and others have none. RabbitMQ's are logged in to as `guest`
+ * then: credentials are not inherited from another host. Kafka's share those of the first that has some. Mirrors the
+ * warning of oslo.messaging.
  *
  * @publicApi
  */

@@ -1,9 +1,9 @@
 import { ClosedError, MessageDeliveryFailure } from '../../errors/delivery.errors.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 import type { EventChannel } from '../../events/event-channel.js';
-import { longestTimerMs } from '../../events/longest-timer.js';
 import type { ConnectionChanged, EventLevel } from '../../events/messaging-event.js';
 import { Backoff, type BackoffOptions } from '../engine/connection/backoff.js';
+import { FirstTime } from '../engine/connection/first-time.js';
 import { State, type Transitions } from '../engine/state.js';
 import { GroupSession } from './group-session.js';
 import type { KafkaCluster } from './kafka-cluster.js';
@@ -32,22 +32,15 @@ const following: Transitions<MemberState['name']> = {
   closed: [],
 };
 
-interface Waiter {
-  readonly impatient: boolean;
-  timer: NodeJS.Timeout | undefined;
-  resolve(): void;
-  reject(error: Error): void;
-}
-
 /** A place in a consumer group, for subscriptions to different topics: joins, and joins again after each failure. */
 export class GroupMember implements Membership {
   private readonly state = new State<MemberState>('group member', following, { name: 'idle' });
   private readonly backoff: Backoff;
   private readonly subscriptions = new Set<TopicSubscription>();
-  private readonly waiters = new Set<Waiter>();
+  /** Until it consumes for the first time. */
+  private readonly waiters = new Set<FirstTime>();
   private failures = 0;
   private downSince: number | undefined;
-  private wasConsuming = false;
   private memberId: string | null = null;
   private closing: Promise<void> | undefined;
   private failure: string | undefined;
@@ -81,13 +74,10 @@ export class GroupMember implements Membership {
   }
 
   /** Resolves when it consumes. @throws MessageDeliveryFailure refused, or `giveUpMs` passes first @throws ClosedError */
-  consumes(giveUpMs = Infinity): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = { impatient: giveUpMs <= 0, timer: undefined, resolve, reject };
-      this.waiters.add(waiter);
-      if (waiter.impatient || giveUpMs === Infinity) return;
-      waiter.timer = setTimeout(() => this.giveUp(waiter), Math.min(giveUpMs, longestTimerMs));
-    });
+  consumes(giveUpMs?: number): Promise<void> {
+    const waiter = new FirstTime(giveUpMs, () => this.giveUp(waiter));
+    this.waiters.add(waiter);
+    return waiter.promise;
   }
 
   start(): void {
@@ -135,9 +125,8 @@ export class GroupMember implements Membership {
     this.failures = 0;
     this.failure = undefined;
     this.downSince = undefined;
-    this.wasConsuming = true;
     this.enter({ name: 'consuming', session }, { level: 'log', message: `Joined ${this.description}` });
-    for (const waiter of this.takeWaiters()) waiter.resolve();
+    this.endWaiting();
   }
 
   private lost(error: unknown): void {
@@ -148,7 +137,7 @@ export class GroupMember implements Membership {
     if (!this.consuming) this.failures += 1;
     const now = performance.now();
     this.downSince ??= now;
-    if (refused && !this.wasConsuming) return void this.refuse(error, reason);
+    if (refused && this.waiters.size > 0) return void this.refuse(error, reason);
     const what = this.consuming ? `${this.description} was lost` : `Joining ${this.description} failed`;
     const level: EventLevel = refused ? 'error' : isKnown ? 'debug' : 'warn';
     const pauseMs = refused
@@ -156,7 +145,7 @@ export class GroupMember implements Membership {
       : this.backoff.delayMs(this.failures, { ms: now - this.downSince, neighbours: 0 });
     const timer = setTimeout(() => void this.join(), pauseMs);
     this.enter({ name: 'waiting', timer }, { level, message: `${what}: ${reason}`, error });
-    for (const waiter of this.waiters) if (waiter.impatient) this.giveUp(waiter);
+    for (const waiter of this.waiters) waiter.attemptFailed({ reason, error });
   }
 
   private async refuse(error: unknown, reason: string): Promise<void> {
@@ -165,33 +154,29 @@ export class GroupMember implements Membership {
       error instanceof ConfigurationError
         ? error
         : new MessageDeliveryFailure(`${this.description} was refused: ${reason}`, { host, cause: error });
-    for (const waiter of this.takeWaiters()) waiter.reject(refusal);
+    this.endWaiting(refusal);
     await this.close();
   }
 
-  private giveUp(waiter: Waiter): void {
+  private giveUp(waiter: FirstTime): void {
     this.waiters.delete(waiter);
-    clearTimeout(waiter.timer);
     const host = this.parts.cluster.label;
     const why = this.failure ?? 'the first attempt has not ended yet';
     const facts = { host, attempts: this.failures };
-    waiter.reject(new MessageDeliveryFailure(`${this.description} could not be joined: ${why}`, facts));
-    if (this.waiters.size === 0 && !this.wasConsuming) void this.close();
+    waiter.end(new MessageDeliveryFailure(`${this.description} could not be joined: ${why}`, facts));
   }
 
   private async end(): Promise<void> {
     const { value } = this.state;
-    for (const waiter of this.takeWaiters()) waiter.reject(new ClosedError('broker'));
+    this.endWaiting(new ClosedError('broker'));
     if (value.name === 'consuming' || value.name === 'joining') await value.session?.close({ leaving: true });
     this.enter({ name: 'closed' }, { level: 'log', message: `Left ${this.description}` });
     this.parts.onClosed(this);
   }
 
-  private takeWaiters(): Waiter[] {
-    const waiters = [...this.waiters];
+  private endWaiting(error?: Error): void {
+    for (const waiter of this.waiters) waiter.end(error);
     this.waiters.clear();
-    for (const { timer } of waiters) clearTimeout(timer);
-    return waiters;
   }
 
   private enter(next: MemberState, facts?: Pick<ConnectionChanged, 'error' | 'level' | 'message'>): void {

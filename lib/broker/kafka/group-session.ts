@@ -3,6 +3,7 @@ import { pause } from '../../events/pause.js';
 import { within } from '../../events/within.js';
 import type { KafkaClient, KafkaCluster } from './kafka-cluster.js';
 import { isPassing } from './kafka-errors.js';
+import { answerWithin } from '../engine/connection/broker-request.js';
 import { assignPartitions } from './partition-assignor.js';
 import { type AssignedPartition, PartitionReader } from './partition-reader.js';
 import type { TopicSubscription } from './topic-subscription.js';
@@ -104,12 +105,13 @@ export class GroupSession {
     return [...new Set(this.subscriptions.flatMap(({ topics }) => [...topics.keys()]))];
   }
 
-  /** Asks again while that helps. */
-  private async patiently<T>(ask: () => Promise<T>, answerMs = 2 * this.cluster.livenessTimeoutMs): Promise<T> {
+  /** Asks again while that helps; a silent node says neither yes nor no. */
+  private async patiently<T>(ask: () => Promise<T>, timeoutMs = 2 * this.cluster.livenessTimeoutMs): Promise<T> {
+    const timeout = { timeoutMs, excused: () => false };
     const giveUpAt = performance.now() + patienceMs;
     for (;;) {
       try {
-        return await answerWithin(answerMs, Promise.race([ask(), this.ended]));
+        return await answerWithin(timeout, `group '${this.groupId}'`, Promise.race([ask(), this.ended]));
       } catch (error) {
         if (this.state === 'closed' || !isPassing(error) || performance.now() > giveUpAt) throw error;
         await pause(askAgainMs);
@@ -221,12 +223,4 @@ export class GroupSession {
 interface Assignment {
   readonly topic: string;
   readonly partitions: number[];
-}
-
-/** A silent node says neither yes nor no. */
-function answerWithin<T>(ms: number, answer: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-    answer.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

@@ -133,7 +133,13 @@ export class KafkaBroker implements MessageBroker {
     const groupId = request.pool ?? options.kafka.consumerGroup;
     const member = this.memberFor(groupId, subscription);
     member.add(subscription);
-    await member.consumes(request.giveUpMs);
+    try {
+      await member.consumes(request.giveUpMs);
+    } catch (error) {
+      // Others of the member may go on waiting.
+      void subscription.cancel();
+      throw error;
+    }
     return subscription;
   }
 

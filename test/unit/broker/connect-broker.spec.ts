@@ -81,6 +81,7 @@ describe('credentials of some hosts only', () => {
     ['rabbit://nova:secret@h1,h2:5673,h3/', ['h2', 'h3']],
     ['rabbit://nova:secret@h1,cinder@h2/', ['h2']],
     ['rabbit://h1,nova:secret@[fd00::2]/', ['h1']],
+    ['kafka://nova:secret@k1,k2/', ['k2']],
   ])('are a warning, as of Python: %s', async (url, hosts) => {
     const events = await reportsOf(url);
     expect(events).toMatchObject([{ level: 'warn', hosts, message: expect.stringContaining(hosts.join(', ')) }]);

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import zlib from 'node:zlib';
 import { afterEach, expect, it } from 'vitest';
+import { seamOf } from '../../../lib/broker/broker.js';
+import { eventually } from '../../support/eventually.js';
 import { KafkaBroker } from '../../../lib/broker/kafka/kafka-broker.js';
 import { resolveRabbitOptions } from '../../../lib/config/rabbit-options.js';
 import { parseTransportUrl } from '../../../lib/config/transport-url.js';
@@ -97,4 +99,24 @@ it('without its client everything says what to install, and nothing is tried aga
   expect(events.filter(({ type }) => type === 'start-failed')).toHaveLength(1);
   expect(events.filter(({ type }) => type === 'connection-changed' && type.includes('publish'))).toEqual([]);
   expect(loads).toBe(1);
+});
+
+it('whoever is late joins nothing afterwards, and others of the same group go on waiting', async () => {
+  const made = seamOf(broker());
+  const consume = (queue: string, giveUpMs?: number) => {
+    const binding = { kind: 'binding', queue, exchange: 'nova', routingKey: queue } as const;
+    const outcome = made
+      .consume({ topology: [binding], queues: [queue], prefetch: 1, onDeliveries: () => undefined, giveUpMs })
+      .catch((error: unknown) => error);
+    return outcome as Promise<Error>;
+  };
+  const attempts: string[] = [];
+  made.events.subscribe(({ type, message }) => void (type === 'connection-changed' && attempts.push(message)));
+  const [hasty, patient] = [consume('audit.info', 0), consume('audit.error')];
+  expect(await hasty).toMatchObject({ code: 'OSLO_DELIVERY' });
+  const before = attempts.length;
+  await eventually(() => attempts.slice(before).some((text) => text.startsWith("Joining Kafka's group")));
+  expect(attempts.slice(before).filter((text) => text.includes('audit.info'))).toEqual([]);
+  await made.close();
+  expect(await patient).toMatchObject({ code: 'OSLO_CLOSED' });
 });
