@@ -71,7 +71,7 @@ it('the nova.conf of the page on configuration is read as the page says', () => 
   expect(Object.keys(rabbit).length).toBeGreaterThan(4);
   // Each option of the file stands in the code with the same value.
   for (const [name, value] of Object.entries({ timeout, executorThreadPoolSize, ...rabbit })) {
-    expect(code).toMatch(new RegExp(`\\b${name}: '?${String(value)}\\b`));
+    expect(code).toMatch(new RegExp(`\\b${name}: '?${typeof value === 'string' ? value : JSON.stringify(value)}\\b`));
   }
   expect(code).toContain(`'${transportUrl}'`);
   expect(code).toContain(`'${notifications.transportUrl}'`);
