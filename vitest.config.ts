@@ -96,7 +96,7 @@ export default defineConfig({
           sequence: { groupOrder: 3 },
           include: ['test/docs/**/*.spec.ts'],
           testTimeout: 60_000,
-          hookTimeout: 1_000_000,
+          hookTimeout: 900_000,
         },
       },
       {
