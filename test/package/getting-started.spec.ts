@@ -48,7 +48,7 @@ describe('docs/getting-started.md, to the letter', () => {
   afterAll(async () => {
     await rabbit?.dispose();
     if (base) rmSync(base, { recursive: true, force: true });
-  });
+  }, 120_000);
 
   /** The page as it stands, but for what is not in a registry yet, the broker of the tests, and the version of Nest. */
   const replace =
