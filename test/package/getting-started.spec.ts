@@ -65,7 +65,8 @@ describe('docs/getting-started.md, to the letter', () => {
     async ({ manager, major }) => {
       const folder = join(base, `${manager}-${major}`);
       mkdirSync(folder);
-      const PATH = `${join(base, 'managers/node_modules/.bin')}:${process.env['PATH']}`;
+      const own = process.env['PATH']!.split(':').filter((path) => !path.includes('node_modules'));
+      const PATH = [join(base, 'managers/node_modules/.bin'), ...own].join(':');
       const YARN_CACHE_FOLDER = join(base, 'yarn-cache');
       // What this process was told by Vitest and npm is not what a terminal knows.
       const { HOME, LANG } = process.env;

@@ -28,13 +28,14 @@ function stepOf(language: string, info: string, content: string): Step {
 }
 
 /**
- * What shown output stands for: `…` is the rest of what is in its line, and a line with nothing else any number of lines.
+ * What shown output stands for: `…` is anything in its line, and a line with nothing else any number of lines. `whole`
+ * is a program that has ended, of whose output nothing may be left.
  */
-export function shownOutput(lines: readonly string[]): RegExp {
+export function shownOutput(lines: readonly string[], whole: boolean): RegExp {
   const pattern = lines.map((line) =>
     line === '…' ? '(?:.*\n)*?' : `${line.split('…').map(literally).join('.*')}[ \t]*\n`,
   );
-  return new RegExp(`^${pattern.join('')}`);
+  return new RegExp(`^${pattern.join('')}${whole ? '$' : ''}`);
 }
 
 function literally(text: string): string {
