@@ -24,7 +24,8 @@ const help = `npm run bench [-- OPTIONS]
   --small            four cells that say most
   --long             fanout to 10 servers and a soak, nothing else
   --minutes N        of the soak (10)
-  --faults           what nest, nest-rmq, golevelup and python-18 keep when the bus breaks; --rounds 1 takes 20 minutes
+  --faults           what nest, nest-rmq, golevelup and python-18 keep when the bus breaks; --rounds 1 takes 25 minutes,
+                     --cells chooses faults
   --profile CELL     µs of a call by file, and a CPU profile of each process in .cache/bench
   --cost             allocations, promises, closures and timers for each call, cast and notification
   --json FILE        where the numbers go (.cache/bench/results.json)`;
@@ -111,7 +112,7 @@ if (options.help) console.log(help);
 else if (options.profile) await profiled(names, options.profile, url, results.ms);
 else if (options.cost) await printCosts(names, url);
 else if (options.faults)
-  results.faults = await bearFaults(options.contenders ? names : faultContenders, results.rounds);
+  results.faults = await bearFaults(options.contenders ? names : faultContenders, results.rounds, isChosen);
 else if (options.long)
   Object.assign(results, { fanout: await fanout(url), soak: await soak(url, Number(options.minutes)) });
 else await all();
