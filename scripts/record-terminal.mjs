@@ -38,9 +38,9 @@ async function shown(text) {
   while (!lines.some((line) => line.text.includes(text))) await pause(20);
 }
 
+const own = (name) => join('scripts/recording', name);
 const rabbit = await startRabbit();
 try {
-  const own = (name) => join('scripts/recording', name);
   const service = start('nest', 'node service.mjs &', process.execPath, [own('service.mjs'), rabbit.url]);
   await shown('serving');
   const python = start('python', 'python client.py &', join(root, '.cache/venv/18.3.1/bin/python'), [

@@ -31,7 +31,7 @@ const strategy = new ServerOsloRpc({
 let state;
 // There are two connections, and both go the same way.
 strategy.on('connection-changed', ({ to }) => {
-  if (to === state || (to !== 'connected' && state !== 'connected')) return;
+  if (to === state || !['connected', 'disconnected'].includes(to)) return;
   state = to;
   console.log(to);
 });

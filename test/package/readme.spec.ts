@@ -63,7 +63,9 @@ describe('the programs of the README', () => {
   });
 
   it('a notification is heard', async () => {
-    await started('notify.mjs', 'conductor.host1 says compute.instance.create.end of i-1');
+    const heard = 'conductor.host1 says compute.instance.create.end of i-1';
+    await started('notify.mjs', heard);
+    expect(running['notify.mjs']!.printed.split(heard)).toHaveLength(2);
   });
 
   it('it is short', () => {
