@@ -3,6 +3,8 @@
 import { createInterface } from 'node:readline';
 import { Session } from 'node:inspector/promises';
 import { contenders } from './contenders.mjs';
+import { ran } from './contenders/work.mjs';
+import { steady } from './steady.mjs';
 import * as cost from './cost.mjs';
 
 const [role, name, url] = process.argv.slice(2);
@@ -63,6 +65,8 @@ const operations = {
   notify: ({ bytes, ...rest }) => loop(() => side.notify(payloadOf(bytes)), rest),
   fanout: ({ bytes, ...rest }) => loop(() => side.fanout(payloadOf(bytes)), rest),
   listen: ({ count }) => side.listen(count),
+  steady: (work) => steady(side, work),
+  ran,
   pending,
   heap() {
     globalThis.gc?.();

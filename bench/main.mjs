@@ -11,6 +11,7 @@ import { printCosts } from './cost-table.mjs';
 import { pendingCalls } from './pending.mjs';
 import { printCell, printStarts } from './tables.mjs';
 import { fanout, soak } from './long.mjs';
+import { bearFaults, faultContenders } from './faults.mjs';
 
 const help = `npm run bench [-- OPTIONS]
 
@@ -23,6 +24,8 @@ const help = `npm run bench [-- OPTIONS]
   --small            four cells that say most
   --long             fanout to 10 servers and a soak, nothing else
   --minutes N        of the soak (10)
+  --faults           what nest, nest-rmq, golevelup and python-18 keep when the bus breaks; --rounds 1 takes 25 minutes,
+                     --cells chooses faults
   --profile CELL     µs of a call by file, and a CPU profile of each process in .cache/bench
   --cost             allocations, promises, closures and timers for each call, cast and notification
   --json FILE        where the numbers go (.cache/bench/results.json)`;
@@ -39,6 +42,7 @@ const { values: options } = parseArgs({
     profile: { type: 'string' },
     cost: { type: 'boolean', default: false },
     minutes: { type: 'string', default: '10' },
+    faults: { type: 'boolean', default: false },
     json: { type: 'string', default: '.cache/bench/results.json' },
     help: { type: 'boolean', default: false },
   },
@@ -107,13 +111,16 @@ async function all() {
 if (options.help) console.log(help);
 else if (options.profile) await profiled(names, options.profile, url, results.ms);
 else if (options.cost) await printCosts(names, url);
+else if (options.faults)
+  results.faults = await bearFaults(options.contenders ? names : faultContenders, results.rounds, isChosen);
 else if (options.long)
   Object.assign(results, { fanout: await fanout(url), soak: await soak(url, Number(options.minutes)) });
 else await all();
 
 // Other modes have numbers of their own, which they print.
-if (Object.keys(results.cells).length > 0 || options.long) {
+if (Object.keys(results.cells).length > 0 || options.long || options.faults) {
   mkdirSync('.cache/bench', { recursive: true });
-  writeFileSync(options.long ? '.cache/bench/long.json' : options.json, JSON.stringify(results, null, 2));
+  const file = options.long ? '.cache/bench/long.json' : options.faults ? '.cache/bench/faults.json' : options.json;
+  writeFileSync(file, JSON.stringify(results, null, 2));
 }
 process.exit(0);

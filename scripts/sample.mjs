@@ -41,9 +41,10 @@ const [name, ...rest] = process.argv.slice(2);
 install();
 build();
 if (name !== '--build-only') {
-  const sample = readdirSync(samples).find((each) => each === name || each.startsWith(`${name}-`));
+  const all = readdirSync(samples).filter((each) => /^\d/.test(each));
+  const sample = all.find((each) => each === name || each.startsWith(`${name}-`));
   if (!sample) {
-    console.error(`Which sample? One of: ${readdirSync(samples).join(', ')}`);
+    console.error(`Which sample? One of: ${all.join(', ')}`);
     process.exit(1);
   }
   const main = join(compiled, sample, 'main.js');

@@ -3,13 +3,16 @@ import 'reflect-metadata';
 import { Controller } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { decorate, decorateParameter, method } from './decorate.mjs';
+import { echo, note } from './work.mjs';
 
 export class EchoController {
   echo(payload) {
-    return payload.data;
+    return echo(payload.data);
   }
 
-  note() {}
+  note(payload) {
+    note(payload.data);
+  }
 }
 decorate(EchoController, Controller());
 method(EchoController, 'echo', MessagePattern('echo'));

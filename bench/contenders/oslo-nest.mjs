@@ -7,6 +7,8 @@ import { counter, notifications, target } from './oslo-core.mjs';
 import { decorate, method } from './decorate.mjs';
 import { EchoController } from './echo-controller.mjs';
 
+const timeout = Number(process.env.OSLO_BENCH_TIMEOUT ?? 60);
+
 export function nest(packageName) {
   return {
     async serve(transportUrl) {
@@ -21,7 +23,7 @@ export function nest(packageName) {
 
     async connect(transportUrl) {
       const { ClientOsloRpc, NotificationModule, Notifier } = await import(packageName);
-      const client = new ClientOsloRpc({ transportUrl, ...target, logEvents: false });
+      const client = new ClientOsloRpc({ transportUrl, ...target, logEvents: false, timeout });
       await client.connect();
       class SendingModule {}
       const options = { transportUrl, ...notifications, publisherId: 'bench.host' };

@@ -20,12 +20,21 @@ CONF([], project='bench')
 TARGET = {'exchange': 'bench', 'topic': TOPIC}
 
 
+# As in work.mjs, for faults: how often each piece of work has run.
+RUNS = {}
+
+
 class Endpoint:
     def echo(self, ctxt, data):
-        return data
+        if not isinstance(data, dict):
+            return data
+        self.note(ctxt, data)
+        time.sleep(0.3)
+        return data['work']
 
     def note(self, ctxt, data):
-        pass
+        if isinstance(data, dict):
+            RUNS[data['work']] = RUNS.get(data['work'], 0) + 1
 
 
 class Listening:
@@ -59,14 +68,15 @@ def serve():
         listener.wait()
         return {'done': count, 'seconds': endpoint.seconds}
 
-    return {'listen': listen}
+    return {'listen': listen, 'ran': lambda: RUNS}
 
 
 def connect():
     transport = oslo_messaging.get_rpc_transport(CONF, url=URL)
     # 14.0.3 has no function for it.
     make = getattr(oslo_messaging, 'get_rpc_client', oslo_messaging.RPCClient)
-    client = make(transport, oslo_messaging.Target(**TARGET))
+    timeout = int(os.environ.get('OSLO_BENCH_TIMEOUT', 60))
+    client = make(transport, oslo_messaging.Target(**TARGET), timeout=timeout)
     notifications = oslo_messaging.get_notification_transport(CONF, url=URL)
     notifier = oslo_messaging.Notifier(
         notifications, 'bench.host', driver='messagingv2', topics=[TOPIC + '_notifications']
@@ -94,7 +104,36 @@ def connect():
         done = len(latencies)
         return {'done': done, 'seconds': seconds, 'p50': latencies[done // 2], 'p99': latencies[int(done * 0.99)]}
 
+    def steady(ms, everyMs, waitMs):
+        """As steady.mjs, with a thread for each that waits."""
+        begin, works, threads = time.monotonic(), [], []
+
+        def work(entry, send):
+            try:
+                send({'work': entry['work']})
+                entry['end'] = 'done'
+            except Exception as error:
+                entry.update(end='failed', error=f'{type(error).__name__} {error}')
+
+        n = 0
+        while (time.monotonic() - begin) * 1000 < ms:
+            for kind, send in (
+                ('call', lambda data: client.call({}, 'echo', data=data)),
+                ('cast', lambda data: client.cast({}, 'note', data=data)),
+            ):
+                at = (time.monotonic() - begin) * 1000
+                works.append({'kind': kind, 'work': f'{kind}-{n}', 'atMs': at, 'end': 'hung'})
+                threads.append(threading.Thread(target=work, args=(works[-1], send), daemon=True))
+                threads[-1].start()
+            n += 1
+            time.sleep(max(0, begin + n * everyMs / 1000 - time.monotonic()))
+        until = time.monotonic() + waitMs / 1000
+        for thread in threads:
+            thread.join(max(0, until - time.monotonic()))
+        return [dict(entry) for entry in works]
+
     return {
+        'steady': steady,
         'call': lambda bytes, **rest: loop(lambda: client.call({}, 'echo', data='x' * bytes), **rest),
         'cast': lambda bytes, **rest: loop(lambda: client.cast({}, 'note', data='x' * bytes), **rest),
         'notify': lambda bytes, **rest: loop(

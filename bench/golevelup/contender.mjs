@@ -5,8 +5,11 @@ import { NestFactory } from '@nestjs/core';
 import { AmqpConnection, RabbitMQModule, RabbitRPC, RabbitSubscribe } from '@golevelup/nestjs-rabbitmq';
 import { decorate, method } from '../contenders/decorate.mjs';
 import { counter } from '../contenders/oslo-core.mjs';
+import { echo, note } from '../contenders/work.mjs';
 
 const exchange = 'bench_golevelup';
+/** Of this library and of Python it is the default. */
+const TIMEOUT_MS = Number(process.env.OSLO_BENCH_TIMEOUT ?? 60) * 1_000;
 const queueOptions = { durable: false };
 
 const moduleOf = (url) =>
@@ -28,10 +31,12 @@ async function start(url, ...providers) {
 
 class Echo {
   echo({ data }) {
-    return data;
+    return echo(data);
   }
 
-  note() {}
+  note({ data }) {
+    note(data);
+  }
 }
 method(Echo, 'echo', RabbitRPC({ exchange, routingKey: 'echo', queue: 'bench_golevelup_echo', queueOptions }));
 method(Echo, 'note', RabbitSubscribe({ exchange, routingKey: 'note', queue: 'bench_golevelup_note', queueOptions }));
@@ -62,7 +67,7 @@ export async function connect(url) {
   const app = await start(url);
   const connection = app.get(AmqpConnection);
   return {
-    call: (payload) => connection.request({ exchange, routingKey: 'echo', payload, timeout: 60_000 }),
+    call: (payload) => connection.request({ exchange, routingKey: 'echo', payload, timeout: TIMEOUT_MS }),
     cast: (payload) => connection.publish(exchange, 'note', payload),
     notify: (payload) => connection.publish(exchange, 'info', payload, { persistent: true }),
   };

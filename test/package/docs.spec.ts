@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { loadOsloConfig } from 'nestjs-oslo-messaging/core';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
@@ -11,7 +11,8 @@ function writeSnippets(page: string): string[] {
   const snippets = readFileSync(page, 'utf8').matchAll(/^```ts\n(.*?)^```$/gms);
   return [...snippets].map(([, code], index) => {
     const name = /^\/\/ (\S+\.ts)\n/.exec(code!)?.[1] ?? `${basename(page, '.md')}-${index + 1}.ts`;
-    const file = join(SNIPPETS, name);
+    const file = join(SNIPPETS, basename(page, '.md'), name);
+    mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, `${code}\nexport {};\n`);
     return file;
   });
@@ -19,7 +20,6 @@ function writeSnippets(page: string): string[] {
 
 it('every snippet of the README and the docs compiles as it stands', () => {
   rmSync(SNIPPETS, { recursive: true, force: true });
-  mkdirSync(SNIPPETS, { recursive: true });
   const files = readdirSync('docs')
     .filter((name) => name.endsWith('.md'))
     .map((name) => join('docs', name))
@@ -34,7 +34,12 @@ it('every snippet of the README and the docs compiles as it stands', () => {
     },
   )!;
   // Not our own way, but that of some projects in which they are to compile.
-  const options = { ...config.options, noEmit: true, exactOptionalPropertyTypes: true };
+  const options = {
+    ...config.options,
+    noEmit: true,
+    exactOptionalPropertyTypes: true,
+    types: ['node', 'vitest/globals'],
+  };
   const program = ts.createProgram(files, options);
   const problems = files.flatMap((file) => ts.getPreEmitDiagnostics(program, program.getSourceFile(file)));
   const texts = problems.map(

@@ -58,7 +58,7 @@ describe('the packed package', () => {
 
   it('holds what is built and what is to be read, and no more', () => {
     const others = files.filter(
-      (file) => !/^(dist|sample)\/|^docs\/([a-z-]+\.md|performance\/[a-z0-9-]+\.svg)$/.test(file),
+      (file) => !/^(dist|sample)\/|^docs\/([a-z-]+\.md|(performance|pictures)\/[a-z0-9-]+\.svg)$/.test(file),
     );
     expect(others.toSorted()).toEqual(['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'package.json']);
     expect(files.filter((file) => /^dist\/.*(?<!\.js|\.js\.map|\.d\.ts)$/.test(file))).toEqual([]);
