@@ -1,11 +1,11 @@
 import { afterEach, expect, it } from 'vitest';
-import { RpcClient, RpcServer } from '../../../lib/index.js';
+import { type MessagingEvent, RpcClient, RpcServer } from '../../../lib/index.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';
 import { useBrokers } from '../rabbit/rabbit-brokers.js';
 
-const vhost = useVhost({ mayLeave: /^(conductor|vain)/ });
+const vhost = useVhost({ mayLeave: /^(conductor|counted|vain)/ });
 const brokers = useBrokers(afterEach);
 const options = { rabbitTransientQuorumQueue: true, rabbitStreamFanout: true };
 const target = { exchange: 'nova', topic: 'conductor' };
@@ -73,4 +73,22 @@ it('what was acknowledged in vain is read again', async () => {
   await serving.close();
   await broker.close();
   await proxy.close();
+});
+
+it('is not taken for one without consumers: the broker counts none of a stream', async () => {
+  const broker = brokers.open(vhost.url, { ...options, consumerCheckIntervalMs: 20 });
+  const events: MessagingEvent[] = [];
+  const heard: number[] = [];
+  const methods = { tell: ({ n }: { n: number }) => void heard.push(n) };
+  const serving = new RpcServer(broker, { ...target, topic: 'counted', server: 'host1' }, [{ methods }]);
+  serving.events.subscribe((event) => events.push(event));
+  await serving.start();
+  const client = new RpcClient(brokers.open(vhost.url, options), { ...target, topic: 'counted' });
+  for (let n = 1; n <= 20; n += 1) {
+    await client.fanout('tell', { n });
+    await eventually(() => heard.includes(n));
+  }
+  await client.close();
+  await serving.close();
+  expect(events.filter(({ type }) => type === 'consumers-lost')).toEqual([]);
 });

@@ -69,6 +69,12 @@ describe('a stalled queue', () => {
   });
 });
 
+it('a stream is missing when it is gone: RabbitMQ tells of no consumers of one', async () => {
+  const { shown, examine } = examining(['stream', 'gone']);
+  Object.assign(shown, { stream: { messages: 3, consumers: 0 }, gone: undefined });
+  expect(await examine(new Channel())).toMatchObject({ missing: ['gone'], stalled: [], shared: [] });
+});
+
 it('a queue without a consumer, and one that is gone, are missing', async () => {
   const { shown, examine } = examining();
   Object.assign(shown, { gone: undefined, unconsumed: { messages: 0, consumers: 0 }, well: empty });

@@ -42,7 +42,7 @@ export class ConsumerHealth {
   /** `suspected`: a connection fell silent, and its consumers may live on at the broker. */
   private stale: 'none' | 'suspected' = 'none';
 
-  /** `streams`: what has been read stays there, and says nothing. */
+  /** `streams`: what has been read stays there, and RabbitMQ counts no consumers of one; neither says anything. */
   constructor(
     request: Pick<ConsumeRequest, 'own' | 'topology'>,
     private readonly streams: Pick<StreamOffsets, 'isStream'>,
@@ -59,8 +59,10 @@ export class ConsumerHealth {
       const seen = await channel.session.inspectQueue(queue).catch(noAnswer);
       // One that the broker does not answer for is left out.
       if (seen === 'no answer') continue;
-      if (!seen || seen.consumers === 0) missing.push(queue);
-      else if (!this.streams.isStream(queue) && this.isStalled(queue, seen, channel)) stalled.push(queue);
+      if (!seen) missing.push(queue);
+      else if (this.streams.isStream(queue)) continue;
+      else if (seen.consumers === 0) missing.push(queue);
+      else if (this.isStalled(queue, seen, channel)) stalled.push(queue);
       else if (seen.consumers > 1 && seen.messages === 0 && this.own.includes(queue)) shared.push(queue);
     }
     return { isStuck, missing, stalled, shared };
