@@ -257,7 +257,8 @@ describe('the parts that a hook is attached to', () => {
   it('tell how busy a server is', async () => {
     const gate = new Gate();
     const shown: HookedPart[] = [];
-    const hooks = [{ attach: (part: HookedPart) => void shown.push(part) as undefined }];
+    const attach = (part: HookedPart): undefined => void shown.push(part);
+    const hooks = [{ attach }];
     const methods = { hang: () => gate.opened };
     await on().server([{ methods }], { hooks, executorThreadPoolSize: 2 }).start();
     const calls = Array.from({ length: 4 }, () => on().client().call('hang'));
