@@ -76,8 +76,8 @@ module.exports = {
     {
       name: 'only-metrics-know-prom-client',
       severity: 'error',
-      from: { path: '^lib/', pathNot: '^lib/observe/(metrics[.]ts$|prometheus/)' },
-      to: { path: ['node_modules/prom-client', '^lib/observe/prometheus/'] },
+      from: { path: '^lib/', pathNot: '^lib/observe/(metrics|rpc-series|state-series|tallied-counter)[.]ts$' },
+      to: { path: 'node_modules/prom-client' },
     },
     {
       name: 'only-nest-knows-nest',

@@ -1,7 +1,7 @@
 import { Counter, register, type Registry } from 'prom-client';
 import type { AroundHook } from '../events/around-hook.js';
-import { rpcSeries } from './prometheus/rpc-series.js';
-import { StateSeries } from './prometheus/state-series.js';
+import { rpcSeries } from './rpc-series.js';
+import { StateSeries } from './state-series.js';
 
 /**
  * Options of `promMetrics`.

@@ -120,7 +120,7 @@ describe.each(['memory', 'rabbit'])('on the %s bus', (bus) => {
         'RemoteError: builtins.ValueError: too many pixels',
       ].toSorted(),
     );
-    expect(output).toMatch(/^oslo_messaging_rpc_client_exception_total\{.*exception="RemoteError"\} 1$/m);
+    expect(output).toMatch(/^oslo_messaging_rpc_client_exception_total\{.*exception="ValueError"\} 1$/m);
     expect(output).toMatch(/^oslo_messaging_rpc_server_invocation_end_total\{.*topic="images".*\} 2$/m);
     expect(output).toContain('nestjs_oslo_handler_slots{server="host1",topic="images"} 64');
   });

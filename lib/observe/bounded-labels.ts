@@ -1,4 +1,4 @@
-import { shown } from '../../wire/shown.js';
+import { shown } from '../wire/shown.js';
 
 /** As many combinations of labels has a series; what comes after them is one more, of the word `other`. */
 const MOST_COMBINATIONS = 1_000;

@@ -1,6 +1,6 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
-import { MessagingTimeout } from '../../errors/rpc.errors.js';
-import type { AroundHook, HookedMessage } from '../../events/around-hook.js';
+import { MessagingTimeout, RemoteError } from '../errors/rpc.errors.js';
+import type { AroundHook, HookedMessage } from '../events/around-hook.js';
 import { BoundedLabels, type Labels } from './bounded-labels.js';
 
 /** `rpc_client_common_labels` of oslo.metrics. */
@@ -159,9 +159,13 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
-/** `error.__class__.__name__`. */
+/**
+ * `error.__class__.__name__` at Python's caller, where failures of Python's own classes are these, and others `RemoteError`
+ * (`deserialize_remote_exception`).
+ */
 function classOf(thrown: unknown): string {
   try {
+    if (thrown instanceof RemoteError && thrown.module === 'builtins') return thrown.excType;
     return thrown instanceof Error ? thrown.constructor.name : typeof thrown;
   } catch {
     return 'unknown';

@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { EventChannel } from '../../events/event-channel.js';
+import type { EventChannel } from '../events/event-channel.js';
 import type {
   HookedBus,
   HookedClient,
@@ -7,7 +7,7 @@ import type {
   HookedNotifier,
   HookedPart,
   HookedServer,
-} from '../../events/hooked-part.js';
+} from '../events/hooked-part.js';
 import type { Count } from './tallied-counter.js';
 import { TalliedCounter } from './tallied-counter.js';
 
