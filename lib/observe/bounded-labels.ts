@@ -3,6 +3,9 @@ import { shown } from '../wire/shown.js';
 /** As many combinations of labels has a series; what comes after them is one more, of the word `other`. */
 const MOST_COMBINATIONS = 1_000;
 
+/** A label before it is written. */
+export type LabelValue = boolean | number | string | null | undefined;
+
 /** The values of a series' labels. */
 export type Labels<Name extends string> = Record<Name, string>;
 
@@ -22,9 +25,9 @@ export class BoundedLabels<Name extends string> {
   }
 
   /** The labels as they are to be written. */
-  bounded(values: Record<Name, unknown>): Labels<Name> {
+  bounded(values: Record<Name, LabelValue>): Labels<Name> {
     const labels = Object.fromEntries(
-      Object.entries(values).map(([name, value]) => [name, pythonText(value)]),
+      Object.entries<LabelValue>(values).map(([name, value]) => [name, pythonText(value)]),
     ) as Labels<Name>;
     const key = JSON.stringify(Object.values(labels));
     if (this.known.has(key)) return labels;
@@ -38,7 +41,7 @@ export class BoundedLabels<Name extends string> {
 }
 
 /** As Python's client of Prometheus writes a label: `str(value)`. */
-function pythonText(value: unknown): string {
+function pythonText(value: LabelValue): string {
   if (value === undefined || value === null) return 'None';
   if (value === true) return 'True';
   if (value === false) return 'False';

@@ -1,7 +1,7 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 import { MessagingTimeout, RemoteError } from '../errors/rpc.errors.js';
 import type { AroundHook, HookedMessage } from '../events/around-hook.js';
-import { BoundedLabels, type Labels } from './bounded-labels.js';
+import { BoundedLabels, type LabelValue, type Labels } from './bounded-labels.js';
 
 /** `rpc_client_common_labels` of oslo.metrics. */
 const CLIENT_LABELS = [
@@ -20,7 +20,6 @@ type ClientLabel = (typeof CLIENT_LABELS)[number];
 
 /** `rpc_server_common_labels` of oslo.metrics. */
 const SERVER_LABELS = ['exchange', 'topic', 'server', 'endpoint', 'namespace', 'version', 'method', 'process'] as const;
-type ServerLabel = (typeof SERVER_LABELS)[number];
 
 const TIMEOUT_LABELS = ['exchange', 'topic', 'method', 'reason'] as const;
 
@@ -64,7 +63,7 @@ class Invocations<Name extends string> {
   }
 
   /** Unlike Python's, one that failed has an end and a duration as well. */
-  around<T>(values: Record<Name, unknown>, next: () => T): T {
+  around<T>(values: Record<Name, LabelValue>, next: () => T): T {
     const labels: Labels<Name> = this.labels.bounded(values);
     const startedAt = performance.now();
     this.start.inc(labels);
@@ -112,7 +111,7 @@ export function rpcSeries(options: SeriesOptions): Required<Omit<AroundHook, 'at
 }
 
 /** What is not a fanout says nothing of it, as a target in Python does. */
-function clientLabels(message: HookedMessage, type: 'call' | 'cast', process: string): Record<ClientLabel, unknown> {
+function clientLabels(message: HookedMessage, type: 'call' | 'cast', process: string): Record<ClientLabel, LabelValue> {
   const { exchange, topic, namespace, version, server, fanout } = message.target;
   const { method, timeout } = message;
   return {

@@ -140,15 +140,16 @@ export class StateSeries {
     labelNames: readonly Name[],
     read: () => readonly Count<Name>[],
   ): void {
-    new Gauge({
+    const gauge = new Gauge({
       name: `nestjs_oslo_${name}`,
       help,
       labelNames,
-      registers: [this.registry],
+      registers: [],
       collect() {
         this.reset();
         for (const { labels, value } of read()) this.inc(labels, value);
       },
     });
+    this.registry.registerMetric(gauge);
   }
 }

@@ -22,16 +22,17 @@ export class TalliedCounter<Name extends string> {
 
   constructor(name: string, help: string, labelNames: readonly Name[], registry: Registry) {
     const counts = (): Iterable<Count<Name>> => this.counts();
-    new Counter({
+    const counter = new Counter({
       name,
       help,
       labelNames,
-      registers: [registry],
+      registers: [],
       collect() {
         this.reset();
         for (const { labels, value } of counts()) this.inc(labels, value);
       },
     });
+    registry.registerMetric(counter);
   }
 
   /** The returned function takes the source away. */
