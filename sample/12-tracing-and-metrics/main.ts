@@ -7,6 +7,7 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import {
+  ExpectedExceptions,
   getOsloClientToken,
   NotificationModule,
   Notifier,
@@ -22,7 +23,6 @@ import { promMetrics } from 'nestjs-oslo-messaging/prometheus';
 import { register } from 'prom-client';
 
 const transportUrl = process.env.OSLO_TRANSPORT_URL ?? 'memory://';
-
 // What an application does once. Here spans stay in memory; an exporter for OTLP sends them to Jaeger, Tempo and others.
 const exporter = new InMemorySpanExporter();
 const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
@@ -37,6 +37,7 @@ class ImagesEndpoint {
   constructor(private readonly notifier: Notifier) {}
 
   @OsloMethod()
+  @ExpectedExceptions(RangeError)
   async resize({ name }: { name: string }) {
     if (name === 'huge.png') throw new RangeError('too many pixels');
     await this.notifier.info('image.resize.end', { name });
