@@ -10,12 +10,13 @@ const MAY_IMPORT = {
   broker: ['config', 'events', 'wire', 'errors'],
   rpc: ['broker/broker[.]ts$', 'config', 'events', 'wire', 'errors'],
   notify: ['broker/broker[.]ts$', 'config', 'events', 'wire', 'errors'],
+  observe: ['broker/broker[.]ts$', 'config', 'events', 'wire', 'errors'],
   nest: ['rpc', 'notify', 'broker', 'config', 'events', 'wire', 'errors'],
   testing: ['nest', 'rpc', 'notify', 'broker', 'config', 'events', 'wire', 'errors'],
 };
 
 /** What the package exports: the only barrels. */
-const DOORS = ['^lib/(index|core)[.]ts$', '^lib/testing/index[.]ts$'];
+const DOORS = ['^lib/(index|core)[.]ts$', '^lib/testing/index[.]ts$', '^lib/observe/(tracing|metrics)[.]ts$'];
 
 const direction = Object.entries(MAY_IMPORT).map(([folder, others]) => ({
   name: `direction-of-${folder}`,
@@ -64,6 +65,19 @@ module.exports = {
       severity: 'error',
       from: { path: '^lib/', pathNot: '^lib/broker/kafka/' },
       to: { path: 'node_modules/@platformatic' },
+    },
+    {
+      name: 'only-its-door-knows-opentelemetry',
+      comment: 'The main door is imported without it.',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/observe/tracing[.]ts$' },
+      to: { path: 'node_modules/@opentelemetry' },
+    },
+    {
+      name: 'only-metrics-know-prom-client',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/observe/(metrics|rpc-series|state-series|tallied-counter)[.]ts$' },
+      to: { path: 'node_modules/prom-client' },
     },
     {
       name: 'only-nest-knows-nest',

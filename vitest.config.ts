@@ -9,6 +9,8 @@ export default defineConfig({
     alias: [
       { find: /^nestjs-oslo-messaging$/, replacement: source('lib/index.ts') },
       { find: /^nestjs-oslo-messaging\/core$/, replacement: source('lib/core.ts') },
+      { find: /^nestjs-oslo-messaging\/opentelemetry$/, replacement: source('lib/observe/tracing.ts') },
+      { find: /^nestjs-oslo-messaging\/prometheus$/, replacement: source('lib/observe/metrics.ts') },
       { find: /^nestjs-oslo-messaging\/testing$/, replacement: source('lib/testing/index.ts') },
     ],
   },

@@ -47,6 +47,14 @@ export type { MessagingEventListener } from './events/event-channel.js';
 export type { EventChannel } from './events/event-channel.js';
 export type { HealthSnapshot } from './events/health-snapshot.js';
 export type {
+  HookedBus,
+  HookedClient,
+  HookedListener,
+  HookedNotifier,
+  HookedPart,
+  HookedServer,
+} from './events/hooked-part.js';
+export type {
   AckLost,
   ConnectionChanged,
   ConnectionPhase,

@@ -6,7 +6,13 @@ import { rolldown } from 'rolldown';
 import { root } from './install.mjs';
 
 const dist = join(root, 'dist');
-const doors = { index: 'index.js', core: 'core.js', 'testing/index': 'testing/index.js' };
+const doors = {
+  index: 'index.js',
+  core: 'core.js',
+  'testing/index': 'testing/index.js',
+  'observe/tracing': 'observe/tracing.js',
+  'observe/metrics': 'observe/metrics.js',
+};
 
 function unbundled() {
   const files = readdirSync(dist, { recursive: true }).filter((file) => /\.js(\.map)?$/.test(file));

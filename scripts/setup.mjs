@@ -13,7 +13,8 @@ const cache = join(root, '.cache');
 const isRoot = process.getuid?.() === 0;
 const maySetUp = isRoot || process.env.CI === 'true';
 
-const VERSIONS = ['18.3.1', '14.0.3', '1.7.0'];
+/** Names of requirements files; `-traced`: with OpenTelemetry beside it. */
+const VERSIONS = ['18.3.1', '14.0.3', '1.7.0', '18.3.1-traced'];
 const WITH_LATEST = process.env.OSLO_TEST_LATEST === '1';
 
 function works(program, ...args) {

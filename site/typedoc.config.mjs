@@ -3,7 +3,7 @@ import { OptionDefaults } from 'typedoc';
 /** @type {Partial<import('typedoc').TypeDocOptions> & Record<string, unknown>} */
 export default {
   // The door without Nest, lib/core.ts, exports nothing that lib/index.ts does not.
-  entryPoints: ['../lib/index.ts', '../lib/testing/index.ts'],
+  entryPoints: ['../lib/index.ts', '../lib/testing/index.ts', '../lib/observe/tracing.ts', '../lib/observe/metrics.ts'],
   tsconfig: '../tsconfig.build.json',
   plugin: ['typedoc-plugin-markdown', 'typedoc-vitepress-theme'],
   // Both are what site/pages.mjs fills.

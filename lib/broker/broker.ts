@@ -41,6 +41,8 @@ export interface Broker {
  */
 export interface MessageBroker extends Broker {
   readonly options: ResolvedRabbitOptions;
+  /** What `maxInFlightMessages` and `maxInFlightBytes` bound, as it is right now. */
+  readonly inFlight: InFlightLoads;
   /**
    * A bus that is not like AMQP. Kafka carries notifications alone, in a form of their own, and each delivery is settled before it is
    * handed over: nothing goes back. Queues are topics there, and a pool is a group.
@@ -126,6 +128,11 @@ export type BrokerState = 'blocked' | 'closed' | 'connected' | 'connecting';
  * refused for what the application sends, and who owes it bounds it.
  */
 export type MessagePurpose = 'notification' | 'owed' | 'request';
+
+/** Messages without an outcome yet, and the bytes that are held for them. */
+export type InFlightLoads = Readonly<
+  Record<Exclude<MessagePurpose, 'owed'>, { readonly messages: number; readonly bytes: number }>
+>;
 
 /**
  * One message to be sent, and how long that may be tried.

@@ -58,6 +58,8 @@ export interface ReceivedNotification {
   timestamp?: string;
   uniqueId?: string;
   context: RequestContext;
+  /** The context as it was sent, where `context` is deserialized. */
+  sentContext?: RequestContext;
   /** Why it cannot be dispatched. */
   problem?: MalformedMessage;
 }

@@ -2,7 +2,9 @@ import { resolve } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
-const entries = ['lib/index.ts', 'lib/testing/index.ts'].map((path) => resolve(path));
+const entries = ['lib/index.ts', 'lib/testing/index.ts', 'lib/observe/tracing.ts', 'lib/observe/metrics.ts'].map(
+  (path) => resolve(path),
+);
 const program = ts.createProgram(entries, {
   module: ts.ModuleKind.NodeNext,
   moduleResolution: ts.ModuleResolutionKind.NodeNext,

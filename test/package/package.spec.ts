@@ -19,6 +19,9 @@ const entries = Object.keys(manifest.exports)
   .filter((entry) => !entry.endsWith('.json'))
   .map((entry) => manifest.name + entry.slice(1));
 
+/** Optional peers that a door of their own needs. */
+const OF_DOORS = ['@opentelemetry/api', 'prom-client'];
+
 /** A project that has installed the tarball and what it declares to need, nothing else. */
 describe('the packed package', () => {
   let project: string;
@@ -38,7 +41,7 @@ describe('the packed package', () => {
     const peers = Object.keys(manifest.peerDependencies);
     const required = peers.filter((name) => !manifest.peerDependenciesMeta[name]?.optional);
     const needed = [...Object.keys(manifest.dependencies), ...required];
-    for (const name of [...needed, '@types/node']) link(name);
+    for (const name of [...needed, ...OF_DOORS, '@types/node']) link(name);
     writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
   });
   afterAll(() => rmSync(project, { recursive: true, force: true }));
@@ -58,7 +61,10 @@ describe('the packed package', () => {
 
   it('holds what is built and what is to be read, and no more', () => {
     const others = files.filter(
-      (file) => !/^(dist|sample)\/|^docs\/([a-z-]+\.md|(performance|pictures)\/[a-z0-9-]+\.svg)$/.test(file),
+      (file) =>
+        !/^(dist|sample)\/|^docs\/([a-z-]+\.md|grafana\/[a-z-]+\.json|(performance|pictures)\/[a-z0-9-]+\.svg)$/.test(
+          file,
+        ),
     );
     expect(others.toSorted()).toEqual(['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'package.json']);
     expect(files.filter((file) => /^dist\/.*(?<!\.js|\.js\.map|\.d\.ts)$/.test(file))).toEqual([]);
@@ -98,6 +104,22 @@ describe('the packed package', () => {
   it('exports what tests need, apart', () => {
     const imported = exportsBy(`const names = Object.keys(await import('${manifest.name}/testing')).sort();`);
     expect(imported).toEqual(['MemoryTestBus', 'createMemoryBus', 'createOsloTestClient', 'expectNotification']);
+  });
+
+  it('loads neither traces nor metrics by the main door, and says which package their own doors lack', () => {
+    for (const name of OF_DOORS) rmSync(join(project, 'node_modules', name));
+    try {
+      const imported = exportsBy(`const names = Object.keys(await import('${manifest.name}'));`);
+      expect(imported).toContain('OsloRpcModule');
+      const failing = `const names = [];
+        for (const door of ['opentelemetry', 'prometheus'])
+          await import('${manifest.name}/' + door).catch((error) => names.push(error.message));`;
+      const [traces, metrics] = exportsBy(failing);
+      expect(traces).toContain("'@opentelemetry/api'");
+      expect(metrics).toContain("'prom-client'");
+    } finally {
+      for (const name of OF_DOORS) link(name);
+    }
   });
 
   it('has types that a strict module and a strict script compile against', () => {

@@ -106,6 +106,24 @@ describe.each(['memory', 'rabbit'])('on the %s bus', (bus) => {
       expect.stringContaining('behind: reload, by fanout'),
     ]);
   });
+
+  it('12 has one trace from the call to the notification, and counts', async () => {
+    const output = await outputOf('12-tracing-and-metrics', environment());
+    const lines = output.trim().split('\n');
+    expect(lines.slice(0, 6).toSorted()).toEqual(
+      [
+        'sunset.png, resized',
+        '  the same trace: image.resize.end send',
+        '  the same trace: image.resize.end receive',
+        '  the same trace: resize receive',
+        '  the same trace: resize send',
+        'RemoteError: builtins.ValueError: too many pixels',
+      ].toSorted(),
+    );
+    expect(output).toMatch(/^oslo_messaging_rpc_client_exception_total\{.*exception="ValueError"\} 1$/m);
+    expect(output).toMatch(/^oslo_messaging_rpc_server_invocation_end_total\{.*topic="images".*\} 2$/m);
+    expect(output).toContain('nestjs_oslo_handler_slots{server="host1",topic="images"} 64');
+  });
 });
 
 it('10 checks a service on a bus of its own, faults included', async () => {

@@ -1,6 +1,6 @@
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import { MessageDeliveryFailure } from '../../errors/delivery.errors.js';
-import type { MessagePurpose, OutgoingMessage } from '../broker.js';
+import type { InFlightLoads, MessagePurpose, OutgoingMessage } from '../broker.js';
 
 export type InFlightLimits = Pick<ResolvedRabbitOptions, 'maxInFlightBytes' | 'maxInFlightMessages'>;
 
@@ -18,19 +18,23 @@ const overheadBytes = 1024;
  * purpose, so that a burst of one does not starve another.
  */
 export class InFlight {
-  private readonly loads: Readonly<Record<Exclude<MessagePurpose, 'owed'>, Load>> = {
+  private readonly counted: Readonly<Record<Exclude<MessagePurpose, 'owed'>, Load>> = {
     notification: { messages: 0, bytes: 0 },
     request: { messages: 0, bytes: 0 },
   };
 
   constructor(private readonly limits: InFlightLimits) {}
 
+  get loads(): InFlightLoads {
+    return this.counted;
+  }
+
   /** Why one more is too many; undefined: it may come. */
   refusalOf(message: OutgoingMessage): MessageDeliveryFailure | undefined {
     const { purpose = 'request' } = message;
     if (purpose === 'owed') return undefined;
     const { maxInFlightBytes, maxInFlightMessages } = this.limits;
-    const { messages, bytes } = this.loads[purpose];
+    const { messages, bytes } = this.counted[purpose];
     if (messages >= maxInFlightMessages) {
       return new MessageDeliveryFailure(`${messages} messages are unconfirmed already (maxInFlightMessages)`, message);
     }
@@ -46,7 +50,7 @@ export class InFlight {
   /** Returns the bytes to be given back, with `release`, when the message has its outcome. */
   add({ body, purpose = 'request' }: OutgoingMessage): number {
     if (purpose === 'owed') return 0;
-    const load = this.loads[purpose];
+    const load = this.counted[purpose];
     const bytes = costOf(body);
     load.messages += 1;
     load.bytes += bytes;
@@ -55,7 +59,7 @@ export class InFlight {
 
   release({ purpose = 'request' }: OutgoingMessage, bytes: number): void {
     if (purpose === 'owed') return;
-    const load = this.loads[purpose];
+    const load = this.counted[purpose];
     load.messages -= 1;
     load.bytes -= bytes;
   }

@@ -11,6 +11,7 @@ import { HeldBudget } from '../bounds/held-messages.js';
 import type {
   BrokerState,
   ConsumeRequest,
+  InFlightLoads,
   MessageBroker,
   OutgoingMessage,
   QueueInspection,
@@ -120,6 +121,10 @@ export class Engine implements MessageBroker {
   get lastFailure(): string | undefined {
     const failure = this.publishing.lastFailure ?? this.consuming.lastFailure;
     return failure && `${failure.host}: ${failure.reason}`;
+  }
+
+  get inFlight(): InFlightLoads {
+    return this.publisher.loads;
   }
 
   connected(giveUpMs?: number): Promise<void> {

@@ -9,6 +9,7 @@ import { HeldBudget } from '../bounds/held-messages.js';
 import type {
   BrokerState,
   ConsumeRequest,
+  InFlightLoads,
   MessageBroker,
   OutgoingMessage,
   QueueInspection,
@@ -70,6 +71,10 @@ export class KafkaBroker implements MessageBroker {
 
   get lastFailure(): string | undefined {
     return this.engine.lastFailure ?? [...this.members].find(({ lastFailure }) => lastFailure)?.lastFailure;
+  }
+
+  get inFlight(): InFlightLoads {
+    return this.engine.inFlight;
   }
 
   async connected(giveUpMs?: number): Promise<void> {

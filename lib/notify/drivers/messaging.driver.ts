@@ -1,7 +1,7 @@
 import type { MessageBroker } from '../../broker/broker.js';
 import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { isUnconfirmed } from '../../errors/oslo-messaging.error.js';
-import { runAround, type AroundHook } from '../../events/around-hook.js';
+import { runAround, type AroundHook, type HookedMessage } from '../../events/around-hook.js';
 import { newUniqueId } from '../../wire/message-id.js';
 import {
   encodeNotification,
@@ -60,8 +60,8 @@ export class MessagingDriver implements NotificationDriver {
    * only the body is kept: notifications may wait for long, and be many.
    */
   private send(topic: string, notification: Notification, limits: NotifyLimits): Promise<void> {
-    const { hooks, exchange } = this.options;
-    const { eventType: method, priority } = notification;
+    const { hooks } = this.options;
+    const { priority } = notification;
     const uniqueId = newUniqueId();
     const routingKey = `${topic}.${priority}`;
     const address = { topic, priority, routingKey };
@@ -70,8 +70,30 @@ export class MessagingDriver implements NotificationDriver {
     const context = { ...notification.context };
     const body = encodedOnce({ ...notification, context }, uniqueId, this.format);
     const publish = (): Promise<void> => started(() => this.publish(address, body(), limits));
-    const message = { kind: 'notification' as const, exchange, routingKey, method, uniqueId, context };
-    return runAround(hooks, 'aroundSend', message, publish);
+    return runAround(hooks, 'aroundSend', this.hooked(address, notification, uniqueId, context), publish);
+  }
+
+  private hooked(
+    { topic, priority, routingKey }: NotificationAddress,
+    { eventType, publisherId, messageId }: Notification,
+    uniqueId: string,
+    context: Record<string, unknown>,
+  ): HookedMessage {
+    const { exchange } = this.options;
+    return {
+      kind: 'notification',
+      bus: this.broker.kind ?? 'rabbitmq',
+      exchange,
+      routingKey,
+      target: { exchange, topic },
+      method: eventType,
+      uniqueId,
+      eventType,
+      priority,
+      publisherId: publisherId ?? undefined,
+      messageId,
+      context,
+    };
   }
 
   private publish(address: NotificationAddress, body: string, limits: NotifyLimits): Promise<void> {

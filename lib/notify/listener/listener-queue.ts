@@ -1,5 +1,5 @@
 import type { EventChannel } from '../../events/event-channel.js';
-import { runAround, type AroundHook } from '../../events/around-hook.js';
+import { runAround, type AroundHook, type HookedMessage } from '../../events/around-hook.js';
 import { inHandlerScope } from '../../events/handler-scope.js';
 import { textWithCause } from '../../errors/text-of.js';
 import { shown } from '../../wire/shown.js';
@@ -19,6 +19,7 @@ export interface LaneCounters {
 export interface LaneParts {
   readonly events: EventChannel;
   readonly hooks: readonly AroundHook[];
+  readonly bus: HookedMessage['bus'];
   readonly counters: LaneCounters;
 }
 
@@ -97,11 +98,28 @@ export class ListenerQueue {
     const given = this.entry.batch ? turns.map(({ notification }) => notification) : first!.notification;
     const call = (): unknown => this.entry.handler(given as never);
     if (hooks.length === 0) return inHandlerScope(call);
-    const { origin, eventType, uniqueId, requestContext } = first!.notification;
-    const { exchange, routingKey } = origin;
-    const context = { ...requestContext };
-    const message = { kind: 'notification' as const, exchange, routingKey, method: eventType, uniqueId, context };
+    const message = this.hooked(first!);
+    if (this.entry.batch) message.batch = [message, ...turns.slice(1).map((turn) => this.hooked(turn))];
     return inHandlerScope(() => runAround(hooks, 'aroundProcess', message, call));
+  }
+
+  private hooked({ held, notification }: ListenerTurn): HookedMessage {
+    const { origin, eventType, priority, publisherId, messageId, uniqueId, requestContext } = notification;
+    const { exchange, routingKey } = origin;
+    return {
+      kind: 'notification',
+      bus: this.parts.bus,
+      exchange,
+      routingKey,
+      target: { exchange, topic: topicOf(routingKey, priority) },
+      method: eventType,
+      uniqueId,
+      eventType,
+      priority,
+      publisherId,
+      messageId,
+      context: { ...(held.received.sentContext ?? requestContext) },
+    };
   }
 
   private endOne(turn: ListenerTurn, outcome: ListenerOutcome): void {
@@ -126,6 +144,11 @@ export class ListenerQueue {
       isCall: false,
     });
   }
+}
+
+/** A notification is sent to `<topic>.<priority>`. */
+function topicOf(routingKey: string, priority: string): string {
+  return routingKey.endsWith(`.${priority}`) ? routingKey.slice(0, -priority.length - 1) : routingKey;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

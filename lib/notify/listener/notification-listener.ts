@@ -1,8 +1,10 @@
 import { type Broker, type MessageBroker, seamOf, type Subscription } from '../../broker/broker.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 import { ClosedError } from '../../errors/delivery.errors.js';
+import { attachHooks } from '../../events/around-hook.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { healthOf, type HealthSnapshot } from '../../events/health-snapshot.js';
+import type { HookedListener } from '../../events/hooked-part.js';
 import type { LifecycleChanged } from '../../events/messaging-event.js';
 import { within } from '../../events/within.js';
 import { BatchCollector } from './batch-collector.js';
@@ -60,6 +62,7 @@ export class NotificationListener {
   private readonly collectors: BatchCollector[] = [];
   private readonly channels: readonly Channel[];
   private readonly broker: MessageBroker;
+  private readonly detachHooks: () => void;
   private starting: Promise<void> | undefined;
   private draining: Promise<void> | undefined;
 
@@ -75,6 +78,7 @@ export class NotificationListener {
     const entries = registrations.map((registration, index) => entryOf(registration, index, this.options));
     if (this.broker.kind === 'kafka') requireNoRequeue(entries);
     this.channels = this.channelsOf(entries);
+    this.detachHooks = attachHooks(this.options.hooks, this.hookedPart());
     // It was unreadable here, or where it was delivered.
     this.events.watch((event) => {
       if (event.type === 'message-rejected' && this.queues.includes(event.queue)) this.counted.rejected += 1;
@@ -128,6 +132,19 @@ export class NotificationListener {
     return this.drain();
   }
 
+  private hookedPart(): HookedListener {
+    const { channels, counted: counters, events, broker: bus } = this;
+    return {
+      kind: 'listener',
+      bus,
+      events,
+      counters,
+      get held() {
+        return new Map(channels.map(({ plan, intake }) => [plan.queue, intake.held]));
+      },
+    };
+  }
+
   private channelsOf(entries: readonly NotificationListenerEntry[]): Channel[] {
     const { counted: counters, options, events } = this;
     const reports = new NotificationReports(events);
@@ -149,7 +166,8 @@ export class NotificationListener {
 
   private courseOf(entry: NotificationListenerEntry): Course {
     const { counted: counters, events } = this;
-    return { queue: new ListenerQueue(entry, { events, counters, hooks: this.options.hooks }) };
+    const { hooks } = this.options;
+    return { queue: new ListenerQueue(entry, { events, counters, hooks, bus: this.broker.kind ?? 'rabbitmq' }) };
   }
 
   /** A batch is collected from all queues of its listener. */
@@ -208,6 +226,7 @@ export class NotificationListener {
     const fate = this.broker.kind === 'kafka' ? 'they do not come again' : 'they are delivered again';
     const rest = abandoned > 0 ? `; ${abandoned} notifications did not end in time, ${fate}` : '';
     this.reportLifecycle('closed', `No longer listening to ${this.queues.join(', ')}${rest}`);
+    this.detachHooks();
     this.events.detach();
   }
 

@@ -34,6 +34,7 @@ export class NotificationReader {
     const ownId = received.uniqueId || received.messageId || undefined;
     if (serializer) {
       try {
+        received.sentContext = received.context;
         received.context = serializer.deserializeContext(received.context) as RequestContext;
         received.payload = serializer.deserializeEntity(received.context, received.payload);
       } catch (error) {

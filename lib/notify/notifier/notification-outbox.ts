@@ -2,6 +2,7 @@ import type { MessageBroker } from '../../broker/broker.js';
 import { ClosedError } from '../../errors/delivery.errors.js';
 import { howSendingFailed } from '../../errors/oslo-messaging.error.js';
 import { textWithCause } from '../../errors/text-of.js';
+import { attachHooks } from '../../events/around-hook.js';
 import { EventChannel } from '../../events/event-channel.js';
 import { flushed } from '../../events/flushed.js';
 import { newMessageId } from '../../wire/message-id.js';
@@ -32,6 +33,7 @@ export class NotificationOutbox {
   private readonly drivers: readonly NotificationDriver[];
   private readonly unsent = new Set<(error: unknown) => void>();
   private readonly whenFlushed = new Set<() => void>();
+  private readonly detachHooks: () => void;
   private state: 'closed' | 'open' = 'open';
 
   /** @throws ConfigurationError */
@@ -41,6 +43,15 @@ export class NotificationOutbox {
   ) {
     this.drivers = driversOf(options, broker);
     this.events = broker?.events.scope() ?? new EventChannel();
+    const { events, unsent } = this;
+    this.detachHooks = attachHooks(options.hooks, {
+      kind: 'notifier',
+      bus: broker,
+      events,
+      get pending() {
+        return unsent.size;
+      },
+    });
   }
 
   get pending(): number {
@@ -74,6 +85,7 @@ export class NotificationOutbox {
     this.state = 'closed';
     for (const reject of this.unsent) reject(new ClosedError('notifier', { unconfirmed: true }));
     await this.flushedOrClosed();
+    this.detachHooks();
     this.events.detach();
   }
 

@@ -1,6 +1,6 @@
 import type { MessageBroker, OutgoingMessage } from '../../broker/broker.js';
 import { ClosedError } from '../../errors/delivery.errors.js';
-import { runAround } from '../../events/around-hook.js';
+import { attachHooks, runAround, type HookedMessage } from '../../events/around-hook.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { flushed } from '../../events/flushed.js';
 import { newUniqueId } from '../../wire/message-id.js';
@@ -22,6 +22,8 @@ export interface OutgoingRequest {
   readonly settings: CallSettings;
   readonly route: RequestRoute;
   readonly msgId?: string;
+  /** As hooks see it, where there are any; its context is the one that is sent. */
+  readonly hooked?: HookedMessage;
 }
 
 type SendLimits = Pick<OutgoingMessage, 'expirationMs' | 'giveUpMs' | 'owner'>;
@@ -33,6 +35,7 @@ export class ClientTransport {
   readonly routes: RequestRoutes;
   readonly exceptions: RemoteExceptions;
   readonly callSites: CallSites;
+  private readonly detachHooks: () => void;
   private closing: Promise<void> | undefined;
   private unsentCasts = 0;
   private castsAreSent: (() => void) | undefined;
@@ -46,6 +49,8 @@ export class ClientTransport {
     this.exceptions = new RemoteExceptions(options);
     this.callSites = new CallSites(options.callSite);
     this.inbox = ReplyInbox.acquire(broker, options.integers);
+    const { events, inbox: replies } = this;
+    this.detachHooks = attachHooks(options.hooks, { kind: 'client', bus: broker, events, replies });
   }
 
   get isClosed(): boolean {
@@ -58,7 +63,10 @@ export class ClientTransport {
   }
 
   close(): Promise<void> {
-    this.closing ??= this.end().finally(() => this.events.detach());
+    this.closing ??= this.end().finally(() => {
+      this.detachHooks();
+      this.events.detach();
+    });
     return this.closing;
   }
 
@@ -78,16 +86,8 @@ export class ClientTransport {
     await Promise.all([flushed(sent, this.broker), this.inbox.release(this)]);
   }
 
-  /**
-   * `wireContext` is the context as it is sent, where it is known already.
-   *
-   * @throws MalformedMessage for arguments or a context that cannot be written as JSON
-   */
-  encode(
-    { method, args, context, settings, msgId }: OutgoingRequest,
-    uniqueId: string,
-    wireContext?: RequestContext,
-  ): string {
+  /** @throws MalformedMessage for arguments or a context that cannot be written as JSON */
+  encode({ method, args, context, settings, msgId, hooked }: OutgoingRequest, uniqueId: string): string {
     const { serializer } = this.options;
     const request = {
       method,
@@ -98,7 +98,7 @@ export class ClientTransport {
       replyQueue: msgId && this.inbox.queue,
       callMonitorTimeout: settings.callMonitorTimeout,
       uniqueId,
-      context: wireContext ?? this.wireContextOf(context),
+      context: hooked?.context ?? this.wireContextOf(context),
     };
     return encodeRequest(request, this.broker.options.legacyBareMessages);
   }
@@ -110,18 +110,31 @@ export class ClientTransport {
 
   /** Encodes and publishes; what cannot be encoded rejects like what cannot be sent. */
   send(request: OutgoingRequest, limits: SendLimits = {}): Promise<void> {
-    const uniqueId = newUniqueId();
-    if (this.options.hooks.length === 0) return this.publish(request, this.encode(request, uniqueId), limits);
+    const { hooked } = request;
+    if (!hooked) return this.publish(request, this.encode(request, newUniqueId()), limits);
+    const publish = (): Promise<void> => this.publish(request, this.encode(request, hooked.uniqueId!), limits);
+    return runAround(this.options.hooks, 'aroundSend', hooked, publish);
+  }
+
+  /** The same request, with what hooks see of it, where there are any. */
+  hooked(request: OutgoingRequest): OutgoingRequest {
+    if (this.options.hooks.length === 0) return request;
     const { method, route, msgId, settings } = request;
-    const context = { ...this.wireContextOf(request.context) };
-    const kind = msgId ? 'call' : settings.fanout ? 'fanout' : 'cast';
-    const { exchange, routingKey } = route;
-    return runAround(
-      this.options.hooks,
-      'aroundSend',
-      { kind, exchange, routingKey, method, msgId, uniqueId, context },
-      () => this.publish(request, this.encode(request, uniqueId, context), limits),
-    );
+    const { exchange, topic, server, namespace, version, fanout, timeout } = settings;
+    const target = { exchange, topic: topic ?? undefined, server: server ?? undefined, namespace, version, fanout };
+    const hooked: HookedMessage = {
+      kind: msgId ? 'call' : fanout ? 'fanout' : 'cast',
+      bus: 'rabbitmq',
+      exchange: route.exchange,
+      routingKey: route.routingKey,
+      target,
+      method,
+      timeout: msgId ? timeout : undefined,
+      msgId,
+      uniqueId: newUniqueId(),
+      context: { ...this.wireContextOf(request.context) },
+    };
+    return { ...request, hooked };
   }
 
   private publish(

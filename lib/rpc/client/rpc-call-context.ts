@@ -1,6 +1,7 @@
 import { InvalidTarget } from '../../errors/configuration.errors.js';
 import { howSendingFailed } from '../../errors/oslo-messaging.error.js';
 import { textWithCause } from '../../errors/text-of.js';
+import { runAround, type HookedMessage } from '../../events/around-hook.js';
 import { started } from '../../events/started.js';
 import { isVersionCompatible } from '../../wire/rpc/api-version.js';
 import { newUniqueId } from '../../wire/message-id.js';
@@ -84,7 +85,7 @@ export class RpcCallContext {
     return new Promise<T>((resolve, reject) => {
       const outcome = { resolve: resolve as (value: unknown) => void, reject, site };
       try {
-        this.startCall(method, args, options, outcome);
+        this.beginCall(method, args, options, outcome);
       } catch (error) {
         reject(showCallSite(error, site));
       }
@@ -98,8 +99,7 @@ export class RpcCallContext {
    */
   openCall(method: string, args: RpcArguments, options: CallOptions, ends: CallEnds): () => void {
     try {
-      const call = this.startCall(method, args, options, ends);
-      return () => call.abandon();
+      return this.beginCall(method, args, options, ends);
     } catch (error) {
       ends.reject(showCallSite(error, ends.site));
       return () => undefined;
@@ -178,10 +178,58 @@ export class RpcCallContext {
     return this.cachedRoute;
   }
 
-  private startCall(method: string, args: RpcArguments, options: CallOptions, ends: CallEnds): PendingCall {
+  /** The returned function forgets the call, and tells nobody but the hooks around it. */
+  private beginCall(method: string, args: RpcArguments, options: CallOptions, ends: CallEnds): () => void {
     if (this.settings.fanout) throw new InvalidTarget('A call needs one answer, so its target cannot be fanout');
     checkOptions('call', options, CALL_RULES);
     const request = this.requestOf(method, args, options, newUniqueId());
+    if (request.hooked) return this.callInHooks(request, request.hooked, options, ends);
+    const call = this.startCall(request, options, ends);
+    return () => call.abandon();
+  }
+
+  private callInHooks(
+    request: OutgoingRequest,
+    hooked: HookedMessage,
+    options: CallOptions,
+    ends: CallEnds,
+  ): () => void {
+    const { signal, abort } = leaving();
+    // A hook may keep `next` as long as the call waits, and nothing that `next` sees may hold the arguments then.
+    let unsent: OutgoingRequest | undefined = request;
+    let answer: Promise<unknown> | undefined;
+    const next = (): Promise<unknown> => {
+      answer ??= this.answerOf(unsent!, options, ends, signal);
+      unsent = undefined;
+      return answer;
+    };
+    const unlessLeft = (tell: (outcome: unknown) => void) => (outcome: unknown) => {
+      if (!signal.aborted) tell(outcome);
+    };
+    started(() => runAround(this.transport.options.hooks, 'aroundCall', hooked, next)).then(
+      unlessLeft(ends.resolve),
+      unlessLeft(ends.reject),
+    );
+    return abort;
+  }
+
+  private answerOf(
+    request: OutgoingRequest,
+    options: CallOptions,
+    ends: CallEnds,
+    left: AbortSignal,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      try {
+        left.throwIfAborted();
+        this.startCall(request, options, { ...ends, resolve, reject }).endWith(left);
+      } catch (error) {
+        reject(showCallSite(error, ends.site));
+      }
+    });
+  }
+
+  private startCall(request: OutgoingRequest, options: CallOptions, ends: CallEnds): PendingCall {
     this.transport.inbox.requireRoom();
     options.signal?.throwIfAborted();
     const call = this.expectReply(request, ends);
@@ -202,7 +250,8 @@ export class RpcCallContext {
     requireMethodName(method);
     checkVersionCap(this.settings);
     const context = (options.context ?? this.transport.options.defaultContext()) as RequestContext;
-    return { method, args: keywordArguments(args), context, settings: this.settings, route: this.route, msgId };
+    const { route, settings } = this;
+    return this.transport.hooked({ method, args: keywordArguments(args), context, settings, route, msgId });
   }
 
   private expectReply(request: OutgoingRequest, ends: CallEnds): PendingCall {
@@ -294,6 +343,12 @@ export interface CallEnds {
   resolve: (value: unknown) => void;
   reject: (error: unknown) => void;
   site: CallSite | undefined;
+}
+
+/** How a call is left by whoever waits for it. */
+function leaving(): { signal: AbortSignal; abort: () => void } {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort() };
 }
 
 /** The broker's limit of `expiration`; what may wait longer has none. */

@@ -81,6 +81,11 @@ export class RequestGate {
     return this.saturation.saturated;
   }
 
+  /** Handlers that may run at a time, that run, and requests that wait here. */
+  get load(): { slots: number; running: number; waiting: number } {
+    return { slots: this.slots, running: this.running.size, waiting: this.queue.length };
+  }
+
   receive(deliveries: readonly Delivery[], subscription: Pick<Subscription, 'flush'>): void {
     this.subscription = subscription;
     for (const delivery of deliveries) {

@@ -1,5 +1,5 @@
 import type { MessageBroker } from '../../broker/broker.js';
-import { runAround } from '../../events/around-hook.js';
+import { runAround, type HookedMessage } from '../../events/around-hook.js';
 import { inHandlerScope } from '../../events/handler-scope.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { NoSuchMethod, UnsupportedVersion } from '../../errors/rpc.errors.js';
@@ -81,17 +81,19 @@ export class RequestRunner {
     this.deserialize(request);
     const { hooks } = this.options;
     if (hooks.length === 0) return inHandlerScope(() => this.call(method, request));
-    const { delivery, msgId, uniqueId } = request;
+    const { delivery, msgId, uniqueId, target } = request;
     const { exchange, routingKey } = delivery;
-    const context = { ...received };
-    const message = {
-      kind: 'request' as const,
+    const message: HookedMessage = {
+      kind: 'request',
+      bus: 'rabbitmq',
       exchange,
       routingKey,
+      target,
       method: request.method,
       msgId,
       uniqueId,
-      context,
+      endpoint: classNameOf(method.receiver),
+      context: { ...received },
     };
     return inHandlerScope(() => runAround(hooks, 'aroundProcess', message, () => this.call(method, request)));
   }
@@ -238,6 +240,12 @@ export class RequestRunner {
 function isOptional(method: string, error: unknown): boolean {
   const isMissing = error instanceof NoSuchMethod || error instanceof UnsupportedVersion;
   return isMissing && method.endsWith('_ignore_errors');
+}
+
+/** Undefined for a plain object, and for a map of functions. */
+function classNameOf(receiver: unknown): string | undefined {
+  const made: unknown = Object.getPrototypeOf(receiver ?? Object.prototype)?.constructor;
+  return typeof made === 'function' && made !== Object ? made.name : undefined;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -1,7 +1,9 @@
 import { type Broker, type MessageBroker, rpcSeamOf, type Subscription } from '../../broker/broker.js';
 import { ClosedError } from '../../errors/delivery.errors.js';
+import { attachHooks } from '../../events/around-hook.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { healthOf, type HealthSnapshot } from '../../events/health-snapshot.js';
+import type { HookedServer } from '../../events/hooked-part.js';
 import type { LifecycleChanged } from '../../events/messaging-event.js';
 import { within } from '../../events/within.js';
 import type { Target } from '../../wire/target.js';
@@ -59,6 +61,7 @@ export class RpcServer {
   private readonly gate: RequestGate;
   private subscription: Subscription | undefined;
   private readonly broker: MessageBroker;
+  private readonly detachHooks: () => void;
   private readonly names: QueueNames;
   private starting: Promise<void> | undefined;
   private consuming: Promise<void> | undefined;
@@ -91,6 +94,7 @@ export class RpcServer {
     this.events.watch(({ type }) => {
       if (type === 'connection-changed') this.gate.passSoon();
     });
+    this.detachHooks = attachHooks(this.options.hooks, this.hookedPart(target.server!));
   }
 
   /** The queues that are consumed: topic, server and fanout queue of each topic served. */
@@ -145,6 +149,21 @@ export class RpcServer {
     return this.drain();
   }
 
+  private hookedPart(server: string): HookedServer {
+    const { broker: bus, directory, events, gate } = this;
+    return {
+      kind: 'server',
+      bus,
+      events,
+      server,
+      topics: [...new Set(directory.services.map(({ topic }) => topic))],
+      counters: gate.counters,
+      get load() {
+        return gate.load;
+      },
+    };
+  }
+
   private async consume(giveUpMs: number | undefined): Promise<void> {
     const { rabbitQosPrefetchCount } = this.broker.options;
     const subscription = await this.broker.consume({
@@ -172,6 +191,7 @@ export class RpcServer {
     this.runner.replies.close();
     await within(GOODBYE_MS, this.leave());
     this.reportLifecycle('closed', `No longer serving ${this.directory.queues.join(', ')}`);
+    this.detachHooks();
     this.events.detach();
   }
 

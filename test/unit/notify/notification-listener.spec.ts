@@ -1,9 +1,13 @@
 import { queueIn } from '../../support/memory-broker.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
+  type AroundHook,
   ClosedError,
   ConfigurationError,
   type DeadLetter,
+  type HookedListener,
+  type HookedMessage,
+  type HookedPart,
   type IncomingNotification,
   NotificationFilter,
   NotificationListener,
@@ -120,6 +124,85 @@ describe('what a listener is told', () => {
     await notifierOf().info('a', {});
     await eventually(() => calls.length === 3);
     expect(calls).toEqual(['before notification a', 'handler', 'after']);
+  });
+});
+
+describe('what hooks are told of notifications', () => {
+  const facts = {
+    kind: 'notification',
+    bus: 'rabbitmq',
+    target: { exchange: 'openstack', topic: 'notifications' },
+    priority: 'info',
+    publisherId: 'compute.host1',
+    messageId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+  };
+  const told = (messages: HookedMessage[]): AroundHook => ({
+    aroundSend(message, next) {
+      message.context['traceparent'] = `of ${message.eventType}`;
+      messages.push(message);
+      return next();
+    },
+    aroundProcess(message, next) {
+      messages.push(message);
+      return next();
+    },
+  });
+
+  it('is their address, type, priority, publisher and context as it was sent', async () => {
+    const sent: HookedMessage[] = [];
+    const heard: HookedMessage[] = [];
+    const serializer = {
+      deserializeContext: () => ({ user: 'deserialized' }),
+      deserializeEntity: (_: object, entity: unknown) => entity,
+    };
+    await listen([ear()], { hooks: [told(heard)], serializer });
+    await notifierOf({ publisherId: 'compute.host1', hooks: [told(sent)] }).info('a.b', {});
+    await eventually(() => heard.length === 1);
+    const one = { ...facts, eventType: 'a.b', method: 'a.b', context: { traceparent: 'of a.b' } };
+    expect(sent).toMatchObject([one]);
+    expect(heard).toMatchObject([one]);
+    expect(heard[0]!.batch).toBeUndefined();
+    expect(heard[0]!.messageId).toBe(sent[0]!.messageId);
+  });
+
+  it('is each of those that are handed over together', async () => {
+    const heard: HookedMessage[] = [];
+    const registration: NotificationRegistration = { priorities: 'info', batch: { size: 2 }, handler: () => undefined };
+    const notifier = notifierOf({ publisherId: 'compute.host1', hooks: [told([])] });
+    await listen([registration], { hooks: [told(heard)] });
+    await Promise.all([notifier.info('a', {}), notifier.info('b', {})]);
+    await eventually(() => heard.length === 1);
+    expect(heard[0]).toMatchObject({ ...facts, eventType: 'a' });
+    expect(heard[0]!.batch).toMatchObject([
+      { ...facts, eventType: 'a', context: { traceparent: 'of a' } },
+      { ...facts, eventType: 'b', context: { traceparent: 'of b' } },
+    ]);
+  });
+
+  it('and the parts that send and hear them', async () => {
+    const parts = new Map<string, HookedPart>();
+    const hooks: AroundHook[] = [
+      {
+        attach(part) {
+          parts.set(part.kind, part);
+          return () => void parts.delete(part.kind);
+        },
+      },
+    ];
+    const gate: { open?: () => void } = {};
+    const hanging = ear({}, () => new Promise<void>((resolve) => (gate.open = resolve)));
+    const listener = await listen([hanging], { hooks });
+    const notifier = notifierOf({ hooks });
+    expect(parts.get('notifier')).toMatchObject({ pending: 0, bus: { inFlight: { notification: { messages: 0 } } } });
+    await notifier.info('a', {});
+    await eventually(() => gate.open !== undefined);
+    expect((parts.get('listener') as HookedListener).held).toEqual(new Map([['notifications.info', 1]]));
+    gate.open!();
+    await isAcked(listener, 1);
+    expect((parts.get('listener') as HookedListener).held).toEqual(new Map([['notifications.info', 0]]));
+    await notifier.close();
+    await listener.close();
+    expect(parts.size).toBe(0);
   });
 });
 

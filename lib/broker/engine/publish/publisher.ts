@@ -5,7 +5,7 @@ import { longestTimerMs } from '../../../events/longest-timer.js';
 import type { ResolvedRabbitOptions } from '../../../config/rabbit-options.js';
 import type { Topology } from '../../../wire/topology.js';
 import { InFlight, type InFlightLimits } from '../../bounds/in-flight.js';
-import type { OutgoingMessage } from '../../broker.js';
+import type { InFlightLoads, OutgoingMessage } from '../../broker.js';
 import type { BrokerRefusal, ReturnedMessage } from '../../link.js';
 import { missingExchangeOf } from '../../refusal-words.js';
 import { NoAnswer } from '../connection/broker-request.js';
@@ -67,6 +67,10 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
   get awaitedChannel(): PublishChannel | undefined {
     const { current } = this.channels;
     return current?.hasUnconfirmed && current.isRead ? current : undefined;
+  }
+
+  get loads(): InFlightLoads {
+    return this.inFlight.loads;
   }
 
   publish(message: OutgoingMessage): Promise<void> {
