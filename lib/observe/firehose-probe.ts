@@ -22,11 +22,11 @@ const PATIENCE_MS = 500;
  */
 export async function probeFirehose(broker: MessageBroker, patienceMs = PATIENCE_MS): Promise<FirehoseState> {
   let name: 'off' | 'on' = 'off';
-  let told: () => void = () => undefined;
+  let told: (() => void) | undefined;
   const trace = new Promise<void>((resolve) => (told = resolve));
   const traced = (): void => {
     name = 'on';
-    told();
+    told?.();
   };
   const target = await openTapQueue(broker, 'probe', [], () => undefined);
   try {
