@@ -1,5 +1,6 @@
 import { type Broker, type MessageBroker, rpcSeamOf } from '../broker/broker.js';
 import { createBroker } from '../broker/connect-broker.js';
+import { parseTransportUrl } from '../config/transport-url.js';
 import { ReadOnlyBus } from './exit-codes.js';
 import type { Output } from './output.js';
 import { chooseTransport, type TransportChoice, type TransportOptions } from './transport-choice.js';
@@ -7,6 +8,7 @@ import { chooseTransport, type TransportChoice, type TransportOptions } from './
 /** What a command does to the bus. */
 export type Effect = 'changes' | 'looks';
 
+/** Of several hosts each may be asked. */
 const CONNECT_MS = 5_000;
 
 /**
@@ -26,11 +28,20 @@ export async function withBus<Result>(
   announce(choice, output, effect);
   const broker = openBroker(choice);
   try {
-    await broker.connected(CONNECT_MS);
+    await connected(broker, choice);
     return await work(rpcSeamOf(broker), choice);
   } finally {
     await broker.close();
   }
+}
+
+/**
+ * Resolves when the bus is there.
+ *
+ * @throws MessageDeliveryFailure it cannot be reached, or refuses us: the one host at once, one of several after 5 s
+ */
+export function connected(broker: Broker, { url }: TransportChoice): Promise<void> {
+  return broker.connected(parseTransportUrl(url).hosts.length > 1 ? CONNECT_MS : 0);
 }
 
 /** Not connected yet. */

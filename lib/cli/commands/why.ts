@@ -3,7 +3,7 @@ import { rpcSeamOf } from '../../broker/broker.js';
 import { chainOf, textOf } from '../../errors/text-of.js';
 import { type WalkFinding, walkCall } from '../../observe/call-walk.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
-import { announce, openBroker } from '../bus-session.js';
+import { announce, connected, openBroker } from '../bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
 import { topicAndServer } from '../option-values.js';
@@ -28,7 +28,6 @@ const head = {
   ],
 } as const;
 
-const CONNECT_MS = 5_000;
 const ANSWER_MS = 5_000;
 
 const EXIT_OF_STEP: Readonly<Record<WalkFinding['step'], ExitCode>> = {
@@ -76,7 +75,7 @@ async function walk(
   };
   const broker = openBroker(choice);
   try {
-    await broker.connected(CONNECT_MS);
+    await connected(broker, choice);
   } catch (error) {
     await broker.close();
     note(unreachable(choice, error));
