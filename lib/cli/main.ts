@@ -18,7 +18,7 @@ process.stdout.on('error', () => process.exit(EXIT.done));
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
-  isTerminal: process.stdout.isTTY === true,
+  isTerminal: process.stdout.isTTY,
   env: process.env,
   interrupted: interruption.signal,
 });

@@ -94,7 +94,7 @@ function resultOf({ kind, state, record, deadline, taken }: SeenRequest): string
     case 'unroutable':
       return 'NOBODY: routed to no queue';
     case 'waiting':
-      return kind === 'fanout' && record.routed ? `fanout to ${record.routed.length} queues` : kind;
+      return kind === 'fanout' && record.routed ? `fanout, queues: ${record.routed.length}` : kind;
   }
 }
 

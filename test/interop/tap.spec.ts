@@ -13,6 +13,14 @@ interface Traced {
   message: Record<string, unknown> | null;
 }
 
+interface SeenInTap {
+  id: string;
+  kind: string;
+  state: string;
+  taken: { queue: string };
+  failure?: object;
+}
+
 /** The broker's own trace, written down by Python. */
 function recordTrace(version: string, url: string) {
   const python = resolve('.cache/venv', version, 'bin/python');
@@ -75,7 +83,7 @@ describe.each(pythonVersions)('a tap beside the trace that oslo.messaging %s has
     recorder.end();
 
     expect(code).toBe(0);
-    const requests = documents.filter(({ event }) => event === 'request') as Record<string, any>[];
+    const requests = documents.filter(({ event }) => event === 'request') as unknown as SeenInTap[];
     const idOf = (message: Record<string, unknown>) => message._msg_id ?? message._unique_id;
     const expected = published().flatMap(({ message }) => (typeof message?.method === 'string' ? [idOf(message)] : []));
     expect(requests.map(({ id }) => id as unknown).toSorted()).toEqual(expected.toSorted());
@@ -115,7 +123,7 @@ describe.each(pythonVersions)('a tap beside the trace that oslo.messaging %s has
     );
     expect(code).toBe(0);
     expect(documents.map(({ answer, versionServed }) => [answer, versionServed])).toEqual(
-      Array(3).fill(['alive', true]),
+      Array.from({ length: 3 }, () => ['alive', true]),
     );
     expect(server.log).toBe(before);
   });

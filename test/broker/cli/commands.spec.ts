@@ -257,7 +257,7 @@ describe('why', () => {
 
   it('nobody consumes the queue', async () => {
     await planted('idle', true);
-    await channel.sendToQueue('idle', Buffer.from('{}'));
+    channel.sendToQueue('idle', Buffer.from('{}'));
     const { code, last } = await why('idle');
     expect(code).toBe(68);
     expect(last).toMatchObject({ step: 'consumers', seen: "nobody consumes 'idle', 1 message waiting" });
