@@ -10,6 +10,7 @@ function interrupted(): void {
   interruption.abort();
 }
 
+// A terminal sends the one, whoever stops a container the other.
 process.on('SIGINT', interrupted);
 process.on('SIGTERM', interrupted);
 // Who reads us may leave first, as head does.
