@@ -7,6 +7,7 @@ import { CallPairing } from '../../../lib/observe/call-pairing.js';
 import { RecordingReader, writeHead, writeRecord } from '../../../lib/observe/recording.js';
 import { TRACE_EXCHANGE, TrafficDecoder } from '../../../lib/observe/traffic-decoder.js';
 import type { TrafficRecord } from '../../../lib/observe/traffic-record.js';
+import { stringifyJson } from '../../../lib/wire/json/json.js';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -39,7 +40,7 @@ it('whatever the firehose tells is decoded, paired and shown, and no secret with
   const decoder = new TrafficDecoder(resolveRabbitOptions());
   const told: string[] = [];
   const tell = (request: Parameters<typeof requestLine>[0]): void => {
-    told.push(requestLine(request), JSON.stringify(requestData(request)));
+    told.push(requestLine(request), stringifyJson(requestData(request)));
   };
   const pairing = new CallPairing({ published: tell, taken: tell, ended: tell }, 50);
   fc.assert(
