@@ -127,6 +127,8 @@ export type { IncomingRequest } from './rpc/server/incoming-request.js';
 export type { RpcEndpoint, RpcHandler } from './rpc/server/rpc-endpoint.js';
 export type { RpcServerOptions } from './rpc/server/rpc-server-options.js';
 export type { RpcServerCounters } from './rpc/server/rpc-server.js';
+export type { ServedInterface } from './rpc/server/rpc-dispatcher.js';
+export type { ServedEndpoint } from './rpc/server/rpc-service.js';
 export type { IntegerReading } from './wire/json/json.js';
 export type { Notification, NotificationPriority } from './wire/notification.js';
 export type { RemoteFailure } from './wire/rpc/remote-failure.js';

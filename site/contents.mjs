@@ -24,7 +24,7 @@ const SECTIONS = [
       testing: 'Tests without a broker',
       'without-nest': 'Without Nest',
       tools: 'Command line',
-      observability: 'Traces and metrics',
+      'tracing-and-metrics': 'Traces and metrics',
     },
   ],
   [

@@ -19,7 +19,7 @@ export interface ExchangeDeclaration {
 }
 
 /**
- * A queue as oslo.messaging declares it; never exclusive.
+ * A queue as oslo.messaging declares it.
  *
  * @publicApi
  */
@@ -28,6 +28,8 @@ export interface QueueDeclaration {
   readonly name: string;
   readonly durable: boolean;
   readonly autoDelete: boolean;
+  /** Of the connection that declares it: nobody else may use it, and it goes with that. None of oslo.messaging's is. */
+  readonly exclusive?: boolean;
   readonly arguments: Readonly<Record<string, number | string>>;
 }
 

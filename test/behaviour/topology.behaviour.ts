@@ -127,6 +127,19 @@ export function describeTopology(clients: Clients): void {
       await expect(publish()).rejects.toThrow(/no exchange/);
     });
 
+    it('an exclusive queue is for its connection alone, and goes with it', async () => {
+      const [owner, other] = [await clients.connect(), await clients.connect()];
+      const name = unique('q');
+      const topology = [queue(name, { exclusive: true })];
+      const { log } = await consume(owner, [name], { topology });
+      await fill(other, name, '1');
+      expect(await log.takeTexts(1)).toEqual(['1']);
+      await expect(other.inspectQueue(name)).rejects.toThrow(/exclusive/);
+      await expect(consume(other, [name], { topology, giveUpMs: 0 })).rejects.toThrow(/exclusive/);
+      await owner.close();
+      await expect(consume(other, [name], { topology })).resolves.toBeDefined();
+    });
+
     it('an auto-delete queue goes with its last consumer', async () => {
       const broker = await clients.connect();
       const name = unique('q');

@@ -201,7 +201,7 @@ export class BusChannel {
   }
 
   consume(name: string, tag: string): void {
-    const queue = this.connection.bus.queueToConsume(name);
+    const queue = this.connection.bus.queueToConsume(name, this.connection);
     if (this.consumers.has(tag))
       throw new BrokerRefusal(ReplyCode.notAllowed, `NOT_ALLOWED - attempt to reuse consumer tag '${tag}'`);
     const consumer = new BusConsumer(tag, queue, this.prefetchCount, this);

@@ -68,8 +68,10 @@ export class MemoryBus {
     this.open.add(connection);
   }
 
+  /** Its exclusive queues go with it. */
   detach(connection: AttachedConnection): void {
     this.open.delete(connection);
+    for (const queue of this.queues.values()) if (queue.owner === connection) this.removeQueue(queue);
   }
 
   get connections(): readonly AttachedConnection[] {
@@ -127,31 +129,33 @@ export class MemoryBus {
     if (!existing) this.exchanges.set(declaration.name, new MemoryExchange(declaration));
   }
 
-  /** @throws BrokerRefusal 406 it exists with other properties */
-  declareQueue(declaration: QueueDeclaration): void {
+  /** @throws BrokerRefusal 406 it exists with other properties; 405 it is somebody else's */
+  declareQueue(declaration: QueueDeclaration, by?: AttachedConnection): void {
     this.allow('declare', declaration.name);
     const existing = this.queues.get(declaration.name);
+    if (existing) requireAccess(existing, by);
     const mismatch = existing && queueMismatch(existing.declaration, declaration);
     if (mismatch !== undefined) throw inequivalent('queue', declaration.name, mismatch);
-    if (existing) existing.renewLease();
-    else this.queues.set(declaration.name, new MemoryQueue(declaration, (queue) => this.removeQueue(queue)));
+    if (existing) return existing.renewLease();
+    const owner = declaration.exclusive ? by : undefined;
+    this.queues.set(declaration.name, new MemoryQueue(declaration, (queue) => this.removeQueue(queue), owner));
   }
 
-  /** @throws BrokerRefusal 404 one of both does not exist */
-  bind({ queue, exchange, routingKey }: BindingDeclaration): void {
+  /** @throws BrokerRefusal 404 one of both does not exist; 405 the queue is somebody else's */
+  bind({ queue, exchange, routingKey }: BindingDeclaration, by?: AttachedConnection): void {
     this.allow('bind', queue);
-    const target = this.requireQueue(queue);
+    const target = this.requireQueue(queue, by);
     this.requireExchange(exchange).bind(target, routingKey);
   }
 
   /**
    * As a passive declaration at RabbitMQ, this renews the lease of a queue that expires when unused.
    *
-   * @throws BrokerRefusal 404
+   * @throws BrokerRefusal 404; 405 it is somebody else's
    */
-  inspect(name: string): QueueInspection {
+  inspect(name: string, by?: AttachedConnection): QueueInspection {
     this.allow('inspect', name);
-    const queue = this.requireQueue(name);
+    const queue = this.requireQueue(name, by);
     queue.renewLease();
     return queue.inspect();
   }
@@ -163,28 +167,30 @@ export class MemoryBus {
     return exchange;
   }
 
-  /** @throws BrokerRefusal 404 */
-  requireQueue(name: string): MemoryQueue {
+  /** @throws BrokerRefusal 404; 405 it is somebody else's */
+  requireQueue(name: string, by?: AttachedConnection): MemoryQueue {
     const queue = this.queues.get(name);
     if (!queue) throw notFound('queue', name);
+    requireAccess(queue, by);
     return queue;
   }
 
-  /** @throws BrokerRefusal 404 */
-  queueToConsume(name: string): MemoryQueue {
+  /** @throws BrokerRefusal 404; 405 it is somebody else's */
+  queueToConsume(name: string, by?: AttachedConnection): MemoryQueue {
     this.allow('consume', name);
-    return this.requireQueue(name);
+    return this.requireQueue(name, by);
   }
 
   /**
    * Deletes a queue with its messages and bindings; its consumers are cancelled. One that is gone already is fine.
    *
-   * @throws BrokerRefusal 406 it is not empty
+   * @throws BrokerRefusal 406 it is not empty; 405 it is somebody else's
    */
-  deleteQueue(name: string, condition: { ifEmpty?: boolean } = {}): void {
+  deleteQueue(name: string, condition: { ifEmpty?: boolean } = {}, by?: AttachedConnection): void {
     this.allow('delete', name);
     const queue = this.queues.get(name);
     if (!queue) return;
+    requireAccess(queue, by);
     if (condition.ifEmpty && queue.inspect().messages > 0) {
       throw new BrokerRefusal(
         ReplyCode.preconditionFailed,
@@ -279,6 +285,15 @@ function asKept({ exchange, routingKey, body, expiration }: LinkMessage): Memory
 function inequivalent(kind: 'exchange' | 'queue', name: string, difference: string): BrokerRefusal {
   const text = difference.replace(': received', ` for ${kind} '${name}' in vhost '/': received`);
   return new BrokerRefusal(ReplyCode.preconditionFailed, `PRECONDITION_FAILED - ${text}`);
+}
+
+/** An exclusive queue is its connection's alone. */
+function requireAccess({ name, owner }: MemoryQueue, by: AttachedConnection | undefined): void {
+  if (owner === undefined || owner === by) return;
+  throw new BrokerRefusal(
+    ReplyCode.resourceLocked,
+    `RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '${name}' in vhost '/'`,
+  );
 }
 
 function notFound(kind: 'exchange' | 'queue', name: string): BrokerRefusal {

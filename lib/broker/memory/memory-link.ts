@@ -196,15 +196,15 @@ class MemoryLinkChannel implements LinkChannel, ChannelClient {
   }
 
   declareQueue(queue: QueueDeclaration): Promise<void> {
-    return this.ask(() => this.connection.bus.declareQueue(queue));
+    return this.ask(() => this.connection.bus.declareQueue(queue, this.connection));
   }
 
   bindQueue(binding: BindingDeclaration): Promise<void> {
-    return this.ask(() => this.connection.bus.bind(binding));
+    return this.ask(() => this.connection.bus.bind(binding, this.connection));
   }
 
   inspectQueue(queue: string): Promise<QueueInspection> {
-    return this.ask(() => this.connection.bus.inspect(queue));
+    return this.ask(() => this.connection.bus.inspect(queue, this.connection));
   }
 
   inspectExchange(exchange: string): Promise<void> {
@@ -212,7 +212,7 @@ class MemoryLinkChannel implements LinkChannel, ChannelClient {
   }
 
   deleteQueue(queue: string, condition?: { ifEmpty: boolean }): Promise<void> {
-    return this.ask(() => this.connection.bus.deleteQueue(queue, condition));
+    return this.ask(() => this.connection.bus.deleteQueue(queue, condition, this.connection));
   }
 
   prefetch(count: number): Promise<void> {

@@ -24,6 +24,8 @@ export class MemoryQueue {
   constructor(
     readonly declaration: QueueDeclaration,
     private readonly remove: (queue: MemoryQueue) => void,
+    /** The connection of an exclusive queue. */
+    readonly owner?: object,
   ) {
     this.renewLease();
   }

@@ -53,11 +53,12 @@ export class RabbitChannel implements LinkChannel {
     await answered(this.channel.assertExchange(name, type, { durable, autoDelete }));
   }
 
-  async declareQueue({ name, durable, autoDelete, arguments: values }: QueueDeclaration): Promise<void> {
+  async declareQueue(queue: QueueDeclaration): Promise<void> {
+    const { name, durable, autoDelete, exclusive = false, arguments: values } = queue;
     const { 'x-ha-policy': policy, ...others } = values;
     const { majorVersion = 0 } = this.link;
     const known = policy !== undefined && majorVersion < withoutMirrors ? values : others;
-    await answered(this.channel.assertQueue(name, { durable, autoDelete, arguments: tableOf(known) }));
+    await answered(this.channel.assertQueue(name, { durable, autoDelete, exclusive, arguments: tableOf(known) }));
   }
 
   async bindQueue({ queue, exchange, routingKey }: BindingDeclaration): Promise<void> {

@@ -12,6 +12,20 @@ export interface RequestedMethod {
   version: string;
 }
 
+/**
+ * One interface of a topic, as data.
+ *
+ * @publicApi
+ */
+export interface ServedInterface {
+  readonly namespace: string | null;
+  /** Former names of it. */
+  readonly legacyNamespaces: readonly (string | null)[];
+  /** The highest version that is served. */
+  readonly version: string;
+  readonly methods: readonly string[];
+}
+
 /** A handler and what it is a method of. */
 export interface RpcMethod {
   readonly handler: RpcHandler;
@@ -43,6 +57,16 @@ export class RpcDispatcher {
     this.interfaces = endpoints.map(compile);
     const proxy = endpoints.find((endpoint) => endpoint.anyMethod);
     if (proxy?.anyMethod) this.anyMethod = methodOf(proxy.anyMethod, proxy);
+  }
+
+  /** The interfaces, in their order, with the methods that may be called. */
+  get served(): readonly ServedInterface[] {
+    return this.interfaces.map(({ namespaces, version, methods }) => ({
+      namespace: namespaces[0] ?? null,
+      legacyNamespaces: namespaces.slice(1),
+      version,
+      methods: [...methods].flatMap(([name, { handler }]) => (this.policy.isAllowed(name, handler) ? [name] : [])),
+    }));
   }
 
   /**

@@ -13,7 +13,7 @@ import { RequestReader } from './request-reader.js';
 import { RequestRunner } from './request-runner.js';
 import type { RpcEndpoint } from './rpc-endpoint.js';
 import { resolveRpcServerOptions, type ResolvedRpcServerOptions, type RpcServerOptions } from './rpc-server-options.js';
-import { servicesOf, ServiceDirectory } from './rpc-service.js';
+import { ServiceDirectory, servicesOf, type ServedEndpoint } from './rpc-service.js';
 
 /**
  * Counters of a server since it was made.
@@ -100,6 +100,11 @@ export class RpcServer {
   /** The queues that are consumed: topic, server and fanout queue of each topic served. */
   get queues(): readonly string[] {
     return this.directory.queues;
+  }
+
+  /** Everything that can be called here, as data: for tables of versions, documents and consoles. */
+  get served(): readonly ServedEndpoint[] {
+    return this.directory.services.flatMap(({ served }) => served);
   }
 
   get counters(): Readonly<RpcServerCounters> {

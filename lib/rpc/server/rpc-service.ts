@@ -14,10 +14,21 @@ import type { QueueNames } from '../queue-names.js';
 import type { RpcAccessPolicy } from './access-policy.js';
 import { checkTarget, DEFAULT_EXCHANGE } from '../client/call-settings.js';
 import type { DeliveryFacts, RequestOrigin } from './incoming-request.js';
-import { RpcDispatcher } from './rpc-dispatcher.js';
+import { RpcDispatcher, type ServedInterface } from './rpc-dispatcher.js';
 import type { RpcEndpoint } from './rpc-endpoint.js';
 
 const pingEndpoint: RpcEndpoint = { methods: new Map([['oslo_rpc_server_ping', () => 'pong']]) };
+
+/**
+ * One interface that a server serves, and where.
+ *
+ * @publicApi
+ */
+export interface ServedEndpoint extends ServedInterface {
+  readonly exchange: string;
+  readonly topic: string;
+  readonly server: string;
+}
 
 /** One topic that a server serves: its three queues and its endpoints. */
 export class RpcService {
@@ -38,6 +49,11 @@ export class RpcService {
     this.fanoutQueue = names.ofFanout(topic);
     this.queues = [topicQueueName(topic), serverQueueName(topic, server), this.fanoutQueue];
     this.dispatcher = new RpcDispatcher(endpoints, policy);
+  }
+
+  get served(): readonly ServedEndpoint[] {
+    const { exchange, topic, server } = this;
+    return this.dispatcher.served.map((one) => ({ exchange, topic, server, ...one }));
   }
 
   topology(options: TopologyOptions): Topology {

@@ -239,4 +239,14 @@ describe('dispatching', () => {
     await peer.call('which', {}, { exchange: 'heat', routingKey: 'conductor' });
     expect((await peer.next()).message).toMatchObject({ result: 'same topic, other exchange' });
   });
+
+  it('tells as data what can be called, without what the access policy denies', () => {
+    const server = on().server([
+      { namespace: 'baseapi', version: '1.1', legacyNamespaces: [null], methods: { ping: () => 1, _own: () => 2 } },
+    ]);
+    expect(server.served).toEqual([
+      expect.objectContaining({ namespace: 'baseapi', legacyNamespaces: [null], version: '1.1', methods: ['ping'] }),
+    ]);
+    expect(Object.keys(server.served[0] ?? {})).toEqual(expect.arrayContaining(['exchange', 'topic', 'server']));
+  });
 });

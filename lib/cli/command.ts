@@ -1,0 +1,72 @@
+import { Command, Option } from 'commander';
+import { CommandEnd, EXIT, exitCodeOf, type ExitCode, UsageError } from './exit-codes.js';
+import { collect, count, duration, jsonObject } from './option-values.js';
+import { Output, type Terminal } from './output.js';
+import type { TransportOptions } from './transport-choice.js';
+
+/** The options that every command has. */
+export interface CommonOptions extends TransportOptions {
+  readonly json?: boolean;
+  readonly showSecrets?: boolean;
+}
+
+/** Where a command runs, and how it ends. */
+export interface CommandRun {
+  readonly terminal: Terminal;
+  /** Set once the command has ended. */
+  ended(code: ExitCode): void;
+}
+
+/** A command of `oslo-bus`, with what its help has to show. */
+export interface CommandHead {
+  readonly name: string;
+  readonly summary: string;
+  /** Three command lines that run as they are. */
+  readonly examples: readonly [string, string, string];
+}
+
+/** A command with the options that all have. */
+export function newCommand({ name, summary, examples }: CommandHead): Command {
+  return new Command(name)
+    .description(summary)
+    .option('--transport-url <url>', 'the bus, as in oslo.messaging: rabbit://user:password@host:5672/vhost')
+    .option('--config-file <path>', "a service's configuration file or directory (repeatable)", collect)
+    .option('--context <name>', 'a bus under a name')
+    .option('--exchange <name>', 'the control exchange (default: of the file or context, else openstack)')
+    .option('--read-only', 'refuse whatever would change something on the bus')
+    .option('--json', 'one JSON document, or one a line')
+    .option('--show-secrets', 'do not mask secrets (on a terminal only)')
+    .addHelpText('after', `\nExamples:\n${examples.map((one) => `  $ ${one}`).join('\n')}`);
+}
+
+/** Options that several commands take. */
+export const OPTIONS = {
+  count: () => new Option('--count <n>', 'end after so many').argParser(count),
+  duration: (flags: string, description: string) => new Option(flags, description).argParser(duration),
+  jsonObject: (flags: string, description: string) =>
+    new Option(flags, description).argParser((text) => jsonObject(text, flags.split(' ')[0]!)),
+  server: () => new Option('--server <name>', 'the server, where TOPIC.SERVER cannot say it'),
+};
+
+/** Runs a command's work; whatever it throws is told, and becomes the exit code. */
+export async function runWork(
+  { terminal, ended }: CommandRun,
+  name: string,
+  options: CommonOptions,
+  work: (output: Output) => Promise<ExitCode | void>,
+): Promise<void> {
+  const output = outputOf(terminal, name, options);
+  try {
+    if (options.showSecrets && !terminal.isTerminal) throw new UsageError('--show-secrets is for terminals only');
+    ended((await work(output)) ?? EXIT.done);
+  } catch (error) {
+    const code = exitCodeOf(error);
+    if (!(error instanceof CommandEnd)) output.failure(error, code);
+    if (code === EXIT.bug) output.note('this is a fault of oslo-bus: please report it, with the command and the above');
+    ended(code);
+  }
+}
+
+function outputOf(terminal: Terminal, name: string, { json = false, showSecrets }: CommonOptions): Output {
+  return new Output(terminal, name, json, showSecrets && terminal.isTerminal ? 'shown' : 'masked');
+}

@@ -1,0 +1,143 @@
+import type { Command } from 'commander';
+import type { MessageBroker } from '../../broker/broker.js';
+import { MessageUndeliverable } from '../../errors/delivery.errors.js';
+import { MessagingTimeout, UnsupportedVersion } from '../../errors/rpc.errors.js';
+import { pause } from '../../events/pause.js';
+import { RpcClient } from '../../rpc/client/rpc-client.js';
+import { withBus } from '../bus-session.js';
+import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
+import { EXIT, type ExitCode } from '../exit-codes.js';
+import { topicAndServer } from '../option-values.js';
+import { type Output, shownMs } from '../output.js';
+import { SILENT_METHOD, silentPing } from '../silent-ping.js';
+
+interface PingOptions extends CommonOptions {
+  readonly server?: string;
+  readonly servers?: string;
+  readonly namespace?: string;
+  readonly version?: string;
+  readonly endpoint?: boolean;
+  readonly count?: number;
+  readonly interval?: number;
+  readonly timeout?: number;
+}
+
+/** What became of one ping. */
+type PingAnswer =
+  | { readonly answer: 'alive'; readonly ms: number; readonly versionServed: boolean }
+  | { readonly answer: 'nobody' }
+  | { readonly answer: 'silent'; readonly reason: string };
+
+const head = {
+  name: 'ping',
+  summary: 'ask a server whether it is alive, without leaving a trace in its log where its version is known',
+  examples: [
+    'oslo-bus ping conductor --version 1.0',
+    'oslo-bus ping conductor.host1 --version 1.0 --count 3 --interval 100ms',
+    'oslo-bus ping conductor --servers host1 --version 1.0 --json',
+  ],
+} as const;
+
+const INTERVAL_MS = 1_000;
+const TIMEOUT_MS = 5_000;
+const ENDPOINT = 'oslo_rpc_server_ping';
+
+export function pingCommand(run: CommandRun): Command {
+  return newCommand(head)
+    .argument('<topic[.server]>')
+    .addOption(OPTIONS.server())
+    .option('--servers <names>', 'each of these, separated by commas')
+    .option('--namespace <name>', 'of the interface')
+    .option('--version <version>', 'one that it serves: another leaves an ERROR in its log (default: 1.0)')
+    .option('--endpoint', `call ${ENDPOINT}, which services may switch on`)
+    .addOption(OPTIONS.count())
+    .addOption(OPTIONS.duration('--interval <duration>', 'between two (default: 1s)'))
+    .addOption(OPTIONS.duration('--timeout <duration>', 'of each (default: 5s)'))
+    .action((topic: string, options: PingOptions) =>
+      runWork(run, head.name, options, (output) => {
+        if (options.version === undefined) {
+          output.note('no --version: 1.0 is asked for; a server that does not serve it logs an ERROR');
+        }
+        const targets = targetsOf(topic, options);
+        return withBus(options, run.terminal.env, output, 'looks', (broker, { exchange }) =>
+          pingAll(broker, exchange, targets, options, output, run.terminal.interrupted),
+        );
+      }),
+    );
+}
+
+function targetsOf(topic: string, { server, servers }: PingOptions): { topic: string; server?: string }[] {
+  if (servers === undefined) return [topicAndServer(topic, server)];
+  return servers.split(',').map((one) => ({ topic, server: one.trim() }));
+}
+
+async function pingAll(
+  broker: MessageBroker,
+  exchange: string,
+  targets: readonly { topic: string; server?: string }[],
+  options: PingOptions,
+  output: Output,
+  interrupted: AbortSignal,
+): Promise<ExitCode> {
+  let worst: ExitCode = EXIT.done;
+  const client = new RpcClient(
+    broker,
+    { exchange },
+    {
+      timeout: (options.timeout ?? TIMEOUT_MS) / 1_000,
+      transportOptions: { atLeastOnce: true },
+    },
+  );
+  try {
+    for (let n = 0; n < (options.count ?? 1) && !interrupted.aborted; n++) {
+      if (n > 0) await pause(options.interval ?? INTERVAL_MS);
+      for (const target of targets) {
+        const answer = (await broker.hasExchange(exchange)) ? await pinged(client, target, options) : NOBODY;
+        output.result({ target: { exchange, ...target }, n: n + 1, ...answer }, [lineOf(target, answer)]);
+        if (answer.answer === 'nobody') worst = EXIT.nobody;
+        else if (answer.answer === 'silent' && worst === EXIT.done) worst = EXIT.timeout;
+      }
+    }
+  } finally {
+    await client.close();
+  }
+  return worst;
+}
+
+const NOBODY: PingAnswer = { answer: 'nobody' };
+
+async function pinged(
+  client: RpcClient,
+  target: { topic: string; server?: string },
+  { namespace, version, endpoint }: PingOptions,
+): Promise<PingAnswer> {
+  const to = client.prepare({ ...target, namespace: namespace ?? null, version: version ?? null });
+  const begun = performance.now();
+  try {
+    const ms = await silentPing(to, endpoint ? ENDPOINT : SILENT_METHOD);
+    return { answer: 'alive', ms: rounded(ms), versionServed: true };
+  } catch (error) {
+    if (error instanceof UnsupportedVersion) {
+      return { answer: 'alive', ms: rounded(performance.now() - begun), versionServed: false };
+    }
+    if (error instanceof MessageUndeliverable) return NOBODY;
+    if (!(error instanceof MessagingTimeout)) throw error;
+    return { answer: 'silent', reason: error.diagnosis?.summary ?? error.message };
+  }
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}
+
+function lineOf({ topic, server }: { topic: string; server?: string }, answer: PingAnswer): string {
+  const name = server === undefined ? topic : `${topic}.${server}`;
+  switch (answer.answer) {
+    case 'alive':
+      return `${name}  alive  ${shownMs(answer.ms)}${answer.versionServed ? '' : '  (it does not serve that version)'}`;
+    case 'nobody':
+      return `${name}  NOBODY: no queue takes its requests`;
+    case 'silent':
+      return `${name}  SILENT: ${answer.reason}`;
+  }
+}

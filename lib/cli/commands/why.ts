@@ -1,0 +1,126 @@
+import type { Command } from 'commander';
+import { rpcSeamOf } from '../../broker/broker.js';
+import { chainOf, textOf } from '../../errors/text-of.js';
+import { type WalkFinding, walkCall } from '../../observe/call-walk.js';
+import { RpcClient } from '../../rpc/client/rpc-client.js';
+import { announce, connected, openBroker } from '../bus-session.js';
+import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
+import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
+import { topicAndServer } from '../option-values.js';
+import type { Output } from '../output.js';
+import { silentPing } from '../silent-ping.js';
+import { chooseTransport, type TransportChoice } from '../transport-choice.js';
+
+interface WhyOptions extends CommonOptions {
+  readonly server?: string;
+  readonly namespace?: string;
+  readonly version?: string;
+  readonly timeout?: number;
+}
+
+const head = {
+  name: 'why',
+  summary: 'why does a call time out? walks its way and stops at the first thing that is broken',
+  examples: [
+    'oslo-bus why conductor',
+    'oslo-bus why conductor.host1 --version 1.0',
+    'oslo-bus why conductor --timeout 2s --json',
+  ],
+} as const;
+
+const ANSWER_MS = 5_000;
+
+const EXIT_OF_STEP: Readonly<Record<WalkFinding['step'], ExitCode>> = {
+  bus: EXIT.unreachable,
+  alarm: EXIT.unreachable,
+  permission: EXIT.refused,
+  exchange: EXIT.nobody,
+  queue: EXIT.nobody,
+  binding: EXIT.nobody,
+  consumers: EXIT.nobody,
+  backlog: EXIT.timeout,
+  answers: EXIT.timeout,
+  'in time': EXIT.timeout,
+  version: EXIT.failed,
+};
+
+export function whyCommand(run: CommandRun): Command {
+  return newCommand(head)
+    .argument('<topic[.server]>')
+    .addOption(OPTIONS.server())
+    .option('--namespace <name>', 'of the interface')
+    .option('--version <version>', 'that is called')
+    .addOption(OPTIONS.duration('--timeout <duration>', 'of each ping (default: 5s)'))
+    .action((topic: string, options: WhyOptions) =>
+      runWork(run, head.name, options, async (output) => {
+        const choice = chooseTransport(options, run.terminal.env);
+        announce(choice, output, 'looks');
+        const { findings, exit } = await walk(choice, topic, options, (one) => printed(one, output));
+        if (output.json) output.result({ findings, exit }, []);
+        return exit;
+      }),
+    );
+}
+
+async function walk(
+  choice: TransportChoice,
+  topic: string,
+  options: WhyOptions,
+  tell: (finding: WalkFinding) => void,
+): Promise<{ findings: WalkFinding[]; exit: ExitCode }> {
+  const findings: WalkFinding[] = [];
+  const note = (finding: WalkFinding): void => {
+    findings.push(finding);
+    tell(finding);
+  };
+  const broker = openBroker(choice);
+  try {
+    await connected(broker, choice);
+  } catch (error) {
+    await broker.close();
+    note(unreachable(choice, error));
+    return { findings, exit: exitCodeOf(error) };
+  }
+  const target = { exchange: choice.exchange, ...topicAndServer(topic, options.server), version: options.version };
+  const client = new RpcClient(
+    broker,
+    { ...target, namespace: options.namespace ?? null },
+    {
+      timeout: (options.timeout ?? ANSWER_MS) / 1_000,
+      transportOptions: { atLeastOnce: true },
+    },
+  );
+  try {
+    for await (const finding of walkCall(rpcSeamOf(broker), target, () => silentPing(client))) note(finding);
+  } finally {
+    await client.close();
+    await broker.close();
+  }
+  const failure = findings.find(({ state }) => state === 'fail');
+  return { findings, exit: failure ? EXIT_OF_STEP[failure.step] : EXIT.done };
+}
+
+function unreachable({ shownUrl }: TransportChoice, error: unknown): WalkFinding {
+  const reason = chainOf(error).map(textOf).join(', caused by ');
+  const isRefused = exitCodeOf(error) === EXIT.refused;
+  return {
+    step: 'bus',
+    state: 'fail',
+    seen: `${shownUrl} ${isRefused ? 'does not let us in' : 'cannot be reached'}: ${reason}`,
+    cause: isRefused
+      ? 'User, password or virtual host are wrong, or the user has no permission there.'
+      : 'The broker is down, the host or the port is another one, or a firewall is in between.',
+    next: isRefused
+      ? 'compare with `rabbitmqctl list_users` and `list_permissions -p VHOST`'
+      : 'check host and port of the URL',
+  };
+}
+
+function printed({ step, state, seen, cause, next }: WalkFinding, output: Output): void {
+  if (output.json) return;
+  const mark = state === 'fail' ? 'FAIL' : state;
+  const lines = [`  ${mark.padEnd(4)}  ${step.padEnd(10)}  ${seen}`];
+  if (cause !== undefined) lines.push(`        ${cause}`);
+  if (next !== undefined) lines.push(`        Next: ${next}`);
+  output.result({}, lines);
+}

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs';
+import { isRecord } from '../wire/json/is-record.js';
+import { parseJson } from '../wire/json/json.js';
+import { EXIT, UsageError } from './exit-codes.js';
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const LONGEST_MS = 24 * 3_600_000;
+/** A message of more is refused by brokers. */
+const LONGEST_FILE = 64 * 1024 * 1024;
+
+/** Milliseconds of `500ms`, `5s`, `2m`, `1h`; a bare number is seconds. @throws UsageError */
+export function duration(text: string): number {
+  const parts = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
+  const ms = parts ? Number(parts[1]) * UNITS[parts[2] ?? 's']! : Number.NaN;
+  if (ms > 0 && ms <= LONGEST_MS) return ms;
+  throw new UsageError(`'${text}' is no duration up to 24h: write 500ms, 5s, 2m or 1h`);
+}
+
+/** @throws UsageError */
+export function count(text: string): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= 1 && Number.isSafeInteger(number)) return number;
+  throw new UsageError(`'${text}' is no whole number from 1`);
+}
+
+/** For options that may be given several times. */
+export function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+/** A JSON text, `@file` or `-` for stdin. @throws UsageError */
+export function jsonText(text: string, what: string): unknown {
+  const source = text === '-' ? readText(0) : text.startsWith('@') ? readText(text.slice(1)) : text;
+  try {
+    return parseJson(source, 'exact');
+  } catch (error) {
+    throw new UsageError(`${what} is not JSON: ${(error as Error).message}`);
+  }
+}
+
+/** The same, for what has to be an object. @throws UsageError */
+export function jsonObject(text: string, what: string): Record<string, unknown> {
+  const value = jsonText(text, what);
+  if (isRecord(value)) return value;
+  throw new UsageError(`${what} must be a JSON object`);
+}
+
+/** `key=text`, `key:=JSON`, `key=@file`; a text stays one, so that id=0012 does. @throws UsageError */
+export function keyValues(pairs: readonly string[]): Record<string, unknown> {
+  const entries = pairs.map((pair): [string, unknown] => {
+    const parts = /^([^=:\s]+)(:?=)(.*)$/s.exec(pair);
+    if (!parts) throw new UsageError(`'${pair}' is none of key=value, key:=JSON, key=@file`);
+    const [, key = '', sign, value = ''] = parts;
+    if (key === '__proto__') throw new UsageError("'__proto__' is no name of an argument");
+    if (sign === ':=') return [key, jsonText(value, `the value of ${key}`)];
+    return [key, value.startsWith('@') ? readText(value.slice(1)) : value];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** `conductor.host1`: the topic, and the server after the first dot. @throws UsageError */
+export function topicAndServer(text: string, server?: string): { topic: string; server?: string } {
+  if (server !== undefined) return { topic: text, server };
+  const dot = text.indexOf('.');
+  const [topic, rest] = dot === -1 ? [text, undefined] : [text.slice(0, dot), text.slice(dot + 1)];
+  if (topic === '' || rest === '') throw new UsageError(`'${text}' is neither TOPIC nor TOPIC.SERVER`);
+  return { topic, ...(rest !== undefined && { server: rest }) };
+}
+
+/** `baseapi.ping`: the method, and the namespace before the last dot. */
+export function namespaceAndMethod(text: string): { namespace?: string; method: string } {
+  const dot = text.lastIndexOf('.');
+  return dot === -1 ? { method: text } : { namespace: text.slice(0, dot), method: text.slice(dot + 1) };
+}
+
+/** A file that cannot be read ends the command with 74. */
+function readText(path: string | 0): string {
+  const text = readFileSync(path, 'utf8');
+  if (text.length <= LONGEST_FILE) return text;
+  throw Object.assign(new Error(`${path} is too large (exit code ${EXIT.file})`), { code: 'EFBIG', syscall: 'read' });
+}

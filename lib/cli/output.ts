@@ -1,0 +1,91 @@
+import { OsloMessagingError } from '../errors/oslo-messaging.error.js';
+import { textWithCause } from '../errors/text-of.js';
+import { stringifyJson } from '../wire/json/json.js';
+import { maskedValue } from '../wire/masked-value.js';
+import { maskSecrets, printable } from '../wire/redaction.js';
+
+/** The world around a command, replaced in tests. */
+export interface Terminal {
+  /** Results. */
+  readonly out: (text: string) => void;
+  /** Everything about them. */
+  readonly err: (text: string) => void;
+  readonly isTerminal: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted when the user wants the command to end, in order. */
+  readonly interrupted: AbortSignal;
+}
+
+/** Of all JSON that is written. */
+const JSON_VERSION = 1;
+
+/**
+ * What a command writes: results on stdout, all else on stderr. Texts of peers can neither move the cursor nor forge lines, and
+ * secrets are masked once more on the way out.
+ */
+export class Output {
+  constructor(
+    private readonly terminal: Terminal,
+    private readonly command: string,
+    readonly json: boolean,
+    private readonly secrets: 'masked' | 'shown' = 'masked',
+  ) {}
+
+  /** One result: as JSON with the version and the command's name, or as lines. */
+  result(value: object, lines: readonly string[]): void {
+    if (this.json) this.document(value);
+    else for (const line of lines) this.terminal.out(`${this.fit(line)}\n`);
+  }
+
+  /** For people, on stderr. */
+  note(line: string): void {
+    this.terminal.err(`${this.fit(line)}\n`);
+  }
+
+  /** How a command has failed; with JSON a document as well, as nothing else may come on stdout. */
+  failure(error: unknown, exit: number): void {
+    const message = textWithCause(error).replace(/^\w+: /, '');
+    if (this.json) this.document({ error: { ...factsOf(error), message, exit } });
+    this.note(`oslo-bus: ${message}`);
+  }
+
+  /** JSON over several lines, for people. */
+  pretty(value: unknown): string[] {
+    const text = stringifyJson(this.secrets === 'shown' ? value : maskedValue(value));
+    return text.length > 60 && !/\d{16}/.test(text) ? JSON.stringify(JSON.parse(text), null, 2).split('\n') : [text];
+  }
+
+  private document(value: object): void {
+    const whole = { v: JSON_VERSION, command: this.command, ...value };
+    const text = stringifyJson(this.secrets === 'shown' ? whole : maskedValue(whole));
+    // The characters that JSON leaves as they are, and a terminal does not: C1 controls, overrides of direction.
+    this.terminal.out(`${printable(text)}\n`);
+  }
+
+  private fit(line: string): string {
+    return printable(this.secrets === 'shown' ? line : maskSecrets(line));
+  }
+}
+
+function factsOf(error: unknown): object {
+  if (!(error instanceof OsloMessagingError)) return { code: 'OSLO_BUS', fault: 'caller' };
+  return { code: error.code, fault: error.fault };
+}
+
+/** Aligned columns, two spaces apart, which `awk` can read. */
+export function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) row.forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, cell.length)));
+  return rows.map((row) =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** `4.1 ms`, `3.00 s`. */
+export function shownMs(ms: number): string {
+  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;
+}

@@ -1,0 +1,114 @@
+import type { SeenRequest } from '../observe/call-pairing.js';
+import { requestIdOf, type TrafficRecord } from '../observe/traffic-record.js';
+import { stringifyJson } from '../wire/json/json.js';
+import { maskedValue } from '../wire/masked-value.js';
+
+const LONGEST_ARGUMENTS = 60;
+const SHORT_ID = 12;
+
+/** The first line of a tap. */
+export const TRAFFIC_HEAD = line('time', 'to', 'what', 'request', 'queue', 'server', 'result');
+
+/** One request as a line for people. */
+export function requestLine(request: SeenRequest): string {
+  const { kind, record, topic, server, namespace, method, version, requestId, taken } = request;
+  const to = `${topic}${server === undefined ? '' : `.${server}`}${kind === 'fanout' ? ' *' : ''}`;
+  const what = `${namespace === null ? '' : `${namespace}.`}${method} v${version} ${argumentsOf(request)}`;
+  return line(
+    clock(record.t),
+    to,
+    what.trimEnd(),
+    (requestId ?? '').slice(0, SHORT_ID),
+    taken ? `${taken.at - record.t}ms` : '',
+    answeredAt(request) === undefined ? '' : `${answeredAt(request)! - record.t}ms`,
+    resultOf(request),
+  );
+}
+
+/** One notification as a line for people. */
+export function notificationLine(record: TrafficRecord): string {
+  const { event_type: eventType, publisher_id: publisher, priority } = record.message ?? {};
+  const requestId = requestIdOf(record.message ?? {}) ?? '';
+  const result = `${String(priority)} of ${String(publisher)}`;
+  return line(clock(record.t), record.key, String(eventType), requestId.slice(0, SHORT_ID), '', '', result);
+}
+
+/** The same as data. */
+export function requestData(request: SeenRequest): object {
+  const { id, kind, record, topic, server, namespace, method, version, args, requestId, taken, state } = request;
+  const { exchange, routed, conn, node, size, t } = record;
+  return {
+    event: 'request',
+    kind,
+    id,
+    at: new Date(t).toISOString(),
+    target: { exchange, topic, ...(server !== undefined && { server }), namespace, version },
+    method,
+    args,
+    ...(requestId !== undefined && { requestId }),
+    size,
+    ...(routed && { routed }),
+    ...(conn !== undefined && { conn }),
+    ...(node !== undefined && { node }),
+    ...(taken && { taken: { ...taken, at: new Date(taken.at).toISOString(), afterMs: taken.at - t } }),
+    state: state.name,
+    ...(answeredAt(request) !== undefined && { elapsedMs: answeredAt(request)! - t }),
+    ...('failure' in state && state.failure && { failure: state.failure }),
+  };
+}
+
+export function notificationData(record: TrafficRecord): object {
+  const { event_type: eventType, publisher_id: publisherId, priority, payload } = record.message ?? {};
+  const { t, exchange, key } = record;
+  return {
+    event: 'notification',
+    at: new Date(t).toISOString(),
+    exchange,
+    key,
+    priority,
+    eventType,
+    publisherId,
+    payload,
+  };
+}
+
+/** When the answer came. */
+export function answeredAt({ state }: SeenRequest): number | undefined {
+  return 'at' in state ? state.at : undefined;
+}
+
+export function isTrouble({ state }: SeenRequest): boolean {
+  return ['expired', 'failed', 'late', 'unroutable'].includes(state.name);
+}
+
+function resultOf({ kind, state, record, deadline, taken }: SeenRequest): string {
+  switch (state.name) {
+    case 'answered':
+      return 'ok';
+    case 'failed':
+      return `FAIL ${state.failure.excType}: ${state.failure.message}`;
+    case 'late':
+      return `LATE by ${state.at - (deadline ?? state.at)}ms`;
+    case 'expired':
+      return `DEADLINE passed, ${taken ? `taken from '${taken.queue}' and not answered` : 'taken by nobody that was seen'}`;
+    case 'unroutable':
+      return 'NOBODY: routed to no queue';
+    case 'waiting':
+      return kind === 'fanout' && record.routed ? `fanout, queues: ${record.routed.length}` : kind;
+  }
+}
+
+function argumentsOf({ args }: SeenRequest): string {
+  const pairs = Object.entries(maskedValue(args) as object).map(([key, value]) => `${key}=${stringifyJson(value)}`);
+  const text = pairs.join(' ');
+  return text.length <= LONGEST_ARGUMENTS ? text : `${text.slice(0, LONGEST_ARGUMENTS)}…`;
+}
+
+function clock(t: number): string {
+  return new Date(t).toISOString().slice(11, 23);
+}
+
+function line(...[time, to, what, request, queue, server, result]: string[]): string {
+  const cells = [time!.padEnd(12), to!.padEnd(20), what!.padEnd(36), request!.padEnd(SHORT_ID), queue!.padStart(7)];
+  return `${[...cells, server!.padStart(7)].join('  ')}  ${result}`;
+}

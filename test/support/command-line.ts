@@ -1,0 +1,45 @@
+import { runCommandLine } from '../../lib/cli/program.js';
+
+/** What a command line has written, and how it has ended. */
+export interface CommandResult {
+  code: number;
+  out: string;
+  err: string;
+  /** Of `--json`: the objects, one a line. */
+  documents: Record<string, unknown>[];
+}
+
+/** Runs `oslo-bus` in this process. */
+export async function oslo(
+  commandLine: string | readonly string[],
+  options: {
+    env?: Record<string, string>;
+    isTerminal?: boolean;
+    signal?: AbortSignal;
+    onErr?: (text: string) => void;
+  } = {},
+): Promise<CommandResult> {
+  const args = typeof commandLine === 'string' ? wordsOf(commandLine) : commandLine;
+  const [out, err]: [string[], string[]] = [[], []];
+  const code = await runCommandLine(args, {
+    out: (text) => void out.push(text),
+    err: (text) => {
+      err.push(text);
+      options.onErr?.(text);
+    },
+    isTerminal: options.isTerminal ?? false,
+    env: options.env ?? {},
+    interrupted: options.signal ?? new AbortController().signal,
+  });
+  const written = out.join('');
+  const documents = args.includes('--json')
+    ? written.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Record<string, unknown>]))
+    : [];
+  return { code, out: written, err: err.join(''), documents };
+}
+
+/** As a shell takes them apart, with single quotes alone. */
+export function wordsOf(commandLine: string): string[] {
+  const words = commandLine.match(/(?:[^\s']+|'[^']*')+/g) ?? [];
+  return words.map((word) => word.replaceAll("'", '')).filter((word, at) => at > 0 || word !== 'oslo-bus');
+}

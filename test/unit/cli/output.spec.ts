@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import {
+  ConfigurationError,
+  MessageDeliveryFailure,
+  MessageUndeliverable,
+  MessagingTimeout,
+  RemoteError,
+} from '../../../lib/index.js';
+import { exitCodeOf, UsageError } from '../../../lib/cli/exit-codes.js';
+import { columns, Output, shownMs } from '../../../lib/cli/output.js';
+
+const hostile = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u202eevil\r\nFAKE line';
+
+function outputs(json: boolean, secrets?: 'masked' | 'shown') {
+  const written = { out: '', err: '' };
+  const output = new Output(
+    {
+      out: (text) => (written.out += text),
+      err: (text) => (written.err += text),
+      isTerminal: true,
+      env: {},
+      interrupted: new AbortController().signal,
+    },
+    'call',
+    json,
+    secrets,
+  );
+  return { output, written };
+}
+
+describe('output', () => {
+  it.each([true, false])('escape sequences of messages never reach the terminal (JSON: %s)', (json) => {
+    const { output, written } = outputs(json);
+    output.result({ text: hostile, [hostile]: 1 }, [hostile]);
+    output.note(hostile);
+    output.failure(new Error(hostile), 70);
+    expect(written.out + written.err).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e]/);
+    if (json) expect(JSON.parse(written.out.split('\n')[0]!)).toMatchObject({ v: 1, command: 'call', text: hostile });
+  });
+
+  it('secrets are masked, unless they are asked for', () => {
+    const value = { auth_token: 'sesame', url: 'rabbit://u:geheim@h/', token: 'gAAAAABlongenoughtobeatoken' };
+    const masked = outputs(true);
+    masked.output.result(value, []);
+    expect(masked.written.out).not.toMatch(/sesame|geheim|longenough/);
+    const shown = outputs(true, 'shown');
+    shown.output.result(value, []);
+    expect(shown.written.out).toContain('sesame');
+  });
+
+  it('integers beyond 2^53 are written exactly', () => {
+    const { output, written } = outputs(true);
+    output.result({ n: 12345678901234567890n }, []);
+    expect(written.out).toContain('"n":12345678901234567890');
+    expect(output.pretty({ n: 12345678901234567890n }).join('')).toContain('12345678901234567890');
+  });
+
+  it('columns are aligned', () => {
+    expect(
+      columns([
+        ['a', 'bbb', ''],
+        ['cc', 'd', 'e'],
+      ]),
+    ).toEqual(['a   bbb', 'cc  d    e']);
+    expect([shownMs(4.12), shownMs(41.2), shownMs(3000)]).toEqual(['4.1 ms', '41 ms', '3.00 s']);
+  });
+});
+
+describe('exit codes', () => {
+  const refusal = Object.assign(new Error('ACCESS_REFUSED'), { code: 403 });
+  it.each([
+    [new UsageError('x'), 64],
+    [new ConfigurationError('x'), 78],
+    [new MessageUndeliverable('e', 'k'), 68],
+    [new MessagingTimeout('x'), 75],
+    [new RemoteError({ excType: 'A', module: 'm', remoteMessage: '' }), 1],
+    [new MessageDeliveryFailure('x'), 69],
+    [new MessageDeliveryFailure('x', { cause: refusal }), 77],
+    [Object.assign(new Error('x'), { code: 'ENOENT', syscall: 'open' }), 74],
+    [new TypeError('x'), 70],
+    ['thrown text', 70],
+  ])('%s', (error, code) => expect(exitCodeOf(error)).toBe(code));
+});

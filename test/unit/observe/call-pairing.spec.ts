@@ -1,0 +1,127 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { CallPairing, type SeenRequest } from '../../../lib/observe/call-pairing.js';
+import type { TrafficRecord } from '../../../lib/observe/traffic-record.js';
+
+const failure = JSON.stringify({ class: 'ValueError', module: 'builtins', message: 'no such host', tb: [], args: [] });
+
+function call(id: string, changes: Partial<TrafficRecord> = {}): TrafficRecord {
+  const message = { method: 'ping', args: {}, version: '1.1', _msg_id: id, _reply_q: 'reply_1', _unique_id: `u${id}` };
+  return {
+    t: 1000,
+    ev: 'publish',
+    exchange: 'nova',
+    key: 'conductor.host1',
+    size: 1,
+    routed: ['q'],
+    message,
+    ...changes,
+  };
+}
+
+function delivery(id: string, t: number, queue = 'conductor.host1'): TrafficRecord {
+  return call(id, { t, ev: 'deliver', queue, routed: undefined, redelivered: false, conn: 'server' });
+}
+
+function reply(
+  id: string,
+  t: number,
+  changes: object = { result: 'pong', failure: null, ending: true },
+): TrafficRecord {
+  const message = { _msg_id: id, _unique_id: `r${id}`, ...changes };
+  return { t, ev: 'publish', exchange: '', key: 'reply_1', size: 1, routed: ['reply_1'], message };
+}
+
+describe('pairing', () => {
+  let told: string[];
+  let ended: SeenRequest[];
+  const pairing = (most?: number) =>
+    new CallPairing(
+      {
+        published: ({ id, state }) => told.push(`published ${id} ${state.name}`),
+        taken: ({ id, taken }) => told.push(`taken ${id} by ${taken?.conn}`),
+        ended: (request) => {
+          ended.push({ ...request });
+          told.push(`ended ${request.id} ${request.state.name}`);
+        },
+      },
+      most,
+    );
+
+  beforeEach(() => {
+    told = [];
+    ended = [];
+  });
+
+  it('a call, who took it, and its answer', () => {
+    const on = pairing();
+    for (const record of [call('a'), delivery('a', 1001), reply('a', 1010)]) on.add(record);
+    expect(told).toEqual(['published a waiting', 'taken a by server', 'ended a answered']);
+    expect(ended[0]).toMatchObject({ topic: 'conductor', server: 'host1', method: 'ping', version: '1.1' });
+    expect(on.pending).toBe(0);
+  });
+
+  it.each([
+    ['its answer', [reply('a', 1010), call('a')]],
+    ['its delivery and its answer', [delivery('a', 1001), reply('a', 1010), call('a')]],
+  ])('%s may be told before the call', (_what, records) => {
+    const on = pairing();
+    for (const record of records) on.add(record);
+    expect(told.at(0)).toBe('published a waiting');
+    expect(told.at(-1)).toBe('ended a answered');
+    expect(on.counters).toEqual({ forgotten: 0, unmatchedReplies: 0 });
+  });
+
+  it('a failure has its class, module and text', () => {
+    const on = pairing();
+    on.add(call('a'));
+    on.add(reply('a', 1010, { result: null, failure, ending: true }));
+    expect(ended[0]?.state).toMatchObject({
+      name: 'failed',
+      failure: { excType: 'ValueError', module: 'builtins', message: 'no such host' },
+    });
+  });
+
+  it('a caller that gives up, and the answer that comes too late', () => {
+    const on = pairing();
+    on.add(call('a', { expirationMs: 500 }));
+    on.passTime(1499);
+    expect(ended).toEqual([]);
+    on.passTime(1500);
+    on.passTime(1600);
+    on.add(reply('a', 1700));
+    expect(told).toEqual(['published a waiting', 'ended a expired', 'ended a late']);
+  });
+
+  it('heartbeats and all values but the last end nothing', () => {
+    const on = pairing();
+    on.add(call('a'));
+    on.add(reply('a', 1001, { result: null, failure: null, ending: false }));
+    on.add(reply('a', 1002, { result: 1, failure: null, ending: false }));
+    expect(ended).toEqual([]);
+    on.add(reply('a', 1003));
+    expect(ended).toHaveLength(1);
+  });
+
+  it('nobody was there', () => {
+    const on = pairing();
+    on.add(call('a', { routed: [] }));
+    expect(told).toEqual(['published a unroutable']);
+    expect(on.pending).toBe(0);
+  });
+
+  it('of too many open ones the oldest is forgotten, and counted; its answer finds nobody', () => {
+    const on = pairing(2);
+    for (const id of ['a', 'b', 'c']) on.add(call(id));
+    expect(on.pending).toBe(2);
+    expect(on.counters.forgotten).toBe(1);
+    on.add(reply('a', 1010));
+    on.add(reply('b', 1010));
+    expect(ended.map(({ id }) => id)).toEqual(['b']);
+  });
+
+  it('answers to what was sent before are counted, and do not pile up', () => {
+    const on = pairing();
+    for (let n = 0; n < 1_500; n++) on.add(reply(`x${n}`, 1000));
+    expect(on.counters.unmatchedReplies).toBe(500);
+  });
+});
