@@ -1,5 +1,5 @@
 import { type DynamicModule, type FactoryProvider, Inject, Module } from '@nestjs/common';
-import { overRoot } from '../shared/config-file.js';
+import { namesBus, overRoot, readConfigFile, warnOfDefaultBus } from '../shared/config-file.js';
 import { FeatureConnections, featureModule } from './feature-connections.js';
 import { getOsloClientToken } from '../client/inject-oslo-client.decorator.js';
 import { OsloClient } from '../client/oslo-client.js';
@@ -30,7 +30,10 @@ function clientProvider({ name, ...options }: OsloRpcFeature): FactoryProvider<O
   return {
     provide: getOsloClientToken(name),
     inject: [SharedBrokers, { token: OSLO_RPC_OPTIONS, optional: true }],
-    useFactory: (brokers: SharedBrokers, root: OsloRpcModuleOptions = {}) =>
-      new OsloClient(overRoot(root, options), brokers),
+    useFactory: (brokers: SharedBrokers, root: OsloRpcModuleOptions = {}) => {
+      const merged = overRoot(root, options, `OsloRpcModule.forFeature, ${String(name)}`);
+      if (!namesBus(merged, readConfigFile(merged.configFile))) warnOfDefaultBus('OsloRpcModule', name);
+      return new OsloClient(merged, brokers);
+    },
   };
 }

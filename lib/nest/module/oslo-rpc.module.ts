@@ -3,6 +3,7 @@ import { ModulesContainer } from '@nestjs/core';
 import { checkOptions } from '../../config/option-rule.js';
 import { parseRpcTransportUrl } from '../../config/transport-url.js';
 import { CLIENT_OSLO_RPC_RULES } from '../client/client-oslo-rpc-options.js';
+import { refuseUnsetBus } from '../shared/config-file.js';
 import { prepareController } from '../server/controller-preparation.js';
 import { OsloConnectionsModule } from './oslo-connections.module.js';
 import { OsloRpcFeatureModule } from './oslo-rpc-feature.module.js';
@@ -77,6 +78,7 @@ export class OsloRpcModule implements OnModuleDestroy {
 /** @throws ConfigurationError an option that there is none of, or a value that makes no sense */
 function checkRoot(options: OsloRpcModuleOptions): void {
   checkOptions('OsloRpcModule', options, CLIENT_OSLO_RPC_RULES);
+  refuseUnsetBus('OsloRpcModule', options);
   // Else the first client would say so, much later.
   if (options.transportUrl !== undefined) parseRpcTransportUrl(options.transportUrl);
 }

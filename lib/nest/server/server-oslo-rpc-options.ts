@@ -14,7 +14,7 @@ import {
 } from '../../rpc/server/rpc-server-options.js';
 import { OSLO_RPC } from '../shared/nest.constants.js';
 import { withNestExceptions } from './errors/rpc-exception.mapper.js';
-import { busOf, type OsloConfigFile, readConfigFile } from '../shared/config-file.js';
+import { busOf, refuseUnsetBus, type OsloConfigFile, readConfigFile } from '../shared/config-file.js';
 import { type StartupOptions, startupOptionsOf, type StartupPolicy } from '../shared/startup-policy.js';
 
 /**
@@ -75,6 +75,7 @@ export interface ResolvedServerOsloRpcOptions {
 /** @throws InvalidTransportUrl, ConfigurationError */
 export function resolveServerOsloRpcOptions(options: ServerOsloRpcOptions): ResolvedServerOsloRpcOptions {
   checkOptions('A server', options, SERVER_OSLO_RPC_RULES);
+  refuseUnsetBus('A server', options);
   const config = readConfigFile(options.configFile);
   const { transportUrl, broker } = busOf(options, config);
   const { startup, startupTimeoutMs } = startupOptionsOf(options);
