@@ -3,12 +3,9 @@ import { namesBus, overRoot, readConfigFile, warnOfDefaultBus } from '../shared/
 import { FeatureConnections, featureModule } from './feature-connections.js';
 import { getOsloClientToken } from '../client/inject-oslo-client.decorator.js';
 import { OsloClient } from '../client/oslo-client.js';
-import {
-  OSLO_RPC_OPTIONS,
-  type OsloRpcFeature,
-  type OsloRpcFeatureScope,
-  type OsloRpcModuleOptions,
-} from './oslo-rpc-module-options.js';
+import { type OsloRpcFeature, type OsloRpcFeatureScope, type OsloRpcModuleOptions } from './oslo-rpc-module-options.js';
+import { OSLO_RPC } from '../shared/nest.constants.js';
+import { optionsToken } from './oslo-rpc-tokens.js';
 import { SharedBrokers } from './shared-brokers.js';
 
 const FEATURE_CLIENTS = Symbol('nestjs-oslo-messaging:feature clients');
@@ -26,10 +23,10 @@ export class OsloRpcFeatureModule extends FeatureConnections {
   }
 }
 
-function clientProvider({ name, ...options }: OsloRpcFeature): FactoryProvider<OsloClient> {
+function clientProvider({ name, transportId = OSLO_RPC, ...options }: OsloRpcFeature): FactoryProvider<OsloClient> {
   return {
     provide: getOsloClientToken(name),
-    inject: [SharedBrokers, { token: OSLO_RPC_OPTIONS, optional: true }],
+    inject: [SharedBrokers, { token: optionsToken(transportId), optional: transportId === OSLO_RPC }],
     useFactory: (brokers: SharedBrokers, root: OsloRpcModuleOptions = {}) => {
       const merged = overRoot(root, options, `OsloRpcModule.forFeature, ${String(name)}`);
       if (!namesBus(merged, readConfigFile(merged.configFile))) warnOfDefaultBus('OsloRpcModule', name);

@@ -43,7 +43,7 @@ export interface ServerOsloRpcOptions extends RpcServerOptions, ConnectBrokerOpt
   logEvents?: boolean;
 }
 
-const SERVER_OSLO_RPC_RULES: OptionRules<ServerOsloRpcOptions> = {
+export const SERVER_OSLO_RPC_RULES: OptionRules<ServerOsloRpcOptions> = {
   ...RABBIT_OPTION_RULES,
   ...RPC_SERVER_RULES,
   transportUrl: OPTION_TABLE.transportUrl,

@@ -7,11 +7,14 @@ import { ConfigurationError } from '../../errors/configuration.errors.js';
  */
 export function decoratedMethod(decorator: string, target: unknown, key: unknown, descriptor: unknown): object {
   if (typeof key === 'object' && key !== null) throw misplaced(decorator, newDecorators);
-  if (typeof key === 'symbol') throw misplaced(decorator, `${String(key)} is a symbol, and Nest looks among names only`);
-  if (typeof key !== 'string') throw misplaced(decorator, `it stands on ${nameOf(target)}: put it on one of its methods`);
+  if (typeof key === 'symbol')
+    throw misplaced(decorator, `${String(key)} is a symbol, and Nest looks among names only`);
+  if (typeof key !== 'string')
+    throw misplaced(decorator, `it stands on ${nameOf(target)}: put it on one of its methods`);
   const place = `${nameOf(target)}.${key}`;
   if (typeof target === 'function') throw misplaced(decorator, `${place} is static: make it a method of the instance`);
-  if (typeof descriptor === 'number') throw misplaced(decorator, `it stands on a parameter of ${place}: put it on the method`);
+  if (typeof descriptor === 'number')
+    throw misplaced(decorator, `it stands on a parameter of ${place}: put it on the method`);
   const method = (descriptor as PropertyDescriptor | undefined)?.value as unknown;
   if (typeof method === 'function') return method;
   throw misplaced(decorator, `${place} is a property or an accessor: write ${key}() { … } as a method`);
