@@ -209,7 +209,7 @@ function remedy(pattern: unknown, transport: unknown, targets: readonly Target[]
     return '. For oslo.messaging it must be an identifier, or an object with a method: @MessagePattern({ method, namespace, version })';
   }
   const known = targets.map(({ transportId }) => String(transportId)).join(', ');
-  return `: it is for the transport ${String(transport)}, and there is ${known}. Give both the same transportId`;
+  return `: it is for the transport ${inspect(transport)}, and there is ${known}. Give both the same transportId`;
 }
 
 function shownPattern(pattern: unknown): string {

@@ -37,13 +37,12 @@ export class GlobalEnhancers {
 
   private all(): Enhancers {
     const { config } = this;
-    const scoped = (wrappers: readonly { metatype: unknown }[]) => wrappers.map(({ metatype }) => metatype as object);
     return {
       guards: [...config['globalGuards'], ...scoped(config.getGlobalRequestGuards())],
       pipes: [...config.getGlobalPipes(), ...scoped(config.getGlobalRequestPipes())],
       interceptors: [...config.getGlobalInterceptors(), ...scoped(config.getGlobalRequestInterceptors())],
       filters: [...config.getGlobalFilters(), ...scoped(config.getGlobalRequestFilters())],
-    } as Enhancers;
+    };
   }
 }
 
@@ -73,6 +72,10 @@ export class InheritedEnhancers {
       return missing.length === 0 ? [] : [`${kind} ${missing.map(nameOf).join(', ')}`];
     });
   }
+}
+
+function scoped(wrappers: readonly { metatype: unknown }[]): object[] {
+  return wrappers.map(({ metatype }) => metatype as object);
 }
 
 function nameOf(enhancer: object): string {

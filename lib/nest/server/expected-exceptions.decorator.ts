@@ -24,7 +24,8 @@ type HandlerExtras = { readonly [EXPECTED]?: readonly ErrorClass[] };
  * @publicApi
  */
 export function ExpectedExceptions(...classes: readonly ErrorClass[]): MethodDecorator {
-  requireParentheses('@ExpectedExceptions(…)', classes);
+  // One class alone is what it is for.
+  if (classes.length > 1) requireParentheses('@ExpectedExceptions(…)', classes);
   for (const type of classes) {
     if (typeof type === 'function') continue;
     throw new ConfigurationError(`@ExpectedExceptions takes classes of errors, not ${shown(type)}`);

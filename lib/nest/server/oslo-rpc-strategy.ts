@@ -1,10 +1,4 @@
-import {
-  type BaseRpcContext,
-  type CustomTransportStrategy,
-  type MessageHandler,
-  Server,
-  type Transport,
-} from '@nestjs/microservices';
+import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 import type { OsloEvents, OsloStatus } from '../shared/oslo-events.js';
 import type { ServerOsloRpc } from './server-oslo-rpc.js';
