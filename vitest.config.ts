@@ -91,6 +91,17 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'docs',
+          // Building the site takes both cores, for a minute.
+          sequence: { groupOrder: 3 },
+          include: ['test/docs/**/*.spec.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 900_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'package',
           sequence: { groupOrder: 1 },
           include: ['test/package/**/*.spec.ts'],

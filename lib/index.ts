@@ -1,3 +1,8 @@
+/**
+ * Everything that an application needs.
+ *
+ * @module nestjs-oslo-messaging
+ */
 export { connectBroker, createBroker } from './broker/connect-broker.js';
 export { loadOsloConfig } from './config/oslo-config/oslo-config.js';
 export { ConfigurationError, InvalidTarget, InvalidTransportUrl } from './errors/configuration.errors.js';

@@ -1,25 +1,12 @@
 // Installs and builds what bench/main.mjs compares, starts a RabbitMQ of its own, and runs it: `npm run bench`.
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { install, root, run } from './install.mjs';
+import { install, installIn, root, run } from './install.mjs';
 
 const args = process.argv.slice(2);
 const bench = join(root, 'bench');
-
-/** Names of what a lock file has; the hidden one leaves the project itself out. */
-function packagesIn(file) {
-  return JSON.stringify(Object.keys(JSON.parse(readFileSync(file, 'utf8')).packages).filter(Boolean));
-}
-
-function installIn(folder) {
-  const [wanted, installed] = ['package-lock.json', 'node_modules/.package-lock.json'].map((file) =>
-    join(folder, file),
-  );
-  if (existsSync(installed) && packagesIn(installed) === packagesIn(wanted)) return true;
-  return run('npm', ['ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error']);
-}
 
 /** What `npm pack` would carry there. */
 function copyPackage(from, name) {

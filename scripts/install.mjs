@@ -33,3 +33,17 @@ export function install() {
   console.log('Installing the packages of package-lock.json');
   if (!run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])) process.exit(1);
 }
+
+/** Names of what a lock file has; the hidden one leaves the project itself out. */
+function packagesIn(file) {
+  return JSON.stringify(Object.keys(JSON.parse(readFileSync(file, 'utf8')).packages).filter(Boolean));
+}
+
+/** The same for a folder with a lock file of its own; whether it succeeded. */
+export function installIn(folder) {
+  const [wanted, installed] = ['package-lock.json', 'node_modules/.package-lock.json'].map((file) =>
+    join(folder, file),
+  );
+  if (existsSync(installed) && packagesIn(installed) === packagesIn(wanted)) return true;
+  return run('npm', ['ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error']);
+}

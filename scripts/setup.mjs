@@ -45,6 +45,8 @@ function missingPackages() {
     ...(exists('openssl') ? [] : ['openssl']),
     ...(exists('java') ? [] : ['openjdk-17-jre-headless']),
     ...(exists('mvn') ? [] : ['maven']),
+    // Looks at the documentation site.
+    ...(exists('chromium') ? [] : ['chromium', 'fonts-dejavu-core']),
   ];
 }
 

@@ -1,3 +1,8 @@
+/**
+ * Tests without a broker.
+ *
+ * @module nestjs-oslo-messaging/testing
+ */
 export { expectNotification } from './expect-notification.js';
 export { createMemoryBus, MemoryTestBus } from './memory-test-bus.js';
 export { createOsloTestClient } from './oslo-test-client.js';

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { loadOsloConfig } from 'nestjs-oslo-messaging/core';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
 
@@ -54,4 +55,26 @@ it('every file that the docs name is there', () => {
     ['test', 'lib'].some((root) => ['', '.ts', '.spec.ts'].some((end) => existsSync(join(root, `${path}${end}`))));
   expect(paths.filter((path) => !exists(path))).toEqual([]);
   expect(paths.length).toBeGreaterThan(80);
+});
+
+it('the nova.conf of the page on configuration is read as the page says', () => {
+  const page = readFileSync('docs/configuration.md', 'utf8');
+  const section = page.slice(page.indexOf('### Mapping a nova.conf'));
+  const [file, code] = ['ini', 'ts'].map(
+    (language) => new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'ms').exec(section)![1]!,
+  );
+  mkdirSync(SNIPPETS, { recursive: true });
+  writeFileSync(join(SNIPPETS, 'nova.conf'), file!);
+  const { transportUrl, timeout, executorThreadPoolSize, rabbit, notifications } = loadOsloConfig(
+    join(SNIPPETS, 'nova.conf'),
+  );
+  expect(Object.keys(rabbit).length).toBeGreaterThan(4);
+  // Each option of the file stands in the code with the same value.
+  for (const [name, value] of Object.entries({ timeout, executorThreadPoolSize, ...rabbit })) {
+    expect(code).toMatch(new RegExp(`\\b${name}: '?${typeof value === 'string' ? value : JSON.stringify(value)}\\b`));
+  }
+  expect(code).toContain(`'${transportUrl}'`);
+  expect(code).toContain(`'${notifications.transportUrl}'`);
+  expect(code).toContain(`driver: ['${notifications.driver.join()}']`);
+  expect(code).toContain(`topics: ['${notifications.topics!.join()}']`);
 });

@@ -72,6 +72,7 @@ describe('schedules that have failed', () => {
         { atMs: 6029, step: { kind: 'exchangeDeleted', which: 54 } },
       ],
     },
+    'a request that waits in its queue, and then for a handler slot': scheduleOf(2_229_021),
     // Shrunk, nobody consumes the queue again, and so nobody misses it.
     'a reply queue that is lost before its first consumer is refused': scheduleOf(2_012_949),
   };
