@@ -31,6 +31,7 @@ export { OsloNotificationContext } from './nest/listeners/notification.context.j
 export { OnNotification } from './nest/listeners/on-notification.decorator.js';
 export { NotificationModule } from './nest/module/notification.module.js';
 export { OsloRpcModule } from './nest/module/oslo-rpc.module.js';
+export { getOsloServerToken } from './nest/module/oslo-rpc-tokens.js';
 export {
   HTTP_NOTIFICATION_OPTIONS,
   HttpNotificationInterceptor,
@@ -42,6 +43,7 @@ export { ExpectedExceptions } from './nest/server/expected-exceptions.decorator.
 export { OsloEndpoint } from './nest/server/oslo-endpoint.decorator.js';
 export { OsloMethod } from './nest/server/oslo-method.decorator.js';
 export { OsloRpcContext } from './nest/server/oslo-rpc.context.js';
+export { OsloRpcStrategy } from './nest/server/oslo-rpc-strategy.js';
 export { ServerOsloRpc } from './nest/server/server-oslo-rpc.js';
 export { ANY_METHOD, OSLO_RPC } from './nest/shared/nest.constants.js';
 export { currentRequestContext, runWithRequestContext } from './nest/shared/request-context.store.js';

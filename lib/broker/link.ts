@@ -20,6 +20,8 @@ export interface LinkProvider {
    * @throws BrokerRefusal the broker says why it does not want us; any other error: it could not be reached
    */
   open(host: TransportHost, request: LinkRequest): Promise<Link>;
+  /** For people, where the bus has such. */
+  readonly virtualHost?: string;
 }
 
 export interface LinkRequest {

@@ -27,6 +27,7 @@ export const OPTION_TABLE = {
   transportId: { type: 'symbol' },
   name: CHECKED,
   isGlobal: SWITCH,
+  serve: OBJECT,
   logEvents: SWITCH,
   forwardContext: { type: 'choice', choices: ['always', 'never', 'same-transport'] },
   // ---- calls

@@ -12,6 +12,16 @@ interface EventBase {
   error?: unknown;
 }
 
+/** The request that an event is about. */
+export interface RequestFacts {
+  method: string;
+  namespace?: string;
+  /** As it was asked for. */
+  version?: string;
+  /** `request_id` of its context. */
+  requestId?: string;
+}
+
 /** A connection of a broker went from one state to another. @publicApi */
 export interface ConnectionChanged extends EventBase {
   type: 'connection-changed';
@@ -20,6 +30,8 @@ export interface ConnectionChanged extends EventBase {
   to: ConnectionPhase;
   /** `host:port`. */
   host?: string;
+  /** Of RabbitMQ. */
+  virtualHost?: string;
 }
 
 /** The phase of a connection; `blocked`: the broker has stopped reading what is published. @publicApi */
@@ -98,19 +110,16 @@ export interface MessageRejected extends EventBase {
 }
 
 /** A request was acknowledged, but not run. @publicApi */
-export interface RequestDropped extends EventBase {
+export interface RequestDropped extends EventBase, RequestFacts {
   type: 'request-dropped';
   reason: 'drained' | 'duplicate' | 'expired';
-  method?: string;
   msgId?: string;
   uniqueId?: string;
 }
 
 /** A handler failed; `expected` where it declared the exception, or where the caller is told anyway. @publicApi */
-export interface HandlerFailed extends EventBase {
+export interface HandlerFailed extends EventBase, RequestFacts {
   type: 'handler-failed';
-  method: string;
-  namespace?: string;
   expected: boolean;
   isCall: boolean;
 }

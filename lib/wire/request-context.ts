@@ -1,12 +1,63 @@
 import { MalformedMessage } from '../errors/wire.errors.js';
 import { isRecord } from './json/is-record.js';
 
+/** As Python sends it: `None` for what nobody has set. */
+type Text = string | null;
+
 /**
  * Values that travel beside the arguments: user, project, token, request id …
  *
+ * The fields are those of oslo.context (`RequestContext.to_dict`) and of the contexts that services make of it. All may be
+ * missing, a service may add its own, and nobody checks what a peer has sent. Fields that all your services have are declared
+ * once: `declare module 'nestjs-oslo-messaging' { interface RequestContext { readonly tenant_tier?: string } }`.
+ *
  * @publicApi
  */
-export type RequestContext = Readonly<Record<string, unknown>>;
+export interface RequestContext {
+  /** Of this request: `req-<uuid>`. Logs of all services have it. */
+  readonly request_id?: Text;
+  /** Of the request that has led to this one, in another service. */
+  readonly global_request_id?: Text;
+  /** The same as `user_id`: the key that oslo.context sends. */
+  readonly user?: Text;
+  readonly user_id?: Text;
+  readonly user_name?: Text;
+  readonly project_id?: Text;
+  /** The same as `project_id`. */
+  readonly project?: Text;
+  readonly project_name?: Text;
+  /** The domain that the token is for, where it is for no project: its id, as the other domains below. */
+  readonly domain?: Text;
+  readonly domain_id?: Text;
+  readonly domain_name?: Text;
+  readonly user_domain?: Text;
+  readonly user_domain_id?: Text;
+  readonly user_domain_name?: Text;
+  readonly project_domain?: Text;
+  readonly project_domain_id?: Text;
+  readonly project_domain_name?: Text;
+  /** `'all'` where the token is for the whole cloud. */
+  readonly system_scope?: Text;
+  readonly roles?: readonly string[];
+  readonly is_admin?: boolean | null;
+  /** True when the project is the one of administrators. */
+  readonly is_admin_project?: boolean | null;
+  readonly read_only?: boolean | null;
+  readonly show_deleted?: boolean | null;
+  /** A secret: never logged by this library, and left out of notifications. */
+  readonly auth_token?: Text;
+  readonly resource_uuid?: Text;
+  /** User, project and domains in one line, as logs show them. */
+  readonly user_identity?: Text;
+  /** Nova's and others': the endpoints that the token's user may use. */
+  readonly service_catalog?: readonly unknown[] | null;
+  /** Nova's and others': when the request came in. */
+  readonly timestamp?: Text;
+  /** Nova's and others': the address of the user. */
+  readonly remote_address?: Text;
+  /** Whatever else a service sends. */
+  readonly [key: string]: unknown;
+}
 
 const CONTEXT_PREFIX = '_context_';
 const NESTED_CONTEXT = '_context';

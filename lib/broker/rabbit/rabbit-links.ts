@@ -54,7 +54,7 @@ export class RabbitLinks implements LinkProvider {
 
   /** @throws ConfigurationError certificates that cannot be used */
   constructor(
-    private readonly virtualHost: string,
+    readonly virtualHost: string,
     private readonly options: ResolvedRabbitOptions,
   ) {
     this.tls = options.ssl ? new TlsSettings(options) : undefined;

@@ -7,7 +7,7 @@ import { parseRpcTransportUrl } from '../../config/transport-url.js';
 import { DEFAULT_EXCHANGE } from '../../rpc/client/call-settings.js';
 import { RPC_CLIENT_RULES, type RpcClientOptions } from '../../rpc/client/rpc-client-options.js';
 import type { Target } from '../../wire/target.js';
-import { busOf, type OsloConfigFile, readConfigFile } from '../shared/config-file.js';
+import { busOf, refuseUnsetBus, type OsloConfigFile, readConfigFile } from '../shared/config-file.js';
 import { type ForwardContext, forwardedContext } from '../shared/request-context.store.js';
 import { type StartupOptions, startupOptionsOf, type StartupPolicy } from '../shared/startup-policy.js';
 
@@ -36,7 +36,7 @@ export interface ClientOsloRpcOptions extends RpcClientOptions, ConnectBrokerOpt
   /**
    * True when events are written to Nest's log. Otherwise warnings and errors go to stderr, unless `events` has a listener.
    *
-   * @defaultValue true
+   * @defaultValue true; of an `OsloClient` that no module has made false, so that a script's stdout is its own
    */
   logEvents?: boolean;
 }
@@ -69,8 +69,12 @@ export interface ResolvedClientOsloRpcOptions {
 }
 
 /** @throws InvalidTransportUrl, ConfigurationError */
-export function resolveClientOsloRpcOptions(options: ClientOsloRpcOptions): ResolvedClientOsloRpcOptions {
+export function resolveClientOsloRpcOptions(
+  options: ClientOsloRpcOptions,
+  logsByDefault = true,
+): ResolvedClientOsloRpcOptions {
   checkOptions('A client', options, CLIENT_OSLO_RPC_RULES);
+  refuseUnsetBus('A client', options);
   const config = readConfigFile(options.configFile);
   const { exchange = config?.exchange ?? DEFAULT_EXCHANGE, namespace, server, topic, version } = options;
   const { transportUrl, broker } = busOf(options, config);
@@ -79,7 +83,7 @@ export function resolveClientOsloRpcOptions(options: ClientOsloRpcOptions): Reso
   return hiding(['transportUrl', 'broker'], {
     transportUrl,
     target: { exchange, topic, namespace, version, server },
-    logEvents: options.logEvents ?? true,
+    logEvents: options.logEvents ?? logsByDefault,
     callSite: options.callSite ?? true,
     startup: startup ?? 'wait',
     startupTimeoutMs,

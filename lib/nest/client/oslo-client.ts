@@ -35,12 +35,14 @@ export class OsloClient<Api extends object = AnyOsloApi> extends OsloCallContext
   private readonly connection: ClientConnection;
 
   /**
-   * With `brokers`, which the module hands over, it shares the application's connections.
+   * With `brokers`, which the module hands over, it shares the application's connections, and its log. Without them it writes
+   * nothing to stdout: warnings and errors go to stderr, unless `logEvents` is set or `events` has a listener.
    *
    * @throws InvalidTransportUrl, ConfigurationError
    */
-  constructor(options: ClientOsloRpcOptions = {}, brokers: SharedBrokers = new SharedBrokers()) {
-    const connection = new ClientConnection(resolveClientOsloRpcOptions(options), brokers);
+  constructor(options: ClientOsloRpcOptions = {}, brokers?: SharedBrokers) {
+    const resolved = resolveClientOsloRpcOptions(options, brokers !== undefined);
+    const connection = new ClientConnection(resolved, brokers ?? new SharedBrokers());
     super(() => connection.rpc);
     this.connection = connection;
     this.events = connection.events;

@@ -40,7 +40,8 @@ export class NotificationListeners {
     private readonly brokers: SharedBrokers,
   ) {
     this.options = resolveNotificationOptions(options);
-    if (this.options.logEvents) logEvents(this.events, new Logger(LISTENER_LOGGER), isLoggedByNest);
+    if (this.options.logEvents)
+      logEvents(this.events, new Logger(LISTENER_LOGGER), (error) => (isLoggedByNest(error) ? 'debug' : undefined));
   }
 
   /** The consumed queues. */

@@ -2,7 +2,7 @@ import { checkOptions, type OptionRules } from '../../config/option-rule.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
 import { ENTRY_PROVIDER_WATERMARK } from '@nestjs/common/internal';
 import { RpcParamtype } from '@nestjs/microservices/enums/rpc-paramtype.enum.js';
-import { ConfigurationError } from '../../errors/configuration.errors.js';
+import { decoratedMethod, requireParentheses } from '../shared/decorated-method.js';
 import type { NotificationFilter, NotificationFilterOptions } from '../../notify/filter/notification-filter.js';
 import type { BatchOptions } from '../../notify/listener/notification-registration.js';
 import type { NotificationPriority } from '../../wire/notification.js';
@@ -84,22 +84,23 @@ const PAYLOAD_AND_CONTEXT = {
  * onBatch(notifications: OsloNotification[]) { … }
  * ```
  *
+ * @throws ConfigurationError an option that there is none of, or something else than a method
  * @publicApi
  */
 export function OnNotification(
   priorities: NotificationPriority | readonly NotificationPriority[],
   options: OnNotificationOptions = {},
+  ...place: never[]
 ): MethodDecorator {
+  requireParentheses('@OnNotification(priority)', place.length > 0 ? [priorities, options, ...place] : [priorities]);
   checkOptions('@OnNotification', options, RULES);
   return (target, key, descriptor) => {
-    // Nest looks for methods among names only.
-    if (typeof key !== 'string') throw new ConfigurationError(`${String(key)} is a symbol: it cannot listen`, key);
-    const method = descriptor.value as object;
+    const method = decoratedMethod('@OnNotification()', target, key, descriptor);
     // Decorators of a method run from the last one to the first.
     const following = (Reflect.getOwnMetadata(ON_NOTIFICATION, method) as OnNotificationMetadata[] | undefined) ?? [];
     Reflect.defineMetadata(ON_NOTIFICATION, [{ priorities, options }, ...following], method);
     // As for controllers, Nest then makes global enhancers that are request-scoped anew for each call.
     Reflect.defineMetadata(ENTRY_PROVIDER_WATERMARK, true, target.constructor);
-    Reflect.defineMetadata(PLAIN_ARGUMENTS, PAYLOAD_AND_CONTEXT, target.constructor, key);
+    Reflect.defineMetadata(PLAIN_ARGUMENTS, PAYLOAD_AND_CONTEXT, target.constructor, String(key));
   };
 }

@@ -1,5 +1,5 @@
 import { type DynamicModule, type FactoryProvider, Inject, Module } from '@nestjs/common';
-import { overRoot } from '../shared/config-file.js';
+import { namesBus, overRoot, readConfigFile, warnOfDefaultBus } from '../shared/config-file.js';
 import { FeatureConnections, featureModule } from './feature-connections.js';
 import { getNotifierToken } from '../notifications/inject-notifier.decorator.js';
 import {
@@ -30,7 +30,12 @@ function notifierProvider({ name, ...options }: NotificationFeature): FactoryPro
   return {
     provide: getNotifierToken(name),
     inject: [SharedBrokers, { token: NOTIFICATION_OPTIONS, optional: true }],
-    useFactory: (brokers: SharedBrokers, root: NotificationModuleOptions = {}) =>
-      Notifier.open(overRoot(root, options), brokers),
+    useFactory: (brokers: SharedBrokers, root: NotificationModuleOptions = {}) => {
+      const merged = overRoot(root, options, `NotificationModule.forFeature, ${String(name)}`);
+      const config = readConfigFile(merged.configFile);
+      const isKnown = namesBus(merged, config) || config?.notifications.transportUrl !== undefined;
+      if (!isKnown) warnOfDefaultBus('NotificationModule', name);
+      return Notifier.open(merged, brokers);
+    },
   };
 }

@@ -31,7 +31,7 @@ import { optionsProviders } from './options-providers.js';
 import { OSLO_RPC_OPTIONS, type OsloRpcModuleOptions } from './oslo-rpc-module-options.js';
 import { OsloConnectionsModule } from './oslo-connections.module.js';
 import { NOTIFICATION_RULES } from '../notifications/resolved-notification-options.js';
-import { busOf, readConfigFile } from '../shared/config-file.js';
+import { busOf, readConfigFile, refuseUnsetBus } from '../shared/config-file.js';
 import { SharedBrokers } from './shared-brokers.js';
 
 /**
@@ -157,6 +157,7 @@ const LISTENING = [NotificationListeners, NotificationExplorer, NotificationMeta
 /** @throws ConfigurationError an option that there is none of, or a value that makes no sense */
 function checkRoot(options: NotificationModuleOptions): void {
   checkOptions('NotificationModule', options, NOTIFICATION_RULES);
+  refuseUnsetBus('NotificationModule', options);
 }
 
 function rootModule({ isGlobal = true }: NotificationModuleScope, options: Provider[]): DynamicModule {

@@ -1,10 +1,13 @@
 import { Global, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { Subscription } from 'rxjs';
 import { ClientOsloRpc } from '../client/client-oslo-rpc.js';
 import { HealthSources } from '../health/health-sources.js';
 import { OsloHealthIndicator } from '../health/oslo.health-indicator.js';
+import { OsloRpcStrategy } from '../server/oslo-rpc-strategy.js';
 import { ServerOsloRpc } from '../server/server-oslo-rpc.js';
+import { ApplicationCheck } from './application-check.js';
+import { getOsloServerToken } from './oslo-rpc-tokens.js';
 import { SharedBrokers } from './shared-brokers.js';
 
 /**
@@ -13,7 +16,7 @@ import { SharedBrokers } from './shared-brokers.js';
  */
 @Global()
 @Module({
-  providers: [SharedBrokers, HealthSources, OsloHealthIndicator],
+  providers: [ApplicationCheck, SharedBrokers, HealthSources, OsloHealthIndicator],
   exports: [SharedBrokers, OsloHealthIndicator],
 })
 export class OsloConnectionsModule implements OnModuleInit, OnApplicationShutdown {
@@ -22,9 +25,13 @@ export class OsloConnectionsModule implements OnModuleInit, OnApplicationShutdow
   constructor(
     private readonly brokers: SharedBrokers,
     private readonly modules: ModulesContainer,
+    private readonly own: ModuleRef,
+    check: ApplicationCheck,
   ) {
     this.servers = modules.getRpcTargetRegistry().subscribe((target) => {
-      if (target instanceof ServerOsloRpc) target.shareBrokers(brokers);
+      if (target instanceof OsloRpcStrategy) target.bind(this.serverOf(target));
+      const server = target instanceof OsloRpcStrategy && target.isBound ? target.server : target;
+      if (server instanceof ServerOsloRpc) server.shareBrokers(brokers, check.watcherOf(server));
     });
   }
 
@@ -36,6 +43,14 @@ export class OsloConnectionsModule implements OnModuleInit, OnApplicationShutdow
         if (provider.isDependencyTreeStatic() && instance instanceof ClientOsloRpc) instance.shareBrokers(this.brokers);
       }
     }
+  }
+
+  /** That of the root of its transport id, if there is one. */
+  private serverOf({ transportId }: OsloRpcStrategy): ServerOsloRpc | undefined {
+    const token = getOsloServerToken(transportId as symbol);
+    const known = [...this.modules.values()].some(({ providers }) => providers.has(token));
+    const server: unknown = known ? this.own.get(token, { strict: false }) : undefined;
+    return server instanceof ServerOsloRpc ? server : undefined;
   }
 
   onApplicationShutdown(): void {

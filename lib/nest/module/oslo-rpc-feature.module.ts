@@ -1,14 +1,11 @@
 import { type DynamicModule, type FactoryProvider, Inject, Module } from '@nestjs/common';
-import { overRoot } from '../shared/config-file.js';
+import { namesBus, overRoot, readConfigFile, warnOfDefaultBus } from '../shared/config-file.js';
 import { FeatureConnections, featureModule } from './feature-connections.js';
 import { getOsloClientToken } from '../client/inject-oslo-client.decorator.js';
 import { OsloClient } from '../client/oslo-client.js';
-import {
-  OSLO_RPC_OPTIONS,
-  type OsloRpcFeature,
-  type OsloRpcFeatureScope,
-  type OsloRpcModuleOptions,
-} from './oslo-rpc-module-options.js';
+import { type OsloRpcFeature, type OsloRpcFeatureScope, type OsloRpcModuleOptions } from './oslo-rpc-module-options.js';
+import { OSLO_RPC } from '../shared/nest.constants.js';
+import { optionsToken } from './oslo-rpc-tokens.js';
 import { SharedBrokers } from './shared-brokers.js';
 
 const FEATURE_CLIENTS = Symbol('nestjs-oslo-messaging:feature clients');
@@ -26,11 +23,14 @@ export class OsloRpcFeatureModule extends FeatureConnections {
   }
 }
 
-function clientProvider({ name, ...options }: OsloRpcFeature): FactoryProvider<OsloClient> {
+function clientProvider({ name, transportId = OSLO_RPC, ...options }: OsloRpcFeature): FactoryProvider<OsloClient> {
   return {
     provide: getOsloClientToken(name),
-    inject: [SharedBrokers, { token: OSLO_RPC_OPTIONS, optional: true }],
-    useFactory: (brokers: SharedBrokers, root: OsloRpcModuleOptions = {}) =>
-      new OsloClient(overRoot(root, options), brokers),
+    inject: [SharedBrokers, { token: optionsToken(transportId), optional: transportId === OSLO_RPC }],
+    useFactory: (brokers: SharedBrokers, root: OsloRpcModuleOptions = {}) => {
+      const merged = overRoot(root, options, `OsloRpcModule.forFeature, ${String(name)}`);
+      if (!namesBus(merged, readConfigFile(merged.configFile))) warnOfDefaultBus('OsloRpcModule', name);
+      return new OsloClient(merged, brokers);
+    },
   };
 }

@@ -1,15 +1,25 @@
 import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Provider, Type } from '@nestjs/common';
+import type { ServerOsloRpcOptions } from '../server/server-oslo-rpc-options.js';
 import type { ClientOsloRpcOptions } from '../client/client-oslo-rpc-options.js';
 
 /**
- * Options of `OsloRpcModule.forRoot`: what the clients of `forFeature` have where they name nothing else.
+ * Options of `OsloRpcModule.forRoot`: what the clients of `forFeature` have where they name nothing else, and the server of
+ * `OsloRpcModule.strategy()`, which is the injected `ServerOsloRpc`.
  *
- * A `ServerOsloRpc` takes its options from its constructor alone; with the same URL and connection options
- * it shares the connections of the clients.
+ * A `ServerOsloRpc` that you make takes its options from its constructor alone; with the same URL and connection options it
+ * shares the connections of the clients.
  *
  * @publicApi
  */
-export type OsloRpcModuleOptions = ClientOsloRpcOptions;
+export interface OsloRpcModuleOptions extends ClientOsloRpcOptions {
+  /**
+   * The server's options, over those beside it: its `topic`, its name (`server`), and what servers alone have. `server` beside
+   * it is the one that clients call.
+   *
+   * @defaultValue {}
+   */
+  serve?: Omit<ServerOsloRpcOptions, 'transportId'>;
+}
 
 /**
  * The scope of the options.
@@ -24,6 +34,8 @@ export interface OsloRpcModuleScope {
    * @defaultValue true
    */
   isGlobal?: boolean;
+  /** Of a further bus: it names the root for `forFeature` and `strategy`, and the patterns that its server serves. @defaultValue OSLO_RPC */
+  transportId?: symbol;
 }
 
 /**
@@ -56,6 +68,8 @@ export interface OsloRpcModuleAsyncOptions extends OsloRpcModuleScope, Pick<Modu
  */
 export interface OsloRpcFeature extends ClientOsloRpcOptions {
   name: string | symbol;
+  /** Of the root whose options count. @defaultValue OSLO_RPC */
+  transportId?: symbol;
 }
 
 /**

@@ -18,7 +18,7 @@ import {
 import type { RequestContext } from '../../wire/request-context.js';
 import type { NotificationModuleOptions } from './notification-module-options.js';
 import { forwardedContext } from '../shared/request-context.store.js';
-import { busOf, noteOnce, readConfigFile } from '../shared/config-file.js';
+import { busOf, noteOnce, readConfigFile, refuseUnsetBus } from '../shared/config-file.js';
 import { startupOptionsOf, type StartupPolicy } from '../shared/startup-policy.js';
 
 export const NOTIFICATION_RULES: OptionRules<NotificationModuleOptions> = {
@@ -51,6 +51,7 @@ export interface ResolvedNotificationOptions {
 /** @throws InvalidTransportUrl, ConfigurationError */
 export function resolveNotificationOptions(options: NotificationModuleOptions): ResolvedNotificationOptions {
   checkOptions('NotificationModule', options, NOTIFICATION_RULES);
+  refuseUnsetBus('NotificationModule', options);
   const config = readConfigFile(options.configFile);
   const { transportUrl, broker } = busOf(
     { ...options, transportUrl: options.transportUrl ?? config?.notifications.transportUrl },

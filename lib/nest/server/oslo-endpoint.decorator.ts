@@ -6,6 +6,7 @@ import { MetadataScanner } from '@nestjs/core';
 import { PATTERN_EXTRAS_METADATA, PATTERN_METADATA, TRANSPORT_METADATA } from '@nestjs/microservices/constants.js';
 import { checkApiVersion, highestVersion } from '../../wire/rpc/api-version.js';
 import { prepareController } from './controller-preparation.js';
+import { requireClass, requireParentheses } from '../shared/decorated-method.js';
 import { ANY_METHOD, OSLO_RPC } from '../shared/nest.constants.js';
 import { osloMethodOf } from './oslo-method.decorator.js';
 import type { OsloRpcPattern } from '../shared/oslo-rpc.pattern.js';
@@ -31,6 +32,12 @@ export interface OsloEndpointOptions extends Pick<ControllerOptions, 'durable' |
 }
 
 const scanner = new MetadataScanner();
+const endpoints = new WeakSet<object>();
+
+/** True for a class with `@OsloEndpoint()` of its own. */
+export function isOsloEndpoint(metatype: object): boolean {
+  return endpoints.has(metatype);
+}
 
 const RULES: OptionRules<OsloEndpointOptions> = {
   topic: OPTION_TABLE.topic,
@@ -64,10 +71,13 @@ const RULES: OptionRules<OsloEndpointOptions> = {
 export function OsloEndpoint(
   options: OsloEndpointOptions = {},
 ): <Class extends abstract new (...args: never[]) => object>(endpoint: Class) => void {
+  requireParentheses('@OsloEndpoint()', [options]);
   const { durable, path, scope, version = '1.0' } = options;
   checkOptions('@OsloEndpoint', options, RULES);
   checkApiVersion(version);
-  return (endpoint) => {
+  return (endpoint, ...rest: unknown[]) => {
+    requireClass('@OsloEndpoint()', [endpoint, ...rest]);
+    endpoints.add(endpoint);
     if (!Reflect.hasOwnMetadata(CONTROLLER_WATERMARK, endpoint)) Controller({ durable, path, scope })(endpoint);
     const prototype = endpoint.prototype as object;
     for (const name of scanner.getAllMethodNames(prototype)) addressMethod(prototype, name, options);
@@ -107,6 +117,8 @@ function ownMethod(prototype: object, name: string): object {
   for (const key of Reflect.getMetadataKeys(inherited)) {
     Reflect.defineMetadata(key, Reflect.getMetadata(key, inherited), own);
   }
+  // Its parameters are counted.
+  Object.defineProperty(own, 'length', { value: inherited.length });
   // Its name is remembered by its extras.
   Reflect.defineMetadata(PATTERN_EXTRAS_METADATA, { ...Reflect.getMetadata(PATTERN_EXTRAS_METADATA, own) }, own);
   Object.defineProperty(prototype, name, { value: own, writable: true, configurable: true });

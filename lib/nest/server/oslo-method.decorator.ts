@@ -1,6 +1,6 @@
 import { checkOptions } from '../../config/option-rule.js';
 import { MessagePattern } from '@nestjs/microservices';
-import { ConfigurationError } from '../../errors/configuration.errors.js';
+import { decoratedMethod, requireParentheses } from '../shared/decorated-method.js';
 import { OSLO_RPC } from '../shared/nest.constants.js';
 import type { OsloRpcPattern } from '../shared/oslo-rpc.pattern.js';
 
@@ -35,21 +35,20 @@ const OPTIONS = Symbol('options of an oslo method');
  * @OsloMethod({ name: 'get_host', version: '1.2' }) getHost(@Payload('host') host: string) { … }
  * ```
  *
- * @throws ConfigurationError a symbol as the method's name
+ * @throws ConfigurationError it stands on something else than a method with a name
  * @publicApi
  */
-export function OsloMethod(options: OsloMethodOptions = {}): MethodDecorator {
+export function OsloMethod(options: OsloMethodOptions = {}, ...place: never[]): MethodDecorator {
+  requireParentheses('@OsloMethod()', place.length > 0 ? [options, ...place] : [options]);
   checkOptions('@OsloMethod', options, {
     name: { type: 'name' },
     version: { type: 'checked' },
     multicall: { type: 'boolean' },
   });
   return (target, key, descriptor) => {
-    // Nest looks for handlers among names only.
-    if (typeof key !== 'string') throw new ConfigurationError(`${String(key)} is a symbol: it cannot be served`, key);
-    const name = options.name ?? key;
+    const method = decoratedMethod('@OsloMethod()', target, key, descriptor);
+    const name = options.name ?? String(key);
     const { version, multicall } = options;
-    const method = descriptor.value as object;
     Reflect.defineMetadata(OPTIONS, { name, version, multicall }, method);
     MessagePattern<OsloRpcPattern>({ method: name, version, multicall }, OSLO_RPC)(target, key, descriptor);
   };

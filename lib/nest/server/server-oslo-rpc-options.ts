@@ -14,7 +14,7 @@ import {
 } from '../../rpc/server/rpc-server-options.js';
 import { OSLO_RPC } from '../shared/nest.constants.js';
 import { withNestExceptions } from './errors/rpc-exception.mapper.js';
-import { busOf, type OsloConfigFile, readConfigFile } from '../shared/config-file.js';
+import { busOf, refuseUnsetBus, type OsloConfigFile, readConfigFile } from '../shared/config-file.js';
 import { type StartupOptions, startupOptionsOf, type StartupPolicy } from '../shared/startup-policy.js';
 
 /**
@@ -43,7 +43,7 @@ export interface ServerOsloRpcOptions extends RpcServerOptions, ConnectBrokerOpt
   logEvents?: boolean;
 }
 
-const SERVER_OSLO_RPC_RULES: OptionRules<ServerOsloRpcOptions> = {
+export const SERVER_OSLO_RPC_RULES: OptionRules<ServerOsloRpcOptions> = {
   ...RABBIT_OPTION_RULES,
   ...RPC_SERVER_RULES,
   transportUrl: OPTION_TABLE.transportUrl,
@@ -75,6 +75,7 @@ export interface ResolvedServerOsloRpcOptions {
 /** @throws InvalidTransportUrl, ConfigurationError */
 export function resolveServerOsloRpcOptions(options: ServerOsloRpcOptions): ResolvedServerOsloRpcOptions {
   checkOptions('A server', options, SERVER_OSLO_RPC_RULES);
+  refuseUnsetBus('A server', options);
   const config = readConfigFile(options.configFile);
   const { transportUrl, broker } = busOf(options, config);
   const { startup, startupTimeoutMs } = startupOptionsOf(options);

@@ -30,6 +30,12 @@ import {
   type ServerOsloRpcOptions,
 } from './server-oslo-rpc-options.js';
 
+/** Told what Nest does with a server. */
+export interface ServerWatcher {
+  handlerAdded(): void;
+  listening(): void;
+}
+
 /**
  * Serves a Nest application's handlers to oslo.messaging clients: the `strategy` of a microservice.
  *
@@ -62,6 +68,7 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
     call: (handler, request, send) => this.call(handler, request, send),
     reportFurther: (error, request) => this.failures.reportFurther(error, request),
   };
+  private watcher: ServerWatcher | undefined;
   private brokers = new SharedBrokers();
   private lease: BrokerLease | undefined;
   private rpc: RpcServer | undefined;
@@ -73,7 +80,7 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
     super();
     this.options = resolveServerOsloRpcOptions(options);
     this.transportId = this.options.transportId;
-    if (this.options.logEvents) logEvents(this.events, this.logger, (error) => this.failures.isLogged(error));
+    if (this.options.logEvents) logEvents(this.events, this.logger, (error) => this.failures.levelOf(error));
   }
 
   override addHandler(
@@ -83,6 +90,7 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
     extras: Record<string, unknown> = {},
   ): void {
     Object.assign(callback, { isEventHandler, extras });
+    this.watcher?.handlerAdded();
     const read = readPattern(pattern);
     if (!read) return this.logger.debug(`Not a method of oslo.messaging, left alone: ${inspect(pattern)}`);
     this.registry.add({ pattern: read, callback, isEvent: isEventHandler, name: handlerName(extras) });
@@ -140,8 +148,9 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
    *
    * @internal
    */
-  shareBrokers(brokers: SharedBrokers): void {
+  shareBrokers(brokers: SharedBrokers, watcher?: ServerWatcher): void {
     if (!this.lease) this.brokers = brokers;
+    this.watcher = watcher;
   }
 
   private async listenAndTell(callback: (error?: unknown) => unknown): Promise<void> {
@@ -167,6 +176,7 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
   }
 
   private async serve(): Promise<void> {
+    this.watcher?.listening();
     const { exchange, server, startup, topic, transportUrl } = this.options;
     const interfaces = this.registry.interfaces({ exchange, topic });
     this.lease = this.brokers.acquire(transportUrl, this.options.broker);
@@ -179,7 +189,10 @@ export class ServerOsloRpc extends Server<OsloEvents, OsloStatus> implements Cus
     const giveUpMs = await waitAtStartup(broker, this.options);
     if (startup === 'background') this.startInBackground(rpc);
     else await rpc.start(giveUpMs);
-    if (endpoints.length === 0) this.logger.warn('No handler has a pattern of oslo.messaging');
+    if (endpoints.length === 0)
+      this.logger.warn(
+        "No handler has a pattern of oslo.messaging: are the @OsloEndpoint() classes listed under 'controllers'? OsloRpcModule.forRoot() in the root module finds out",
+      );
     else this.logger.log(servedTable(endpoints, server, this.options.rpc.accessPolicy));
   }
 

@@ -1,3 +1,4 @@
+import { describeRequest, requestFacts } from './incoming-request.js';
 import type { Delivery, Subscription } from '../../broker/broker.js';
 import { textOf } from '../../errors/text-of.js';
 import type { EventChannel } from '../../events/event-channel.js';
@@ -251,9 +252,10 @@ export class RequestGate {
   private drop({ request }: HeldRequest, reason: RequestDropped['reason'], why: string): false {
     const counter = { drained: 'drained', duplicate: 'duplicates', expired: 'expired' } as const;
     this.counters[counter[reason]] += 1;
-    const { method, msgId, uniqueId } = request;
-    const message = `Dropped a request of ${shown(method)}: ${why} (unique id ${shown(uniqueId)})`;
-    this.events.emit({ type: 'request-dropped', level: 'warn', reason, message, method, msgId, uniqueId });
+    const { msgId, uniqueId } = request;
+    const message = `Dropped a request of ${describeRequest(request)}: ${why} (unique id ${shown(uniqueId)})`;
+    const facts = { ...requestFacts(request), msgId, uniqueId };
+    this.events.emit({ type: 'request-dropped', level: 'warn', reason, message, ...facts });
     return false;
   }
 }

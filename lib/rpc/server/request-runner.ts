@@ -14,7 +14,7 @@ import { shown } from '../../wire/shown.js';
 import { startHeartbeat } from './call-heartbeat.js';
 import { ExceptionMap } from '../exceptions/exception-map.js';
 import { isExpected } from './expected-exceptions.js';
-import type { IncomingRequest } from './incoming-request.js';
+import { describeRequest, type IncomingRequest, requestFacts } from './incoming-request.js';
 import type { SendingHandler, SendValue } from './multicall.js';
 import type { ReplyBodies, Substitute } from './replies/outgoing-reply.js';
 import { ReplySender } from './replies/reply-sender.js';
@@ -221,15 +221,14 @@ export class RequestRunner {
 
   /** A request that reaches no handler is its caller's mistake. */
   private report(request: IncomingRequest, error: unknown, level: 'debug' | 'error' | 'warn'): void {
-    const { method, namespace, isCall } = request;
-    const message = `${shown(method)} failed: ${shown(textWithCause(error), 1000)}`;
+    const { isCall } = request;
+    const message = `${describeRequest(request)} failed: ${shown(textWithCause(error), 1000)}`;
     this.events.emit({
       type: 'handler-failed',
       level,
       message,
       error,
-      method,
-      namespace: namespace ?? undefined,
+      ...requestFacts(request),
       expected: level === 'debug',
       isCall,
     });

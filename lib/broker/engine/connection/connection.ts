@@ -140,7 +140,7 @@ export class Connection implements SessionObserver {
     if (this.session === session) {
       this.wait(this.pauseMs(), {
         level: 'warn',
-        message: `The connection to ${host} was lost: ${reason}`,
+        message: `The connection to ${this.place(host)} was lost: ${reason}`,
         error,
         host,
       });
@@ -151,14 +151,14 @@ export class Connection implements SessionObserver {
   sessionBlocked(session: Session, reason: string): void {
     if (this.session !== session) return;
     const { host } = session;
-    const message = `The broker ${host} takes no messages for now: ${reason}`;
+    const message = `The broker ${this.place(host)} takes no messages for now: ${reason}`;
     this.enter({ name: 'blocked', session }, { level: 'warn', message, host });
   }
 
   sessionOpened(session: Session): void {
     if (this.session !== session) return;
     const { host } = session;
-    const message = `The broker ${host} takes messages again`;
+    const message = `The broker ${this.place(host)} takes messages again`;
     if (this.state.name === 'blocked') this.enter({ name: 'connected', session }, { level: 'log', message, host });
     this.tell((listener) => listener.opened?.(session));
   }
@@ -179,7 +179,7 @@ export class Connection implements SessionObserver {
     const first = hosts.next();
     const host = links.labelOf(first);
     const attempt = new ConnectionAttempt(links, hosts, connectionName);
-    this.enter({ name: 'connecting', attempt }, { level: 'debug', message: `Connecting to ${host}`, host });
+    this.enter({ name: 'connecting', attempt }, { level: 'debug', message: `Connecting to ${this.place(host)}`, host });
     attempt.open(first).then(
       (opened) => this.connected(opened),
       (error: AttemptFailed) => this.failed(links.labelOf(error.host), error.reason),
@@ -200,7 +200,7 @@ export class Connection implements SessionObserver {
     this.refusals.clear();
     this.downSince = undefined;
     this.disconnected.delete(this);
-    const message = `Connected to ${session.host}`;
+    const message = `Connected to ${this.place(session.host)}`;
     this.enter({ name: 'connected', session }, { level: 'log', message, host: session.host });
     this.tell((listener) => listener.connected?.(session));
   }
@@ -220,7 +220,7 @@ export class Connection implements SessionObserver {
     if (!hasOthers) this.failures++;
     this.wait(hasOthers ? 0 : this.pauseMs(), {
       level,
-      message: `Connecting to ${host} failed: ${reason}`,
+      message: `Connecting to ${this.place(host)} failed: ${reason}`,
       error,
       host,
     });
@@ -245,7 +245,13 @@ export class Connection implements SessionObserver {
     this.enter({ name: 'closing', phase });
     this.disconnected.delete(this);
     await session?.close();
-    this.enter({ name: 'closed' }, { level: 'log', message: 'The connection is closed' });
+    this.enter(
+      { name: 'closed' },
+      {
+        level: 'log',
+        message: `The connection for ${this.parts.purpose === 'publish' ? 'publishing' : 'consuming'} is closed`,
+      },
+    );
     this.listeners.clear();
   }
 
@@ -255,8 +261,17 @@ export class Connection implements SessionObserver {
     if (before.name === 'connecting' && next.name === 'closing') before.attempt.abort();
     const [from, to] = [phaseOf(before), phaseOf(next)];
     if (facts && from !== to) {
-      this.parts.events.emit({ type: 'connection-changed', connection: this.parts.purpose, from, to, ...facts });
+      const { events, links, purpose } = this.parts;
+      const { virtualHost } = links;
+      events.emit({ type: 'connection-changed', connection: purpose, virtualHost, from, to, ...facts });
     }
+  }
+
+  /** For people: a bus is a host and a virtual host, and there are two connections to it. */
+  private place(host: string): string {
+    const { links, purpose } = this.parts;
+    const [virtualHost, use] = [links.virtualHost, purpose === 'publish' ? 'publishing' : 'consuming'];
+    return virtualHost === undefined ? `${host} (${use})` : `${host} (virtual host ${virtualHost}, ${use})`;
   }
 
   private tell(news: (listener: ConnectionListener) => void): void {

@@ -30,7 +30,7 @@ const NEST_EXCEPTIONS: PythonExceptions = [
 /** Nest's own text for an exception. */
 const STANDARD_KEYS: ReadonlySet<string> = new Set(['error', 'message', 'statusCode']);
 /** The answer of Nest's guards when they do no more than refuse. */
-const FORBIDDEN = 'Forbidden resource';
+export const FORBIDDEN = 'Forbidden resource';
 /** The answer of Nest's default filter to every error but RpcException. */
 const UNKNOWN = 'Internal server error';
 
