@@ -74,6 +74,10 @@ describe('the packed package', () => {
     expect(files.filter((file) => /^dist\/.*(?<!\.c?js|\.d\.c?ts|oslo-bus\.mjs)$/.test(file))).toEqual([]);
   });
 
+  it('is small: the library, and the command line in one file', () => {
+    expect(statSync(tarball).size).toBeLessThan(400_000);
+  });
+
   it('has no dead links between its pages', () => {
     const pages = ['README.md', ...readdirSync('docs').flatMap((file) => (file.endsWith('.md') ? `docs/${file}` : []))];
     const links = pages.flatMap((page) =>
@@ -103,6 +107,16 @@ describe('the packed package', () => {
        const names = Object.keys(createRequire(process.cwd() + '/x.js')('${entry}')).filter((name) => name !== '__esModule').sort();`,
     );
     expect(required).toEqual(imported);
+  });
+
+  it.each(entries)('gives the classes of %s once, however it is loaded', (entry) => {
+    const others = exportsBy(
+      `import * as imported from '${entry}';
+       import { createRequire } from 'node:module';
+       const required = createRequire(process.cwd() + '/x.js')('${entry}');
+       const names = Object.keys(imported).filter((name) => imported[name] !== required[name]);`,
+    );
+    expect(others).toEqual([]);
   });
 
   it('exports the pair that Nest is given', () => {

@@ -1,10 +1,11 @@
-// A Nest application as its users write it, on the embedded bus; run where the packed package is installed.
+// A Nest application as its users write it, on the embedded bus; run where the packed package is installed, as a module and,
+// compiled, as a script. Ours comes before Nest on purpose: it must not depend on what was loaded first.
 import 'reflect-metadata';
+import * as oslo from 'nestjs-oslo-messaging';
+import { createMemoryBus } from 'nestjs-oslo-messaging/testing';
 import { Controller, Inject, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ClientsModule, Ctx, MessagePattern, Payload } from '@nestjs/microservices';
-import * as oslo from 'nestjs-oslo-messaging';
-import { createMemoryBus } from 'nestjs-oslo-messaging/testing';
 import { firstValueFrom } from 'rxjs';
 
 const { url: transportUrl } = createMemoryBus();
@@ -55,16 +56,20 @@ Module({
   providers: [Listeners],
 })(App);
 
-const strategy = new oslo.ServerOsloRpc({ ...bus, server: 'host1' });
-const app = await NestFactory.createMicroservice(App, { strategy, logger: false });
-await app.listen();
-const client = app.get(oslo.getOsloClientToken('CONDUCTOR'), { strict: false });
-const proxy = app.get('PROXY', { strict: false });
-const answers = [
-  await client.call('ping', { arg: 'a' }),
-  await firstValueFrom(proxy.send({ method: 'ping', version: '1.1' }, { arg: 'b' })),
-  await client.call('fail').catch((error) => `${error.name} ${error.excType} ${error.remoteMessage}`),
-];
-while (heard.length < 2) await new Promise((resolve) => setImmediate(resolve));
-await app.close();
-process.stdout.write(JSON.stringify({ answers, heard }));
+async function main() {
+  const strategy = new oslo.ServerOsloRpc({ ...bus, server: 'host1' });
+  const app = await NestFactory.createMicroservice(App, { strategy, logger: false });
+  await app.listen();
+  const client = app.get(oslo.getOsloClientToken('CONDUCTOR'), { strict: false });
+  const proxy = app.get('PROXY', { strict: false });
+  const answers = [
+    await client.call('ping', { arg: 'a' }),
+    await firstValueFrom(proxy.send({ method: 'ping', version: '1.1' }, { arg: 'b' })),
+    await client.call('fail').catch((error) => `${error.name} ${error.excType} ${error.remoteMessage}`),
+  ];
+  while (heard.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  await app.close();
+  process.stdout.write(JSON.stringify({ answers, heard }));
+}
+
+void main();
