@@ -129,7 +129,7 @@ export interface HandlerFailed extends EventBase, RequestFacts {
  *
  * @publicApi
  */
-export interface ReplyDropped extends EventBase {
+export interface ReplyDropped extends EventBase, RequestFacts {
   type: 'reply-dropped';
   replyQueue: string;
   msgId: string;

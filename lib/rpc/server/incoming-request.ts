@@ -29,9 +29,10 @@ export function describeRequest({
   namespace,
   version,
   requestId,
-}: Pick<IncomingRequest, 'method' | 'namespace' | 'requestId' | 'version'>): string {
+}: Omit<RequestFacts, 'namespace'> & { readonly namespace?: string | null }): string {
   const path = namespace ? `${shown(namespace)}.${shown(method)}` : shown(method);
-  return `${path} ${shown(version)}${requestId === undefined ? '' : ` (${shown(requestId)})`}`;
+  const versioned = version === undefined ? path : `${path} ${shown(version)}`;
+  return `${versioned}${requestId === undefined ? '' : ` (${shown(requestId)})`}`;
 }
 
 /** The facts of a request that its events have in common. */

@@ -198,11 +198,11 @@ export class RequestRunner {
   }
 
   private reply(request: IncomingRequest, bodies: ReplyBodies, substitute: Substitute): Promise<boolean> {
-    const { method, msgId, replyQueue } = request;
+    const { msgId, replyQueue } = request;
     const giveUpAt = this.giveUpAt(request);
     const { body, followedBy } = bodies;
     return this.replies.send(
-      { replyQueue: replyQueue!, msgId: msgId!, method, body, followedBy, giveUpAt },
+      { replyQueue: replyQueue!, msgId: msgId!, request: requestFacts(request), body, followedBy, giveUpAt },
       substitute,
     );
   }
