@@ -4,7 +4,7 @@ import { MessagingTimeout } from '../../../errors/rpc.errors.js';
 import { MalformedMessage } from '../../../errors/wire.errors.js';
 import type { EventChannel } from '../../../events/event-channel.js';
 import { shown } from '../../../wire/shown.js';
-import { describeRequest } from '../incoming-request.js';
+import { describeRequest } from '../../request-facts.js';
 import { OutgoingReply, type Reply, type Substitute } from './outgoing-reply.js';
 import { ReplyBacklog } from './reply-backlog.js';
 
