@@ -1,22 +1,60 @@
-// Makes few files of the many in dist: loading 250 modules took longer than all the rest of a service's start. Types stay
-// as they are, one file each; so does the code in it, which is not minified.
-import { chmodSync, mkdirSync, copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+// Makes few files of the many in dist: loading 250 modules took longer than all the rest of a service's start.
+//
+// The code is there once, as CommonJS: whatever loads it, `import`, `require`, a test runner, gets the same classes and the
+// same injection tokens. For `import` a door names what it exports. It loads the packages first: Node refuses to `require` a module
+// that an import has found and not run yet, and says best of an import that a package is missing. Types are there once, too, one file each, without those that no door leads to.
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
 import { rolldown } from 'rolldown';
 import { root } from './install.mjs';
 
 const dist = join(root, 'dist');
-const doors = {
-  index: 'index.js',
-  core: 'core.js',
-  'testing/index': 'testing/index.js',
-  'observe/tracing': 'observe/tracing.js',
-  'observe/metrics': 'observe/metrics.js',
-};
+const doors = ['index', 'core', 'testing/index', 'observe/tracing', 'observe/metrics'];
+const files = readdirSync(dist, { recursive: true }).map((file) => join(dist, file));
 
-function unbundled() {
-  const files = readdirSync(dist, { recursive: true }).filter((file) => /\.js(\.map)?$/.test(file));
-  return files.map((file) => join(dist, file));
+async function bundle() {
+  const input = Object.fromEntries(doors.map((door) => [door, join(dist, `${door}.js`)]));
+  const built = await rolldown({ input, external: (id) => !/^[./]/.test(id), platform: 'node' });
+  const { output } = await built.write({
+    dir: dist,
+    format: 'cjs',
+    // Docstrings are read in the types.
+    comments: false,
+    entryFileNames: '[name].cjs',
+    // One for what all doors share, so that its classes are the same behind each.
+    chunkFileNames: 'shared/[name].cjs',
+  });
+  await built.close();
+  return output;
+}
+
+/** What a file of the bundle imports, by way of others, too. */
+function importsOf(file, chunks) {
+  const { imports } = chunks.get(file);
+  return imports.flatMap((id) => (chunks.has(id) ? importsOf(id, chunks) : [id]));
+}
+
+function writeDoor(door, chunks) {
+  const { exports } = chunks.get(`${door}.cjs`);
+  const peers = [...new Set(importsOf(`${door}.cjs`, chunks))].filter((id) => !/^(node:|url$)/.test(id)).toSorted();
+  const lines = [
+    ...peers.map((peer) => `import '${peer}';`),
+    `import bundle from './${door.replace(/^.*\//, '')}.cjs';`,
+    'export const {',
+    ...exports.toSorted().map((name) => `  ${name},`),
+    '} = bundle;\n',
+  ];
+  writeFileSync(join(dist, `${door}.js`), lines.join('\n'));
+  // TypeScript reads the types of a script in a file of its own.
+  writeFileSync(join(dist, `${door}.d.cts`), `export * from './${door.replace(/^.*\//, '')}.js';\n`);
+}
+
+function typesBehind(file, found = new Set()) {
+  if (found.has(file)) return found;
+  found.add(file);
+  const imported = readFileSync(file, 'utf8').matchAll(/\b(?:from|import)\s*\(?\s*['"](\.[^'"]+)\.js['"]/g);
+  for (const [, path] of imported) typesBehind(resolve(dirname(file), `${path}.d.ts`), found);
+  return found;
 }
 
 /** The command line in one file, with all that it needs: it is copied to hosts that have Node and nothing else. */
@@ -51,19 +89,10 @@ async function bundleCommandLine({ version, license, engines }) {
   return file;
 }
 
-const before = unbundled();
 const commandLine = await bundleCommandLine(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')));
-const input = Object.fromEntries(Object.entries(doors).map(([door, file]) => [door, join(dist, file)]));
-const bundle = await rolldown({ input, external: (id) => !/^[./]/.test(id), platform: 'node' });
-const { output } = await bundle.write({
-  dir: dist,
-  entryFileNames: '[name].js',
-  // One for what all doors share, so that its classes are the same behind each.
-  chunkFileNames: 'shared/[name].js',
-});
-await bundle.close();
-const written = new Set(output.map(({ fileName }) => join(dist, fileName)));
-for (const file of before) if (!written.has(file)) rmSync(file);
-// Nobody imports these: types of what is bundled, and of the command line's own packages.
-rmSync(join(dist, 'cli'), { recursive: true, force: true });
-console.log(`Bundled: ${[commandLine, ...written].map((file) => relative(dist, file)).join(', ')}`);
+const output = await bundle();
+const chunks = new Map(output.map((chunk) => [chunk.fileName, chunk]));
+const types = new Set(doors.flatMap((door) => [...typesBehind(join(dist, `${door}.d.ts`))]));
+for (const file of files) if (/\.js(\.map)?$/.test(file) || (file.endsWith('.d.ts') && !types.has(file))) rmSync(file);
+for (const door of doors) writeDoor(door, chunks);
+console.log(`Bundled: ${[relative(dist, commandLine), ...chunks.keys()].join(', ')}`);

@@ -89,7 +89,7 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
     // The user's line, which has to be taken here: rxjs subscribes from lines of its own.
     const site = this.callSites.capture(this.send);
     return new Observable<Result>((observer) => {
-      const packet = { ...this.createPacket(pattern, data), site };
+      const packet = { ...this.packetOf(pattern, data), site };
       return this.publish(packet, inCurrentContext(this.createObserver(observer)));
     });
   }
@@ -98,7 +98,7 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
   override emit<Result = unknown, Input = unknown>(pattern: unknown, data: Input): Observable<Result> {
     const site = this.callSites.capture(this.emit);
     const sent = connectable(
-      defer(() => this.dispatchEvent<Result>({ ...this.createPacket(pattern, data), site })),
+      defer(() => this.dispatchEvent<Result>({ ...this.packetOf(pattern, data), site })),
       { connector: () => new Subject<Result>(), resetOnDisconnect: false },
     );
     sent.connect();
@@ -138,6 +138,13 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
     } catch (error) {
       throw showCallSite(error, packet.site);
     }
+  }
+
+  /** Nest 12's `createPacket`; its hook is never set in Nest 11. */
+  private packetOf(pattern: unknown, data: unknown): ReadPacket {
+    const packet = { pattern, data };
+    this.onDispatchHook?.(packet);
+    return packet;
   }
 
   private requestOf({ pattern, data }: ReadPacket) {

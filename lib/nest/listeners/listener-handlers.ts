@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ContextIdFactory, type DiscoveryService, ExternalContextCreator, ModuleRef } from '@nestjs/core';
-import { REQUEST_CONTEXT_ID } from '@nestjs/core/internal';
+import { REQUEST_CONTEXT_ID } from '@nestjs/core/router/request/request-constants.js';
 import { ListenerContextCreator } from './listener-context-creator.js';
 import { ListenerParamsFactory } from './listener-params.factory.js';
 import type { OsloNotificationContext } from './notification.context.js';

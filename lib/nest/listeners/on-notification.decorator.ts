@@ -1,6 +1,6 @@
 import { checkOptions, type OptionRules } from '../../config/option-rule.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
-import { ENTRY_PROVIDER_WATERMARK } from '@nestjs/common/internal';
+import { ENTRY_PROVIDER_WATERMARK } from '@nestjs/common/constants.js';
 import { RpcParamtype } from '@nestjs/microservices/enums/rpc-paramtype.enum.js';
 import { decoratedMethod, requireParentheses } from '../shared/decorated-method.js';
 import type { NotificationFilter, NotificationFilterOptions } from '../../notify/filter/notification-filter.js';

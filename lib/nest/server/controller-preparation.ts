@@ -1,5 +1,5 @@
 import type { ExceptionFilter } from '@nestjs/common';
-import { EXCEPTION_FILTERS_METADATA } from '@nestjs/common/internal';
+import { EXCEPTION_FILTERS_METADATA } from '@nestjs/common/constants.js';
 import { MetadataScanner } from '@nestjs/core';
 import { PATTERN_EXTRAS_METADATA, PATTERN_METADATA } from '@nestjs/microservices/constants.js';
 import { ExpectedErrorFilter, witnessOf } from './errors/error-keeper.filter.js';

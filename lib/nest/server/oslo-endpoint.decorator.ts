@@ -1,7 +1,7 @@
 import { checkOptions, type OptionRules } from '../../config/option-rule.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
 import { Controller, type ControllerOptions } from '@nestjs/common';
-import { CONTROLLER_WATERMARK } from '@nestjs/common/internal';
+import { CONTROLLER_WATERMARK } from '@nestjs/common/constants.js';
 import { MetadataScanner } from '@nestjs/core';
 import { PATTERN_EXTRAS_METADATA, PATTERN_METADATA, TRANSPORT_METADATA } from '@nestjs/microservices/constants.js';
 import { checkApiVersion, highestVersion } from '../../wire/rpc/api-version.js';

@@ -169,15 +169,6 @@ describe('send', () => {
     expect(error).toMatchObject({ name: 'RemoteError', excType: 'ValueError' });
     expect((error as Error).stack?.split('\n')[1]).toContain('client-oslo-rpc.spec.ts');
   });
-
-  it('lets a dispatch hook see the packet', async () => {
-    await startEcho();
-    const client = clientOn();
-    const hook = vi.fn<(packet: unknown) => void>();
-    client.setOnDispatchHook(hook);
-    await lastValueFrom(client.send('echo', { a: 1 }));
-    expect(hook).toHaveBeenCalledWith(expect.objectContaining({ pattern: 'echo', data: { a: 1 } }));
-  });
 });
 
 describe('emit', () => {

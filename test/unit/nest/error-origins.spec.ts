@@ -168,11 +168,6 @@ describe('errors of global enhancers', () => {
   it.each<[string, (app: INestMicroservice) => void, string]>([
     ['useGlobalGuards', (app) => app.useGlobalGuards(refusing), 'builtins.PermissionError: who are you?'],
     ['useGlobalInterceptors', (app) => app.useGlobalInterceptors(converting), 'nestjs.HostNotFound: from afar'],
-    [
-      'registerPreRequestHook',
-      (app) => app.registerPreRequestHook(() => throwError(() => hostNotFound)),
-      'nestjs.HostNotFound: from afar',
-    ],
   ])('%s keep their classes', async (_name, configure, expected) => {
     const { client } = await serve(rootModule([PlainEndpoint]), {}, configure);
     expect(await outcomeOf(client, 'plain')).toBe(expected);

@@ -206,11 +206,14 @@ describe('a shutdown', () => {
     const { app, client } = await serve(root);
     const answer = lastValueFrom(client.send('slow', {}));
     await vi.waitFor(() => expect(started).toHaveBeenCalled());
-    // What Nest runs on SIGTERM, without the signal that would end the test runner.
-    const closed = (app as unknown as { shutdown(signal: string): Promise<void> }).shutdown('SIGTERM');
+    // Nest sends the signal to its process once more when all is done: that would end the test runner.
+    const ended = vi.spyOn(process, 'kill').mockReturnValue(true);
+    onTestFinished(() => ended.mockRestore());
+    app.enableShutdownHooks(['SIGUSR2']);
+    process.emit('SIGUSR2', 'SIGUSR2');
     setImmediate(finish);
     expect(await answer).toBe('done');
-    await closed;
+    await vi.waitFor(() => expect(ended).toHaveBeenCalledWith(process.pid, 'SIGUSR2'));
     expect(log[0]).toBe('handler ended');
   });
 

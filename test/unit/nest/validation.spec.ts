@@ -1,18 +1,10 @@
-import {
-  Controller,
-  ParseIntPipe,
-  StandardSchemaValidationPipe,
-  type Type,
-  UsePipes,
-  ValidationPipe,
-} from '@nestjs/common';
+import { Controller, ParseIntPipe, type Type, UsePipes, ValidationPipe } from '@nestjs/common';
 import { APP_PIPE } from '@nestjs/core';
 import { Ctx, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
 import { Type as Nested } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Min, ValidateNested } from 'class-validator';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
 import { type ClientOsloRpc, OsloRpcContext } from '../../../lib/index.js';
 import { rootModule, serve, startHybrid } from './nest-apps.js';
 
@@ -100,42 +92,6 @@ describe('with class-validator', () => {
     const custom = new ValidationPipe({ exceptionFactory: (errors) => new RpcException(`${errors.length} wrong`) });
     const { client } = await serve(rootModule([volumes(UsePipes(custom))]));
     await expect(call(client, 'create', {})).rejects.toMatchObject({ remoteMessage: '1 wrong' });
-  });
-});
-
-describe('with a Standard Schema', () => {
-  const schema = z.object({ name: z.string(), gigabytes: z.number().int().min(1).default(10) });
-
-  @Controller()
-  @UsePipes(new StandardSchemaValidationPipe())
-  class VolumeController {
-    @MessagePattern('create')
-    create(@Payload({ schema }) volume: z.infer<typeof schema>) {
-      return volume;
-    }
-
-    @MessagePattern('rename')
-    rename(@Payload('name', { schema: z.string().trim().min(1) }) name: string) {
-      return name;
-    }
-  }
-
-  it('parses all arguments, or one', async () => {
-    const { client } = await serve(rootModule([VolumeController]));
-    expect(await call(client, 'create', { name: 'data' })).toEqual({ name: 'data', gigabytes: 10 });
-    expect(await call(client, 'rename', { name: ' new ' })).toBe('new');
-  });
-
-  it('tells callers what is wrong, and where', async () => {
-    const { client } = await serve(rootModule([VolumeController]));
-    await expect(call(client, 'create', { name: 1, gigabytes: 0 })).rejects.toMatchObject({
-      module: 'builtins',
-      excType: 'ValueError',
-      args: [
-        expect.stringContaining('gigabytes: '),
-        { message: [expect.stringMatching(/^name: /), expect.stringMatching(/^gigabytes: /)] },
-      ],
-    });
   });
 });
 
