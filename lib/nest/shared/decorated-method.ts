@@ -34,8 +34,8 @@ export function requireClass(decorator: string, given: readonly unknown[]): void
   const [target, key, index] = given;
   if (typeof key === 'object' && key !== null) throw misplaced(decorator, newDecorators);
   if (typeof target === 'function' && key === undefined && index === undefined) return;
-  const place =
-    key === undefined ? `a parameter of ${nameOf(target)}` : `${nameOf(target)}.${String(key as string | symbol)}`;
+  const member = typeof key === 'symbol' ? key.toString() : (key as string);
+  const place = key === undefined ? `a parameter of ${nameOf(target)}` : `${nameOf(target)}.${member}`;
   throw misplaced(decorator, `it stands on ${place}: put it on the class`);
 }
 

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { type Broker, ClientOsloRpc, OsloClient, OsloEndpoint, OsloMethod } from '../../../lib/index.js';
+import { ClientOsloRpc, OsloClient, OsloEndpoint, OsloMethod } from '../../../lib/index.js';
 import { newBusUrl, rootModule, serve } from './nest-apps.js';
 
 /** Nobody listens there. */
@@ -40,7 +40,7 @@ describe('lines of the log about connections', () => {
     const transportUrl = newBusUrl();
     const { app, events, server } = await serve(rootModule([PingEndpoint]), { transportUrl });
     // The server is gone before the last of them.
-    server.unwrap<Broker>().events.subscribe((event) => events.push(event));
+    server.unwrap().events.subscribe((event) => events.push(event));
     await app.close();
     const texts = events.map(({ message }) => message);
     for (const use of ['publishing', 'consuming']) {

@@ -55,7 +55,9 @@ describe('a cast', () => {
   it('that fails is told with namespace, method, version and request id', async () => {
     const target = { exchange: 'nova', topic: 'nobody', namespace: 'compute', version: '5.2' };
     const client = on().client({ transportOptions: { atLeastOnce: true } }, target);
-    await expect(client.cast('work', {}, { context: { request_id: 'req-7' } })).rejects.toThrow();
+    await expect(client.cast('work', {}, { context: { request_id: 'req-7' } })).rejects.toBeInstanceOf(
+      MessageUndeliverable,
+    );
     expect(on().eventsOf('send-failed')).toMatchObject([
       {
         ...{ method: 'work', namespace: 'compute', version: '5.2', requestId: 'req-7' },
