@@ -90,11 +90,10 @@ export interface MessageUnrouted extends EventBase {
 }
 
 /** Sending failed; reported whether or not anybody awaits the promise. @publicApi */
-export interface SendFailed extends EventBase {
+export interface SendFailed extends EventBase, Partial<RequestFacts> {
   type: 'send-failed';
   kind: 'cast' | 'fanout' | 'notification';
   target: string;
-  method?: string;
 }
 
 /** An acknowledgement could not be written: its channel is gone, the message will be delivered again. @publicApi */
@@ -129,7 +128,7 @@ export interface HandlerFailed extends EventBase, RequestFacts {
  *
  * @publicApi
  */
-export interface ReplyDropped extends EventBase {
+export interface ReplyDropped extends EventBase, RequestFacts {
   type: 'reply-dropped';
   replyQueue: string;
   msgId: string;

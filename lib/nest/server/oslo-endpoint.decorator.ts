@@ -65,13 +65,14 @@ const RULES: OptionRules<OsloEndpointOptions> = {
  * }
  * ```
  *
- * @throws ConfigurationError a version that is none
+ * @throws ConfigurationError a version that is none, or something else than a class
  * @publicApi
  */
 export function OsloEndpoint(
   options: OsloEndpointOptions = {},
+  ...place: never[]
 ): <Class extends abstract new (...args: never[]) => object>(endpoint: Class) => void {
-  requireParentheses('@OsloEndpoint()', [options]);
+  requireParentheses('@OsloEndpoint()', [options, ...place]);
   const { durable, path, scope, version = '1.0' } = options;
   checkOptions('@OsloEndpoint', options, RULES);
   checkApiVersion(version);

@@ -25,16 +25,17 @@ export function requireParentheses(decorator: string, given: readonly unknown[])
   const [first, key, descriptor] = given;
   const isPlace = given.length === 3 && typeof key === 'string' && typeof (descriptor ?? {}) === 'object';
   if (isPlace) throw misplaced(decorator, `it lacks its parentheses at ${nameOf(first)}.${key}: write ${decorator}`);
-  if (given.length === 1 && typeof first === 'function' && /^class\s/.test(Function.prototype.toString.call(first)))
+  if (given.length === 1 && typeof first === 'function' && /^class\b/.test(Function.prototype.toString.call(first)))
     throw misplaced(decorator, `it lacks its parentheses at ${nameOf(first)}: write ${decorator}`);
 }
 
 /** @throws ConfigurationError it stands on something else than a class */
 export function requireClass(decorator: string, given: readonly unknown[]): void {
-  const [target, key] = given;
+  const [target, key, index] = given;
   if (typeof key === 'object' && key !== null) throw misplaced(decorator, newDecorators);
-  if (typeof target === 'function' && key === undefined) return;
-  const place = typeof key === 'string' ? `${nameOf(target)}.${key}` : 'something else';
+  if (typeof target === 'function' && key === undefined && index === undefined) return;
+  const member = typeof key === 'symbol' ? key.toString() : (key as string);
+  const place = key === undefined ? `a parameter of ${nameOf(target)}` : `${nameOf(target)}.${member}`;
   throw misplaced(decorator, `it stands on ${place}: put it on the class`);
 }
 

@@ -2,6 +2,7 @@ import { InvalidTarget } from '../../errors/configuration.errors.js';
 import { howSendingFailed } from '../../errors/oslo-messaging.error.js';
 import { textWithCause } from '../../errors/text-of.js';
 import { runAround, type HookedMessage } from '../../events/around-hook.js';
+import type { RequestFacts } from '../../events/messaging-event.js';
 import { started } from '../../events/started.js';
 import { isVersionCompatible } from '../../wire/rpc/api-version.js';
 import { newUniqueId } from '../../wire/message-id.js';
@@ -13,6 +14,7 @@ import { changeSettings, checkVersionCap, type CallSettings, type PrepareOptions
 import type { ClientTransport, OutgoingRequest } from './client-transport.js';
 import { keywordArguments, requireMethodName } from './keyword-arguments.js';
 import { PendingCall, type CallOutcome } from './pending-call.js';
+import { describeRequest, requestFacts, requestIdOf } from '../request-facts.js';
 import type { RequestRoute } from './request-route.js';
 import { type BeginMulticall, valuesOf } from './values-of.js';
 
@@ -150,10 +152,12 @@ export class RpcCallContext {
    */
   castFrom(below: UserFunction, method: string, args: RpcArguments = {}, options: SendOptions = {}): Promise<void> {
     const site = this.transport.callSites.capture(below);
-    const sent = this.startCast(method, args, options).catch((error: unknown) => {
+    const { namespace, version } = this.settings;
+    const facts = requestFacts({ method, namespace, version: version ?? undefined });
+    const sent = this.startCast(facts, args, options).catch((error: unknown) => {
       throw showCallSite(error, site);
     });
-    sent.catch((error: unknown) => this.reportFailedCast(method, error));
+    sent.catch((error: unknown) => this.reportFailedCast(facts, error));
     return sent;
   }
 
@@ -312,10 +316,12 @@ export class RpcCallContext {
     return serializer ? serializer.deserializeEntity(context, result) : result;
   }
 
-  private async startCast(method: string, args: RpcArguments, options: SendOptions): Promise<void> {
+  /** `facts` are given the request id as soon as there is one. */
+  private async startCast(facts: RequestFacts, args: RpcArguments, options: SendOptions): Promise<void> {
     checkOptions('cast', options, SEND_RULES);
     const { transport } = this;
-    const request = this.requestOf(method, args, options);
+    const request = this.requestOf(facts.method, args, options);
+    facts.requestId = requestIdOf(request.context);
     transport.castBegun();
     try {
       await transport.send(request);
@@ -324,12 +330,12 @@ export class RpcCallContext {
     }
   }
 
-  private reportFailedCast(method: string, error: unknown): void {
+  private reportFailedCast(facts: RequestFacts, error: unknown): void {
     const { exchange, topic, fanout } = this.settings;
     const target = this.cachedRoute?.target ?? `${exchange}/${topic}`;
-    const message = `The cast of ${method} to ${target} ${howSendingFailed(error)}: ${textWithCause(error)}`;
+    const message = `The cast of ${describeRequest(facts)} to ${target} ${howSendingFailed(error)}: ${textWithCause(error)}`;
     const kind = fanout ? 'fanout' : 'cast';
-    this.transport.events.emit({ type: 'send-failed', level: 'error', kind, target, method, message, error });
+    this.transport.events.emit({ type: 'send-failed', level: 'error', kind, target, ...facts, message, error });
   }
 }
 

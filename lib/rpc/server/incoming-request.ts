@@ -2,9 +2,8 @@ import type { Delivery } from '../../broker/broker.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
 import type { RequestContext } from '../../wire/request-context.js';
 import type { ReceivedRequest } from '../../wire/rpc/rpc-request.js';
-import type { RequestFacts } from '../../events/messaging-event.js';
-import { shown } from '../../wire/shown.js';
 import type { Target } from '../../wire/target.js';
+import { requestIdOf } from '../request-facts.js';
 
 /** The queue and address of a request. */
 export interface RequestOrigin {
@@ -22,22 +21,6 @@ export interface RequestOrigin {
 export type DeliveryFacts = Pick<Delivery, 'exchange' | 'queue' | 'receivedAt' | 'redelivered' | 'routingKey'> & {
   expirationMs?: number;
 };
-
-/** For people: `namespace.method version (request id)`. */
-export function describeRequest({
-  method,
-  namespace,
-  version,
-  requestId,
-}: Pick<IncomingRequest, 'method' | 'namespace' | 'requestId' | 'version'>): string {
-  const path = namespace ? `${shown(namespace)}.${shown(method)}` : shown(method);
-  return `${path} ${shown(version)}${requestId === undefined ? '' : ` (${shown(requestId)})`}`;
-}
-
-/** The facts of a request that its events have in common. */
-export function requestFacts({ method, namespace, version, requestId }: IncomingRequest): RequestFacts {
-  return { method, namespace: namespace ?? undefined, version, requestId };
-}
 
 /**
  * One request as its handler sees it.
@@ -78,8 +61,7 @@ export class IncomingRequest {
     this.msgId = received.msgId;
     this.replyQueue = received.replyQueue;
     this.uniqueId = received.uniqueId;
-    const { request_id: requestId } = received.context;
-    this.requestId = typeof requestId === 'string' ? requestId : undefined;
+    this.requestId = requestIdOf(received.context);
     this.isCall = received.msgId !== undefined && received.replyQueue !== undefined;
     this.isFanout = origin.isFanout;
     this.clientTimeout = received.callMonitorTimeout;

@@ -1,4 +1,4 @@
-import { describeRequest, requestFacts } from './incoming-request.js';
+import { describeRequest, requestFacts } from '../request-facts.js';
 import type { Delivery, Subscription } from '../../broker/broker.js';
 import { textOf } from '../../errors/text-of.js';
 import type { EventChannel } from '../../events/event-channel.js';

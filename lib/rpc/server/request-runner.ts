@@ -14,7 +14,8 @@ import { shown } from '../../wire/shown.js';
 import { startHeartbeat } from './call-heartbeat.js';
 import { ExceptionMap } from '../exceptions/exception-map.js';
 import { isExpected } from './expected-exceptions.js';
-import { describeRequest, type IncomingRequest, requestFacts } from './incoming-request.js';
+import type { IncomingRequest } from './incoming-request.js';
+import { describeRequest, requestFacts } from '../request-facts.js';
 import type { SendingHandler, SendValue } from './multicall.js';
 import type { ReplyBodies, Substitute } from './replies/outgoing-reply.js';
 import { ReplySender } from './replies/reply-sender.js';
@@ -198,11 +199,11 @@ export class RequestRunner {
   }
 
   private reply(request: IncomingRequest, bodies: ReplyBodies, substitute: Substitute): Promise<boolean> {
-    const { method, msgId, replyQueue } = request;
+    const { msgId, replyQueue } = request;
     const giveUpAt = this.giveUpAt(request);
     const { body, followedBy } = bodies;
     return this.replies.send(
-      { replyQueue: replyQueue!, msgId: msgId!, method, body, followedBy, giveUpAt },
+      { replyQueue: replyQueue!, msgId: msgId!, request: requestFacts(request), body, followedBy, giveUpAt },
       substitute,
     );
   }

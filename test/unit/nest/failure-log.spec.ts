@@ -1,4 +1,15 @@
-import { Catch, Controller, IntrinsicException, type LoggerService, UseFilters } from '@nestjs/common';
+import {
+  type CanActivate,
+  Catch,
+  Controller,
+  IntrinsicException,
+  type LoggerService,
+  NotFoundException,
+  ServiceUnavailableException,
+  UnauthorizedException,
+  UseFilters,
+  UseGuards,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MessagePattern, type MicroserviceOptions, RpcException } from '@nestjs/microservices';
 import { lastValueFrom, of, Subject, throwError } from 'rxjs';
@@ -12,6 +23,24 @@ class HostNotFound extends Error {}
 class RecoveringFilter {
   catch() {
     return of('recovered');
+  }
+}
+
+class ClosedGuard implements CanActivate {
+  canActivate(): boolean {
+    return false;
+  }
+}
+
+class AskingGuard implements CanActivate {
+  canActivate(): boolean {
+    throw new UnauthorizedException('no token');
+  }
+}
+
+class RpcGuard implements CanActivate {
+  canActivate(): boolean {
+    throw new RpcException('no token');
   }
 }
 
@@ -72,8 +101,40 @@ class FailingEndpoint {
   }
 }
 
+@OsloEndpoint({ namespace: 'compute', version: '5.3' })
+class ComputeEndpoint {
+  @OsloMethod()
+  broken() {
+    throw new RpcException('no host1');
+  }
+
+  @OsloMethod()
+  unavailable() {
+    throw new ServiceUnavailableException('no host1');
+  }
+
+  @OsloMethod()
+  missing() {
+    throw new NotFoundException('no host1');
+  }
+
+  @OsloMethod()
+  @UseGuards(ClosedGuard)
+  closed() {}
+
+  @OsloMethod()
+  @UseGuards(AskingGuard)
+  asked() {}
+
+  @OsloMethod()
+  @UseGuards(RpcGuard)
+  asked_by_rpc() {}
+}
+
+const ofCompute = (method: string) => ({ namespace: 'compute', method, version: '5.2' });
+
 /** A server with a log, and what was written there for one call. */
-async function logOf(method: string, controller = FailingEndpoint as new () => object) {
+async function logOf(method: object | string, controller = FailingEndpoint as new () => object) {
   const write = () => vi.fn<(message: unknown, ...rest: unknown[]) => void>();
   const logger = { debug: write(), error: write(), log: write(), warn: write() } satisfies LoggerService;
   const transportUrl = newBusUrl();
@@ -85,14 +146,18 @@ async function logOf(method: string, controller = FailingEndpoint as new () => o
   });
   onTestFinished(() => app.close());
   await app.listen();
-  const outcome: unknown = await lastValueFrom(newClient({ transportUrl }).send(method, {})).catch((error) => error);
+  const client = newClient({ transportUrl, defaultContext: () => ({ request_id: 'req-7' }) });
+  const outcome: unknown = await lastValueFrom(client.send(method, {})).catch((error) => error);
   const failures = events.filter(({ type }) => type === 'handler-failed');
-  const linesAbout = (level: keyof typeof logger): number => {
-    return logger[level].mock.calls.filter(([line]) => /host1|said so|minds|string|failed/.test(String(line))).length;
+  const textsAbout = (level: keyof typeof logger): string[] => {
+    const texts = logger[level].mock.calls.map(([line]) => String(line));
+    return texts.filter((line) => /host1|said so|minds|string|failed/.test(line));
   };
+  const linesAbout = (level: keyof typeof logger): number => textsAbout(level).length;
   return {
     outcome,
     failures,
+    texts: { error: textsAbout('error'), warn: textsAbout('warn'), debug: textsAbout('debug') },
     lines: { error: linesAbout('error'), warn: linesAbout('warn'), debug: linesAbout('debug') },
   };
 }
@@ -164,4 +229,26 @@ it('an expected error of a stream that fails outside of the request is no error 
   setTimeout(() => elsewhere.error(new HostNotFound('no host1')), 100);
   const { lines } = await logOf('expected_from_elsewhere');
   expect(lines).toEqual({ error: 0, warn: 0, debug: 1 });
+});
+
+it.each([
+  ['unavailable', 'an HttpException of 5xx is an error', { error: 1, warn: 0, debug: 0 }],
+  ['missing', 'an HttpException of 4xx is a decision', { error: 0, warn: 0, debug: 1 }],
+  ['closed', 'the refusal of a guard is a warning', { error: 0, warn: 1, debug: 0 }],
+  ['asked', 'so is an HttpException that a guard throws', { error: 0, warn: 1, debug: 0 }],
+  ['asked_by_rpc', 'and an RpcException of a guard', { error: 0, warn: 1, debug: 0 }],
+])('%s: %s', async (method, _sentence, expected) => {
+  const { failures, lines } = await logOf(ofCompute(method), ComputeEndpoint);
+  expect(lines).toEqual(expected);
+  expect(failures).toMatchObject([{ method, namespace: 'compute', version: '5.2', requestId: 'req-7' }]);
+});
+
+it.each([
+  ['broken', 'error'],
+  ['unavailable', 'error'],
+  ['missing', 'debug'],
+  ['closed', 'warn'],
+] as const)('the line of %s has namespace, method, version and request id', async (method, level) => {
+  const { texts } = await logOf(ofCompute(method), ComputeEndpoint);
+  expect(texts[level]).toEqual([expect.stringContaining(`compute.${method} 5.2 (req-7) failed: `)]);
 });

@@ -52,6 +52,20 @@ describe('a cast', () => {
     ]);
   });
 
+  it('that fails is told with namespace, method, version and request id', async () => {
+    const target = { exchange: 'nova', topic: 'nobody', namespace: 'compute', version: '5.2' };
+    const client = on().client({ transportOptions: { atLeastOnce: true } }, target);
+    await expect(client.cast('work', {}, { context: { request_id: 'req-7' } })).rejects.toBeInstanceOf(
+      MessageUndeliverable,
+    );
+    expect(on().eventsOf('send-failed')).toMatchObject([
+      {
+        ...{ method: 'work', namespace: 'compute', version: '5.2', requestId: 'req-7' },
+        message: expect.stringMatching(/^The cast of compute\.work 5\.2 \(req-7\) to nova\/nobody /),
+      },
+    ]);
+  });
+
   it('awaited it rejects', async () => {
     const client = on().client({ transportOptions: { atLeastOnce: true } }, { exchange: 'nova', topic: 'nobody' });
     await expect(client.cast('work')).rejects.toBeInstanceOf(MessageUndeliverable);

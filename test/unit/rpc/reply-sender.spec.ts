@@ -11,7 +11,8 @@ let published: { message: OutgoingMessage; take: () => void; refuse: (error: Err
 let told: MessagingEvent[];
 let sender: ReplySender;
 
-const reply = { replyQueue: 'reply_1', msgId: 'm1', method: 'work', body: '{}', giveUpAt: Infinity };
+const request = { method: 'work', namespace: 'compute', version: '5.2', requestId: 'req-7' };
+const reply = { replyQueue: 'reply_1', msgId: 'm1', request, body: '{}', giveUpAt: Infinity };
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 beforeEach(() => {
@@ -34,7 +35,8 @@ it('an answer that finds no queue after the server has stopped ends there, and i
   await sender.settled();
   published[0]!.take();
   await turn();
-  expect(told.map(({ type }) => type)).toEqual(['reply-dropped']);
+  expect(told).toMatchObject([{ type: 'reply-dropped', ...request, replyQueue: 'reply_1', msgId: 'm1' }]);
+  expect(told[0]!.message).toContain('The answer to compute.work 5.2 (req-7) was not delivered to reply_1');
   // Its share of the room was given back once: one more answer fills it.
   void sender.send(reply);
   expect(sender.backlog.hasRoom).toBe(false);

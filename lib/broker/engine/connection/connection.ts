@@ -241,17 +241,12 @@ export class Connection implements SessionObserver {
   }
 
   private async end(): Promise<void> {
-    const { phase, session } = this;
+    const { failure, phase, session } = this;
+    const host = session?.host ?? failure?.host;
     this.enter({ name: 'closing', phase });
     this.disconnected.delete(this);
     await session?.close();
-    this.enter(
-      { name: 'closed' },
-      {
-        level: 'log',
-        message: `The connection for ${this.parts.purpose === 'publish' ? 'publishing' : 'consuming'} is closed`,
-      },
-    );
+    this.enter({ name: 'closed' }, { level: 'log', message: `The connection${this.to(host)} is closed`, host });
     this.listeners.clear();
   }
 
@@ -269,9 +264,17 @@ export class Connection implements SessionObserver {
 
   /** For people: a bus is a host and a virtual host, and there are two connections to it. */
   private place(host: string): string {
-    const { links, purpose } = this.parts;
-    const [virtualHost, use] = [links.virtualHost, purpose === 'publish' ? 'publishing' : 'consuming'];
-    return virtualHost === undefined ? `${host} (${use})` : `${host} (virtual host ${virtualHost}, ${use})`;
+    const { virtualHost } = this.parts.links;
+    return virtualHost === undefined ? `${host} (${this.use})` : `${host} (virtual host ${virtualHost}, ${this.use})`;
+  }
+
+  /** One that was closed before its first attempt ended has no host. */
+  private to(host: string | undefined): string {
+    return host === undefined ? ` for ${this.use}` : ` to ${this.place(host)}`;
+  }
+
+  private get use(): string {
+    return this.parts.purpose === 'publish' ? 'publishing' : 'consuming';
   }
 
   private tell(news: (listener: ConnectionListener) => void): void {

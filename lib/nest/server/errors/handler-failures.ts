@@ -2,7 +2,8 @@ import { ForbiddenException, HttpException, UnauthorizedException } from '@nestj
 import { RpcException } from '@nestjs/microservices';
 import type { EventLevel } from '../../../events/messaging-event.js';
 import type { EventChannel } from '../../../events/event-channel.js';
-import { describeRequest, type IncomingRequest, requestFacts } from '../../../rpc/server/incoming-request.js';
+import type { IncomingRequest } from '../../../rpc/server/incoming-request.js';
+import { describeRequest, requestFacts } from '../../../rpc/request-facts.js';
 import { textWithCause } from '../../../errors/text-of.js';
 import { shown } from '../../../wire/shown.js';
 import { keptError } from './kept-errors.js';

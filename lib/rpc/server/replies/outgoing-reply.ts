@@ -1,5 +1,6 @@
 import type { MessageOwner } from '../../../broker/broker.js';
 import type { MalformedMessage } from '../../../errors/wire.errors.js';
+import type { RequestFacts } from '../../../events/messaging-event.js';
 
 /** The messages that make up an answer. */
 export interface ReplyBodies {
@@ -12,7 +13,8 @@ export interface ReplyBodies {
 export interface Reply extends ReplyBodies {
   readonly replyQueue: string;
   readonly msgId: string;
-  readonly method: string;
+  /** The request that it answers. */
+  readonly request: RequestFacts;
   /** On the clock of `performance.now()`: when the caller has given up at the latest. */
   readonly giveUpAt: number;
 }

@@ -4,6 +4,7 @@ import { MessagingTimeout } from '../../../errors/rpc.errors.js';
 import { MalformedMessage } from '../../../errors/wire.errors.js';
 import type { EventChannel } from '../../../events/event-channel.js';
 import { shown } from '../../../wire/shown.js';
+import { describeRequest } from '../../request-facts.js';
 import { OutgoingReply, type Reply, type Substitute } from './outgoing-reply.js';
 import { ReplyBacklog } from './reply-backlog.js';
 
@@ -93,10 +94,11 @@ export class ReplySender {
   }
 
   private drop(outgoing: OutgoingReply, reason: string, error?: unknown): void {
-    const { replyQueue, msgId, method } = outgoing.reply;
+    const { replyQueue, msgId, request } = outgoing.reply;
     this.settle(outgoing);
-    const message = `The answer to ${shown(method)} was not delivered to ${shown(replyQueue)}: ${reason} (message ${shown(msgId)})`;
-    this.events.emit({ type: 'reply-dropped', level: 'warn', message, replyQueue, msgId, error });
+    const what = `The answer to ${describeRequest(request)} was not delivered to ${shown(replyQueue)}`;
+    const message = `${what}: ${reason} (message ${shown(msgId)})`;
+    this.events.emit({ type: 'reply-dropped', level: 'warn', message, ...request, replyQueue, msgId, error });
   }
 
   private settle(outgoing: OutgoingReply): void {
