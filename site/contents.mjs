@@ -49,6 +49,7 @@ const SECTIONS = [
     'Reference',
     {
       configuration: 'Configuration',
+      'nest-versions': 'Nest versions',
       compatibility: 'Compatibility',
       wire: 'The wire',
       architecture: 'Architecture',
