@@ -91,8 +91,10 @@ export function resolveKafkaOptions(options: KafkaOptions = {}, below: KafkaOpti
   return 'sslClientKeyPassword' in resolved ? hiding(['sslClientKeyPassword'], resolved) : resolved;
 }
 
-/** The options of the second over those of the first. */
+/** The options of the second over those of the first. Unknown ones stay, to be refused where they are checked. */
 export function overKafka(below: KafkaOptions = {}, options: KafkaOptions = {}): KafkaOptions {
   const known = (one: KafkaOptions): KafkaOptions => pickOptions(one, KAFKA_OPTION_RULES);
-  return { ...known(below), ...known(options) };
+  const unknown = (one: object): object =>
+    Object.fromEntries(Object.entries(one).filter(([name]) => !Object.hasOwn(KAFKA_OPTION_RULES, name)));
+  return { ...unknown(below), ...unknown(options), ...known(below), ...known(options) };
 }
