@@ -109,6 +109,8 @@ export function gatherPages() {
   for (const file of ['CHANGELOG.md', 'CONTRIBUTING.md']) writeMoved(file, file.toLowerCase());
   writeSamples();
   mkdirSync(join(pages, 'public'), { recursive: true });
+  // To be downloaded as it is.
+  cpSync(join(root, 'docs/grafana'), join(pages, 'public/grafana'), { recursive: true });
   // Loaded by pages with a diagram only; bundled it would take most of the build.
   cpSync(join(root, 'site/node_modules/mermaid/dist/mermaid.min.js'), join(pages, 'public/mermaid.min.js'));
 }
