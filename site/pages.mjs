@@ -75,7 +75,8 @@ function home(readme) {
       { theme: 'alt', text: 'API', link: '/api/' },
     ],
   };
-  const body = readme.replace(/^# .*\n/, '');
+  // Badges come from elsewhere, and say what the pages here say.
+  const body = readme.replace(/^# .*\n/, '').replaceAll(/^\[?!\[.*img\.shields\.io.*\n/gm, '');
   return `---\nlayout: home\ntitle: nestjs-oslo-messaging\ntitleTemplate: false\nhero: ${JSON.stringify(hero)}\n---\n\n${body}`;
 }
 

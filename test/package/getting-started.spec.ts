@@ -25,7 +25,6 @@ const oldest = majors.at(-1)!;
 const readers = [
   ...majors.map((major) => ({ manager: 'npm', major })),
   { manager: 'pnpm', major: newest },
-  // Yarn 1 obeys what packages ask of Node, and some of Nest 12's ask for Node 22.
   { manager: 'yarn', major: oldest },
 ];
 /** Those of npm that the oldest Node runs. */
@@ -72,7 +71,7 @@ describe('docs/getting-started.md, to the letter', () => {
       const YARN_CACHE_FOLDER = join(base, 'yarn-cache');
       // What this process was told by Vitest and npm is not what a terminal knows.
       const { HOME, LANG } = process.env;
-      const environment = { HOME, LANG, PATH, YARN_CACHE_FOLDER, NO_COLOR: '1', CI: 'true' };
+      const environment = { HOME, LANG, PATH, YARN_CACHE_FOLDER, YARN_IGNORE_ENGINES: '1', NO_COLOR: '1', CI: 'true' };
       reader = new Reader(folder, { chosen: [manager, `nest${major}`], replace: replace(major), environment });
       await reader.follow(steps);
       const installed = join(folder, 'node_modules/@nestjs/core/package.json');
