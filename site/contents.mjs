@@ -3,7 +3,9 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../scripts/install.mjs';
 
-export const samples = readdirSync(join(root, 'sample')).toSorted();
+export const samples = readdirSync(join(root, 'sample'), { withFileTypes: true })
+  .flatMap((entry) => (entry.isDirectory() ? entry.name : []))
+  .toSorted();
 
 const SECTIONS = [
   [

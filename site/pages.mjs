@@ -75,7 +75,8 @@ function home(readme) {
       { theme: 'alt', text: 'API', link: '/api/' },
     ],
   };
-  const body = readme.replace(/^# .*\n/, '');
+  // Badges come from elsewhere, and say what the pages here say.
+  const body = readme.replace(/^# .*\n/, '').replaceAll(/^\[?!\[.*img\.shields\.io.*\n/gm, '');
   return `---\nlayout: home\ntitle: nestjs-oslo-messaging\ntitleTemplate: false\nhero: ${JSON.stringify(hero)}\n---\n\n${body}`;
 }
 
@@ -109,6 +110,8 @@ export function gatherPages() {
   for (const file of ['CHANGELOG.md', 'CONTRIBUTING.md']) writeMoved(file, file.toLowerCase());
   writeSamples();
   mkdirSync(join(pages, 'public'), { recursive: true });
+  // To be downloaded as it is.
+  cpSync(join(root, 'docs/grafana'), join(pages, 'public/grafana'), { recursive: true });
   // Loaded by pages with a diagram only; bundled it would take most of the build.
   cpSync(join(root, 'site/node_modules/mermaid/dist/mermaid.min.js'), join(pages, 'public/mermaid.min.js'));
 }

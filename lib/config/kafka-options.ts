@@ -91,8 +91,15 @@ export function resolveKafkaOptions(options: KafkaOptions = {}, below: KafkaOpti
   return 'sslClientKeyPassword' in resolved ? hiding(['sslClientKeyPassword'], resolved) : resolved;
 }
 
-/** The options of the second over those of the first. */
+/** The options of the second over those of the first. Unknown ones stay, to be refused where they are checked. */
 export function overKafka(below: KafkaOptions = {}, options: KafkaOptions = {}): KafkaOptions {
-  const known = (one: KafkaOptions): KafkaOptions => pickOptions(one, KAFKA_OPTION_RULES);
-  return { ...known(below), ...known(options) };
+  return { ...unknownOf(below), ...unknownOf(options), ...knownOf(below), ...knownOf(options) };
+}
+
+function knownOf(options: KafkaOptions): KafkaOptions {
+  return pickOptions(options, KAFKA_OPTION_RULES);
+}
+
+function unknownOf(options: object): object {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !Object.hasOwn(KAFKA_OPTION_RULES, name)));
 }

@@ -21,13 +21,9 @@ const majors = [...manifest.peerDependencies['@nestjs/core']!.matchAll(/\^(\d+)/
   .map(([, major]) => Number(major))
   .toSorted((one, other) => other - one);
 const newest = majors[0]!;
-const readers = [
-  ...majors.map((major) => ({ manager: 'npm', major })),
-  { manager: 'pnpm', major: newest },
-  { manager: 'yarn', major: newest },
-];
+const readers = [...majors.map((major) => ({ manager: 'npm', major })), { manager: 'pnpm', major: newest }];
 /** Those of npm that the oldest Node runs. */
-const MANAGERS = ['pnpm@10', 'yarn@1'];
+const MANAGERS = ['pnpm@10'];
 
 describe('docs/getting-started.md, to the letter', () => {
   let rabbit: RabbitServer;
@@ -67,11 +63,10 @@ describe('docs/getting-started.md, to the letter', () => {
       mkdirSync(folder);
       const own = process.env['PATH']!.split(':').filter((path) => !path.includes('node_modules'));
       const PATH = [join(base, 'managers/node_modules/.bin'), ...own].join(':');
-      const YARN_CACHE_FOLDER = join(base, 'yarn-cache');
       // What this process was told by Vitest and npm is not what a terminal knows.
       const { HOME, LANG } = process.env;
-      const environment = { HOME, LANG, PATH, YARN_CACHE_FOLDER, NO_COLOR: '1', CI: 'true' };
-      reader = new Reader(folder, { chosen: [manager], replace: replace(major), environment });
+      const environment = { HOME, LANG, PATH, NO_COLOR: '1', CI: 'true' };
+      reader = new Reader(folder, { chosen: [manager, `nest${major}`], replace: replace(major), environment });
       await reader.follow(steps);
       const installed = join(folder, 'node_modules/@nestjs/core/package.json');
       expect((JSON.parse(readFileSync(installed, 'utf8')) as { version: string }).version).toMatch(`${major}.`);

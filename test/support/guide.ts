@@ -2,14 +2,14 @@
 export type Step =
   | { kind: 'file'; name: string; content: string }
   | { kind: 'commands'; lines: string[]; terminal?: string; only?: string }
-  | { kind: 'output'; lines: string[]; terminal?: string };
+  | { kind: 'output'; lines: string[]; terminal?: string; only?: string };
 
 const BLOCK = /^```(\w+)([^\n]*)\n(.*?)^```$/gms;
 const FILE_NAME = /^(?:\/\/|#) (\S+\.\w+)\n/;
 
 /**
  * The blocks of a Markdown page. A first line that is a comment names a file. `sh` are commands: `sh npm` those of who
- * uses npm, `sh terminal=nest` one that runs on in a terminal of its own. `text` is what the command before it prints,
+ * uses npm (`nest11`: Nest 11), `sh terminal=nest` one that runs on in a terminal of its own. `text` is what the command before it prints,
  * `text terminal=nest` what comes next in that terminal. A browser shows nothing of this; a reader has the sentences.
  */
 export function stepsOf(page: string): Step[] {
@@ -20,8 +20,9 @@ function stepOf(language: string, info: string, content: string): Step {
   const terminal = /^terminal=(\w+)$/.exec(info)?.[1];
   const place = terminal === undefined ? {} : { terminal };
   const lines = content.trimEnd().split('\n');
-  if (language === 'text') return { kind: 'output', lines, ...place };
-  if (language === 'sh') return { kind: 'commands', lines, ...place, ...(info && !terminal ? { only: info } : {}) };
+  const only = info && !terminal ? { only: info } : {};
+  if (language === 'text') return { kind: 'output', lines, ...place, ...only };
+  if (language === 'sh') return { kind: 'commands', lines, ...place, ...only };
   const name = FILE_NAME.exec(content)?.[1];
   if (name === undefined) throw new Error(`a block of ${language} names no file:\n${content}`);
   return { kind: 'file', name, content };

@@ -42,8 +42,8 @@ export class Reader {
 
   private async take(step: Step): Promise<void> {
     if (step.kind === 'file') return this.write(step.name, step.content);
-    if (step.kind === 'output') return this.see(step.lines, step.terminal);
     if (step.only !== undefined && !this.options.chosen.includes(step.only)) return undefined;
+    if (step.kind === 'output') return this.see(step.lines, step.terminal);
     if (step.terminal !== undefined) return this.open(step.terminal, step.lines.join('\n'));
     this.last = '';
     for (const line of step.lines) this.last += await this.run(line);

@@ -1,7 +1,7 @@
 import { createPrivateKey, getFips, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { checkServerIdentity, type ConnectionOptions, type SecureVersion } from 'node:tls';
+import { checkServerIdentity, type ConnectionOptions, createSecureContext, type SecureVersion } from 'node:tls';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 
@@ -26,6 +26,7 @@ export class TlsSettings {
     if (options.sslEnforceFipsMode && getFips() !== 1) {
       throw new ConfigurationError('Option sslEnforceFipsMode: Node.js does not run in FIPS mode (node --enable-fips)');
     }
+    if (options.sslCiphers !== undefined) checkCiphers(options.sslCiphers);
     this.read(options.sslServerName ?? 'localhost');
   }
 
@@ -105,6 +106,17 @@ function keyIn({ option, text }: Pem, passphrase: string | undefined): KeyObject
       ? `is encrypted, and sslKeyPassphrase ${passphrase === undefined ? 'is not set' : 'does not open it'}`
       : 'holds no private key in PEM form';
     throw new ConfigurationError(`Option ${option} ${fault}`, undefined, { cause: error });
+  }
+}
+
+function checkCiphers(ciphers: string): void {
+  try {
+    createSecureContext({ ciphers });
+  } catch (error) {
+    const expected = 'ciphers as OpenSSL writes them, for example ECDHE-RSA-AES128-GCM-SHA256:HIGH:!aNULL';
+    throw new ConfigurationError(`Option sslCiphers: OpenSSL knows none of '${ciphers}'; ${expected}`, ciphers, {
+      cause: error,
+    });
   }
 }
 

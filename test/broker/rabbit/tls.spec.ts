@@ -316,6 +316,7 @@ describe('files and texts that cannot be used', () => {
     ['text and file', () => ({ sslCa: 'x', sslCaFile: ours.cert }), /sslCa and sslCaFile are two ways/],
     ['rubbish', () => ({ sslCa: 'rubbish' }), /sslCa holds no certificate/],
     ['a version that nobody speaks', () => ({ sslVersion: 'SSLv3' as 'TLSv1' }), /sslVersion must be one of SSLv23/],
+    ['ciphers that there are not', () => ({ sslCiphers: 'nonsense' }), /sslCiphers: OpenSSL knows none of 'nonsense'/],
     ['FIPS', () => ({ sslEnforceFipsMode: true }), /does not run in FIPS mode/],
   ])('%s', (_what, options, message) => {
     const error = refusal(options());

@@ -55,6 +55,11 @@ it('a configFile that is there and undefined is refused where no URL stands besi
   expect(() => new ServerOsloRpc({ configFile: undefined, transportUrl: newBusUrl() })).not.toThrow();
 });
 
+it('an option that kafka does not have is refused, as one of RabbitMQ is', async () => {
+  const options = { transportUrl: 'kafka://127.0.0.1:9092/', kafka: { compresionCodec: 'gzip' } as object };
+  await expect(start(NotificationModule.forRoot(options))).rejects.toThrow('compresionCodec');
+});
+
 describe('forFeature', () => {
   const warned = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
   const lines = () => warned.mock.calls.map(([line]) => String(line)).filter((line) => line.includes('forFeature'));

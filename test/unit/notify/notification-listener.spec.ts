@@ -572,7 +572,7 @@ describe('batches', () => {
   };
 
   it('are handed over when full, or when the first has waited long enough', async () => {
-    const { registration, sizes } = batching({ size: 5, timeoutMs: 50 });
+    const { registration, sizes } = batching({ size: 5, timeoutMs: 500 });
     const listener = await listen([registration]);
     const notifier = notifierOf();
     await Promise.all(
@@ -603,10 +603,10 @@ describe('batches', () => {
       if (times === 2) list.find(({ eventType }) => eventType === 'b')!.requeue();
     };
     const batches: string[][] = [];
-    const { registration } = batching({ size: 3, timeoutMs: 20 }, { handler, allowRequeue: true });
+    const { registration } = batching({ size: 3, timeoutMs: 500 }, { handler, allowRequeue: true });
     const listener = await listen([registration]);
     const notifier = notifierOf();
-    for (const type of ['a', 'b', 'c']) await notifier.info(type, {});
+    await Promise.all(['a', 'b', 'c'].map((type) => notifier.info(type, {})));
     await isAcked(listener, 3);
     expect(batches.map((batch) => batch.toSorted())).toEqual([['a', 'b', 'c'], ['a', 'b', 'c'], ['b']]);
     expect(listener.counters.requeued).toBe(4);
