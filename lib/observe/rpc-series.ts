@@ -2,6 +2,7 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import { MessagingTimeout, RemoteError } from '../errors/rpc.errors.js';
 import type { AroundHook, HookedMessage } from '../events/around-hook.js';
 import { BoundedLabels, type LabelValue, type Labels } from './bounded-labels.js';
+import { settled } from './settled.js';
 
 /** `rpc_client_common_labels` of oslo.metrics. */
 const CLIENT_LABELS = [
@@ -126,36 +127,6 @@ function clientLabels(message: HookedMessage, type: 'call' | 'cast', process: st
     method,
     timeout,
   };
-}
-
-/** Runs `next`, and tells when and how it has ended. */
-function settled<T>(next: () => T, ended: (failure?: { readonly thrown: unknown }) => void): T {
-  let result: T;
-  try {
-    result = next();
-  } catch (thrown) {
-    ended({ thrown });
-    throw thrown;
-  }
-  if (!isThenable(result)) {
-    ended();
-    return result;
-  }
-  const watched = Promise.resolve(result).then(
-    (value: unknown) => {
-      ended();
-      return value;
-    },
-    (thrown: unknown) => {
-      ended({ thrown });
-      throw thrown;
-    },
-  );
-  return watched as T;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
 /**

@@ -24,6 +24,7 @@ import type { AroundHook, HookedMessage } from '../events/around-hook.js';
 import { isRecord } from '../wire/json/is-record.js';
 import { maskSecrets } from '../wire/redaction.js';
 import { shown } from '../wire/shown.js';
+import { settled } from './settled.js';
 
 /** Of the message and the stack of an error, in characters. */
 const LONGEST_TEXT = 10_000;
@@ -118,28 +119,13 @@ function inject(inside: Context, carrier: Record<string, unknown>): void {
 }
 
 function spanning<T>(span: Span, inside: Context, next: () => T): T {
-  let result: T;
-  try {
-    result = context.with(inside, next);
-  } catch (error) {
-    fail(span, error);
-    throw error;
-  }
-  if (!isThenable(result)) {
-    span.end();
-    return result;
-  }
-  const ended = Promise.resolve(result).then(
-    (value: unknown) => {
-      span.end();
-      return value;
-    },
-    (error: unknown) => {
-      fail(span, error);
-      throw error;
+  return settled(
+    () => context.with(inside, next),
+    (failure) => {
+      if (failure) fail(span, failure.thrown);
+      else span.end();
     },
   );
-  return ended as T;
 }
 
 /** Whatever was thrown, the span ends. */
@@ -210,10 +196,6 @@ function notificationAttributes({ eventType, priority, publisherId }: HookedMess
     'oslo_messaging.notification.priority': text(priority),
     'oslo_messaging.notification.publisher_id': text(publisherId),
   };
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
 function text(value: unknown): string | undefined {

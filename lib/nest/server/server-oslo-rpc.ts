@@ -7,6 +7,7 @@ import { type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options
 import { ClosedError } from '../../errors/delivery.errors.js';
 import { textWithCause } from '../../errors/text-of.js';
 import { EventChannel } from '../../events/event-channel.js';
+import { isThenable } from '../../events/is-thenable.js';
 import { healthOf, type HealthSnapshot } from '../../events/health-snapshot.js';
 import type { IncomingRequest } from '../../rpc/server/incoming-request.js';
 import type { SendValue } from '../../rpc/server/multicall.js';
@@ -261,10 +262,6 @@ function resultOf(handler: MessageHandler, context: OsloRpcContext): Promise<unk
   } catch (error) {
     return Promise.reject(error);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | undefined)?.then === 'function';
 }
 
 /** The interfaces of a server, a line each, for its log; those that its policy denies are marked. */

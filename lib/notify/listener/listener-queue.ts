@@ -1,6 +1,7 @@
 import type { EventChannel } from '../../events/event-channel.js';
 import { runAround, type AroundHook, type HookedMessage } from '../../events/around-hook.js';
 import { inHandlerScope } from '../../events/handler-scope.js';
+import { isThenable } from '../../events/is-thenable.js';
 import { textWithCause } from '../../errors/text-of.js';
 import { shown } from '../../wire/shown.js';
 import { NotificationResult } from './incoming-notification.js';
@@ -149,8 +150,4 @@ export class ListenerQueue {
 /** A notification is sent to `<topic>.<priority>`. */
 function topicOf(routingKey: string, priority: string): string {
   return routingKey.endsWith(`.${priority}`) ? routingKey.slice(0, -priority.length - 1) : routingKey;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
