@@ -1,6 +1,7 @@
 import type { MessageBroker } from '../../broker/broker.js';
 import { runAround, type HookedMessage } from '../../events/around-hook.js';
 import { inHandlerScope } from '../../events/handler-scope.js';
+import { isThenable } from '../../events/is-thenable.js';
 import type { EventChannel } from '../../events/event-channel.js';
 import { NoSuchMethod, UnsupportedVersion } from '../../errors/rpc.errors.js';
 import { textWithCause, textOf } from '../../errors/text-of.js';
@@ -199,11 +200,11 @@ export class RequestRunner {
   }
 
   private reply(request: IncomingRequest, bodies: ReplyBodies, substitute: Substitute): Promise<boolean> {
-    const { msgId, replyQueue } = request;
+    const { method, msgId, namespace, replyQueue, requestId, version } = request;
     const giveUpAt = this.giveUpAt(request);
     const { body, followedBy } = bodies;
     return this.replies.send(
-      { replyQueue: replyQueue!, msgId: msgId!, request: requestFacts(request), body, followedBy, giveUpAt },
+      { replyQueue: replyQueue!, msgId: msgId!, method, namespace, version, requestId, body, followedBy, giveUpAt },
       substitute,
     );
   }
@@ -246,10 +247,6 @@ function isOptional(method: string, error: unknown): boolean {
 function classNameOf(receiver: unknown): string | undefined {
   const made: unknown = Object.getPrototypeOf(receiver ?? Object.prototype)?.constructor;
   return typeof made === 'function' && made !== Object ? made.name : undefined;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
 /** A thrown value, or its text where not even `instanceof` is safe, as with a revoked proxy. */

@@ -12,7 +12,7 @@ let told: MessagingEvent[];
 let sender: ReplySender;
 
 const request = { method: 'work', namespace: 'compute', version: '5.2', requestId: 'req-7' };
-const reply = { replyQueue: 'reply_1', msgId: 'm1', request, body: '{}', giveUpAt: Infinity };
+const reply = { replyQueue: 'reply_1', msgId: 'm1', ...request, body: '{}', giveUpAt: Infinity };
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 beforeEach(() => {

@@ -10,11 +10,11 @@ export interface ReplyBodies {
 }
 
 /** One answer as the runner hands it over. */
-export interface Reply extends ReplyBodies {
+export interface Reply extends ReplyBodies, Omit<RequestFacts, 'namespace'> {
   readonly replyQueue: string;
   readonly msgId: string;
-  /** The request that it answers. */
-  readonly request: RequestFacts;
+  /** Of the request that it answers, as the other facts of it. */
+  readonly namespace?: string | null;
   /** On the clock of `performance.now()`: when the caller has given up at the latest. */
   readonly giveUpAt: number;
 }

@@ -4,7 +4,7 @@ import { MessagingTimeout } from '../../../errors/rpc.errors.js';
 import { MalformedMessage } from '../../../errors/wire.errors.js';
 import type { EventChannel } from '../../../events/event-channel.js';
 import { shown } from '../../../wire/shown.js';
-import { describeRequest } from '../../request-facts.js';
+import { describeRequest, requestFacts } from '../../request-facts.js';
 import { OutgoingReply, type Reply, type Substitute } from './outgoing-reply.js';
 import { ReplyBacklog } from './reply-backlog.js';
 
@@ -94,11 +94,20 @@ export class ReplySender {
   }
 
   private drop(outgoing: OutgoingReply, reason: string, error?: unknown): void {
-    const { replyQueue, msgId, request } = outgoing.reply;
+    const { reply } = outgoing;
+    const { replyQueue, msgId } = reply;
     this.settle(outgoing);
-    const what = `The answer to ${describeRequest(request)} was not delivered to ${shown(replyQueue)}`;
+    const what = `The answer to ${describeRequest(reply)} was not delivered to ${shown(replyQueue)}`;
     const message = `${what}: ${reason} (message ${shown(msgId)})`;
-    this.events.emit({ type: 'reply-dropped', level: 'warn', message, ...request, replyQueue, msgId, error });
+    this.events.emit({
+      type: 'reply-dropped',
+      level: 'warn',
+      message,
+      ...requestFacts(reply),
+      replyQueue,
+      msgId,
+      error,
+    });
   }
 
   private settle(outgoing: OutgoingReply): void {
