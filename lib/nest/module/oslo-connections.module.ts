@@ -4,7 +4,7 @@ import type { Subscription } from 'rxjs';
 import { ClientOsloRpc } from '../client/client-oslo-rpc.js';
 import { HealthSources } from '../health/health-sources.js';
 import { OsloHealthIndicator } from '../health/oslo.health-indicator.js';
-import { OsloRpcStrategy } from '../server/oslo-rpc-strategy.js';
+import { OsloRpcStrategy, serverBehind } from '../server/oslo-rpc-strategy.js';
 import { ServerOsloRpc } from '../server/server-oslo-rpc.js';
 import { ApplicationCheck } from './application-check.js';
 import { getOsloServerToken } from './oslo-rpc-tokens.js';
@@ -30,8 +30,8 @@ export class OsloConnectionsModule implements OnModuleInit, OnApplicationShutdow
   ) {
     this.servers = modules.getRpcTargetRegistry().subscribe((target) => {
       if (target instanceof OsloRpcStrategy) target.bind(this.serverOf(target));
-      const server = target instanceof OsloRpcStrategy && target.isBound ? target.server : target;
-      if (server instanceof ServerOsloRpc) server.shareBrokers(brokers, check.watcherOf(server));
+      const server = serverBehind(target);
+      server?.shareBrokers(brokers, check.watcherOf(server));
     });
   }
 

@@ -1,7 +1,7 @@
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 import type { OsloEvents, OsloStatus } from '../shared/oslo-events.js';
-import type { ServerOsloRpc } from './server-oslo-rpc.js';
+import { ServerOsloRpc } from './server-oslo-rpc.js';
 
 type StartHook = Parameters<Server['setOnProcessingStartHook']>[0];
 type EndHook = Parameters<Server['setOnProcessingEndHook']>[0];
@@ -92,4 +92,10 @@ export class OsloRpcStrategy extends Server<OsloEvents, OsloStatus> implements C
   unwrap<T>(): T {
     return this.server.unwrap<T>();
   }
+}
+
+/** The server that one of Nest's targets is, or stands for. */
+export function serverBehind(target: unknown): ServerOsloRpc | undefined {
+  if (target instanceof OsloRpcStrategy) return target.isBound ? target.server : undefined;
+  return target instanceof ServerOsloRpc ? target : undefined;
 }
