@@ -49,7 +49,6 @@ export class BusTap {
   private readonly ends: (() => Promise<void>)[] = [];
   private queues: () => readonly string[] = () => [];
   private window = { endsAt: 0, left: 0 };
-  private timer: NodeJS.Timeout | undefined;
 
   private constructor(
     private readonly broker: MessageBroker,
@@ -74,7 +73,6 @@ export class BusTap {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.timer);
     for (const end of this.ends.splice(0)) await end();
   }
 
@@ -126,8 +124,9 @@ export class BusTap {
         if (seen && seen.messages >= TAP_QUEUE_LENGTH) this.counters.droppedAtLeast += 1;
       }
     };
-    this.timer = setInterval(() => void look(), LOOK_EVERY_MS);
-    this.timer.unref();
+    const timer = setInterval(() => void look(), LOOK_EVERY_MS);
+    timer.unref();
+    this.ends.unshift(async () => clearInterval(timer));
   }
 }
 

@@ -137,7 +137,7 @@ export class CallPairing {
     if (reply.failure === null && !reply.ending) return;
     this.open.delete(id);
     const failure = reply.failure === null ? undefined : seenFailure(reply.failure);
-    const isLate = request.state.name === 'expired';
+    const isLate = request.state.name === 'expired' || record.t > (request.deadline ?? Infinity);
     if (isLate) request.state = { name: 'late', at: record.t, ...(failure && { failure }) };
     else request.state = failure ? { name: 'failed', at: record.t, failure } : { name: 'answered', at: record.t };
     this.observer.ended?.(request);

@@ -1,5 +1,5 @@
 import type { MessageBroker, QueueInspection } from '../broker/broker.js';
-import { MessageDeliveryFailure, MessageUndeliverable } from '../errors/delivery.errors.js';
+import { MessageUndeliverable } from '../errors/delivery.errors.js';
 import { MessagingTimeout, UnsupportedVersion } from '../errors/rpc.errors.js';
 import { textOf } from '../errors/text-of.js';
 import { pause } from '../events/pause.js';
@@ -54,8 +54,9 @@ export async function* walkCall(broker: MessageBroker, target: WalkTarget, ping:
   const { exchange, topic, server } = target;
   const queue = server === undefined ? topic : `${topic}.${server}`;
   yield { step: 'bus', state: 'ok', seen: `${broker.url} is there and lets us in` };
-  for (const look of [alarm(broker), exchangeLook(broker, exchange), queueLook(broker, queue, exchange)]) {
-    const finding = await look;
+  const looks = [() => alarm(broker), () => exchangeLook(broker, exchange), () => queueLook(broker, queue, exchange)];
+  for (const look of looks) {
+    const finding = await look();
     yield finding;
     if (finding.state === 'fail') return;
   }
@@ -202,7 +203,6 @@ function unanswered(error: unknown, queue: string, seen?: string): WalkFinding {
 }
 
 function refused(error: unknown, what: string): WalkFinding {
-  if (!(error instanceof MessageDeliveryFailure) && !(error instanceof Error)) throw error;
   return {
     step: 'permission',
     state: 'fail',

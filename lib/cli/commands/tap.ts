@@ -174,7 +174,6 @@ class TapRun {
   private seen(record: TrafficRecord): void {
     this.lastAt = Date.now();
     this.file?.write(record);
-    this.pairing.passTime(record.t);
     if (record.ev === 'publish' && kindOf(record) === 'notification') {
       if (this.isDone || !this.shows.notification(record)) return;
       this.shownCount += 1;

@@ -92,6 +92,13 @@ describe('pairing', () => {
     expect(told).toEqual(['published a waiting', 'ended a expired', 'ended a late']);
   });
 
+  it('an answer is late by its own time, also where nobody looked at the clock between', () => {
+    const on = pairing();
+    on.add(call('a', { expirationMs: 500 }));
+    on.add(reply('a', 1501));
+    expect(told).toEqual(['published a waiting', 'ended a late']);
+  });
+
   it('heartbeats and all values but the last end nothing', () => {
     const on = pairing();
     on.add(call('a'));
