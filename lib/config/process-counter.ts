@@ -19,9 +19,13 @@ interface Generation {
  * is one that Python does not know, so that no Python service on the host may have the same process name.
  *
  * @throws ConfigurationError where there is no shared memory or no `/proc`, as on systems that are no Linux, or where somebody
- *   else holds the lock for `longestWaitMs`
+ *   else holds the lock for `longestWaitMs`. `option`: what it calls the option
  */
-export function nextOfProcess(hostname: string, processname: string, longestWaitMs = 5_000): number {
+export function nextOfProcess(
+  hostname: string,
+  processname: string,
+  { option = 'useQueueManager', longestWaitMs = 5_000 }: { option?: string; longestWaitMs?: number } = {},
+): number {
   const path = `${directory}/${hostname}_${processname}_qmanager`;
   try {
     return locked(`${path}.nestjs-lock`, performance.now() + longestWaitMs, () => {
@@ -32,7 +36,7 @@ export function nextOfProcess(hostname: string, processname: string, longestWait
       return counter;
     });
   } catch (error) {
-    throw new ConfigurationError(`Option useQueueManager: no number for this process: ${textOf(error)}`, path, {
+    throw new ConfigurationError(`Option ${option}: no number for this process: ${textOf(error)}`, path, {
       cause: error,
     });
   }

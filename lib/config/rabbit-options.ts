@@ -3,6 +3,7 @@ import v8 from 'node:v8';
 
 import { ConfigurationError } from '../errors/configuration.errors.js';
 import { type KafkaOptions, resolveKafkaOptions, type ResolvedKafkaOptions } from './kafka-options.js';
+import { labelOf, mergeOptions, spelledLike } from './option-origins.js';
 import { checkOptions, hiding, type OptionRule, type OptionRules, pickOptions } from './option-rule.js';
 
 /**
@@ -271,20 +272,37 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
 export function resolveRabbitOptions(options: RabbitOptions = {}, below: RabbitOptions = {}): ResolvedRabbitOptions {
   checkOptions('A broker', options, RABBIT_OPTION_RULES);
   const kafka = resolveKafkaOptions(options.kafka, below.kafka);
-  const resolved = { ...defaultOptions(), ...below, ...rabbitOptionsOf(options), kafka };
+  const defaults = defaultOptions();
+  const resolved = mergeOptions<object>(defaults, below, rabbitOptionsOf(options), { kafka }) as ResolvedRabbitOptions;
   // What inflates to more than we would take ourselves is not sent.
   if (resolved.kombuCompression) {
     resolved.maxOutgoingMessageBytes = Math.min(resolved.maxOutgoingMessageBytes, resolved.maxInflatedBytes);
   }
-  if (resolved.rabbitHaQueues && (resolved.rabbitQuorumQueue || resolved.rabbitTransientQuorumQueue)) {
-    throw new ConfigurationError('Option rabbitHaQueues: a quorum queue is no mirrored queue; set one of them');
-  }
-  if (resolved.rabbitStreamFanout && (!resolved.rabbitTransientQuorumQueue || resolved.rabbitQosPrefetchCount === 0)) {
+  refuseConflicts(resolved);
+  return hiding(['sslKey', 'sslKeyPassphrase'], resolved);
+}
+
+/** @throws ConfigurationError options that exclude each other, with where each of them stands */
+function refuseConflicts(options: ResolvedRabbitOptions): void {
+  const label = (name: keyof RabbitOptions): string => labelOf<RabbitOptions>(options, name);
+  const quorum = (['rabbitQuorumQueue', 'rabbitTransientQuorumQueue'] as const).find((name) => options[name]);
+  if (options.rabbitHaQueues && quorum) {
     throw new ConfigurationError(
-      'Option rabbitStreamFanout needs rabbitTransientQuorumQueue, and rabbitQosPrefetchCount above 0 where it is set',
+      `Option ${label('rabbitHaQueues')} is true, and so is ${label(quorum)}: a quorum queue is no mirrored queue; set one of them`,
+      true,
     );
   }
-  return hiding(['sslKey', 'sslKeyPassphrase'], resolved);
+  if (!options.rabbitStreamFanout) return;
+  if (!options.rabbitTransientQuorumQueue) {
+    const needed = spelledLike<RabbitOptions>(options, 'rabbitStreamFanout', 'rabbitTransientQuorumQueue');
+    throw new ConfigurationError(`Option ${label('rabbitStreamFanout')} is true, and needs ${needed} to be true`, true);
+  }
+  if (options.rabbitQosPrefetchCount === 0) {
+    throw new ConfigurationError(
+      `Option ${label('rabbitQosPrefetchCount')} must be above 0, not 0, as ${label('rabbitStreamFanout')} is true`,
+      0,
+    );
+  }
 }
 
 function defaultOptions(): Omit<ResolvedRabbitOptions, 'kafka'> {

@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
-import { busOptionsFromUrl, overBusOptions } from '../../config/bus-options.js';
-import { isOsloConfig, loadOsloConfig, type OsloConfig } from '../../config/oslo-config/oslo-config.js';
+import { overBusOptions } from '../../config/bus-options.js';
+import { busOptionsOf, isOsloConfig, loadOsloConfig, type OsloConfig } from '../../config/oslo-config/oslo-config.js';
 import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options.js';
-import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../../config/transport-url.js';
+import { DEFAULT_TRANSPORT_URL } from '../../config/transport-url.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 
 /**
@@ -97,8 +97,8 @@ export function busOf(
   fallback = DEFAULT_TRANSPORT_URL,
 ): { transportUrl: string; broker: RabbitOptions } {
   const transportUrl = options.transportUrl ?? config?.transportUrl ?? fallback;
-  const inUrl = busOptionsFromUrl(parseTransportUrl(transportUrl));
-  return { transportUrl, broker: overBusOptions(config?.rabbit ?? {}, inUrl, rabbitOptionsOf(options)) };
+  const below = busOptionsOf(config, transportUrl);
+  return { transportUrl, broker: overBusOptions(below, rabbitOptionsOf(options)) };
 }
 
 function isLoaded(configFile: OsloConfigFile | null): configFile is OsloConfig {

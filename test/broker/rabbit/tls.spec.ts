@@ -307,7 +307,11 @@ describe('files and texts that cannot be used', () => {
   };
 
   it.each<[string, () => ConnectBrokerOptions, RegExp]>([
-    ['a missing file', () => ({ sslCaFile: '/no/such/file' }), /sslCaFile: ENOENT.*\/no\/such\/file/],
+    [
+      'a missing file',
+      () => ({ sslCaFile: '/no/such/file' }),
+      /sslCaFile must be a file that can be read: Error: ENOENT.*\/no\/such\/file/,
+    ],
     ['no certificate', () => ({ sslCaFile: ours.key }), /sslCaFile .*holds no certificate in PEM form/],
     ['no key', () => ({ sslCertFile: ours.cert, sslKeyFile: ours.cert }), /sslKeyFile .*holds no private key/],
     ["another's key", () => ({ sslCertFile: ours.cert, sslKeyFile: served.key }), /the key is not that of the cert/],

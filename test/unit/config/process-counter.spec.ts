@@ -127,7 +127,7 @@ it('takes no lock from a process that lives, however old the lock is', () => {
   const long = new Date(Date.now() - 60_000);
   lutimesSync(lock, long, long);
   const holder = `process ${process.pid} holds the lock ${lock}`;
-  expect(() => nextOfProcess(host, processname, 20)).toThrow(holder);
+  expect(() => nextOfProcess(host, processname, { longestWaitMs: 20 })).toThrow(holder);
   expect(readlinkSync(lock)).toBe(name);
 });
 
