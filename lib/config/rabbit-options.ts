@@ -61,11 +61,11 @@ export interface RabbitOptions {
   kombuFailoverStrategy?: 'round-robin' | 'shuffle';
   /**
    * Compresses what is published, always as a zlib stream; peers read it by its header. All names mean the
-   * same; those of bzip2 are there for the files of Python services. `kombu_compression`.
+   * same; all but `gzip` and `zlib` are there for the files of Python services. `kombu_compression`.
    *
    * @defaultValue none
    */
-  kombuCompression?: 'bz2' | 'bzip' | 'bzip2' | 'gzip' | 'zlib';
+  kombuCompression?: 'brotli' | 'bz2' | 'bzip' | 'bzip2' | 'gzip' | 'zlib' | 'zstandard' | 'zstd';
   /**
    * Declares mirrored queues with `x-ha-policy`, as peers do that have it on. RabbitMQ has ignored it since 3.0 (a policy does
    * it), and has none since 4.0, where it is left out. Not with quorum queues. `rabbit_ha_queues`. @defaultValue false
@@ -225,7 +225,10 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
   kombuReconnectDelay: { type: 'number', min: 0, max: 4.5 },
   kombuMissingConsumerRetryTimeout: TIMER_SECONDS,
   kombuFailoverStrategy: { type: 'choice', choices: ['round-robin', 'shuffle'] },
-  kombuCompression: { type: 'choice', choices: ['gzip', 'zlib', 'bzip2', 'bzip', 'bz2'] },
+  kombuCompression: {
+    type: 'choice',
+    choices: ['gzip', 'zlib', 'bzip2', 'bzip', 'bz2', 'brotli', 'zstd', 'zstandard'],
+  },
   legacyBareMessages: SWITCH,
   legacyReplyExchange: SWITCH,
   rabbitHaQueues: SWITCH,
