@@ -1,7 +1,12 @@
 import { Logger } from '@nestjs/common';
 import { overBusOptions } from '../../config/bus-options.js';
 import { busOptionsOf, isOsloConfig, loadOsloConfig, type OsloConfig } from '../../config/oslo-config/oslo-config.js';
-import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options.js';
+import {
+  RABBIT_OPTION_RULES,
+  type RabbitOptions,
+  rabbitOptionsOf,
+  resolveRabbitOptions,
+} from '../../config/rabbit-options.js';
 import { DEFAULT_TRANSPORT_URL } from '../../config/transport-url.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 
@@ -90,7 +95,11 @@ export function warnOfDefaultBus(module: 'NotificationModule' | 'OsloRpcModule',
   );
 }
 
-/** Which bus, and how to connect to it. `config`: what the files say; `fallback`: used where nothing names a URL. */
+/**
+ * Which bus, and how to connect to it. `config`: what the files say; `fallback`: used where nothing names a URL.
+ *
+ * @throws InvalidTransportUrl, ConfigurationError also for options that exclude each other: nobody may connect for long
+ */
 export function busOf(
   options: BusOptions,
   config: OsloConfig | undefined,
@@ -98,7 +107,9 @@ export function busOf(
 ): { transportUrl: string; broker: RabbitOptions } {
   const transportUrl = options.transportUrl ?? config?.transportUrl ?? fallback;
   const below = busOptionsOf(config, transportUrl);
-  return { transportUrl, broker: overBusOptions(below, rabbitOptionsOf(options)) };
+  const broker = overBusOptions(below, rabbitOptionsOf(options));
+  resolveRabbitOptions(broker);
+  return { transportUrl, broker };
 }
 
 function isLoaded(configFile: OsloConfigFile | null): configFile is OsloConfig {
