@@ -277,6 +277,31 @@ describe('a certificate', () => {
     await open(url, { ...options, sslVersion: 'SSLv23' });
   });
 
+  it.each(['TLSv1', 'TLSv1_1'] as const)(
+    'and what to do with %s, which OpenSSL refuses by default',
+    async (sslVersion) => {
+      const weak = 'DEFAULT@SECLEVEL=0';
+      const old = urlOf(await front(served, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: weak }));
+      const options: ConnectBrokerOptions = { sslCaFile: authority.cert, sslVersion };
+      const message = await failure(old, options);
+      expect(message).toMatch(/set sslVersion to TLSv1_2 or leave it out.*sslCiphers to 'DEFAULT@SECLEVEL=0'/);
+      expect(message).not.toMatch(/openssl|routines/);
+      await open(old, { ...options, sslCiphers: weak });
+      const today = urlOf(await front(served));
+      expect(await failure(today, options)).toMatch(
+        /no version of TLS in common with the broker: leave sslVersion out/,
+      );
+    },
+  );
+
+  it('and that one side breaks off, in words', async () => {
+    // Without a cipher that it may use, OpenSSL ends the handshake with an internal error.
+    const url = urlOf(await front(served, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' }));
+    const message = await failure(url, { sslCaFile: authority.cert, sslVersion: 'TLSv1_1' });
+    expect(message).toMatch(/the broker has broken off the TLS handshake: look at sslVersion and sslCiphers/);
+    expect(message).not.toMatch(/routines/);
+  });
+
   it('is read again with each connection', async () => {
     const renewedCa = `${authority.cert}.renewed`;
     await copyFile(authority.cert, renewedCa);

@@ -51,7 +51,11 @@ function topologyOf(name: string): Topology {
 /** A broker that refuses exchanges; what it was asked. */
 function refusing(error: Error) {
   const asked: string[] = [];
-  const channel = { declareExchange: async () => Promise.reject((asked.push('declare'), error)) };
+  const declareExchange = async (): Promise<void> => {
+    asked.push('declare');
+    throw error;
+  };
+  const channel = { declareExchange };
   return { declarer: declarerOn({ ask: (_what: string, ask: (to: unknown) => unknown) => ask(channel) }), asked };
 }
 
@@ -122,7 +126,7 @@ describe('an exchange that a peer made with another durability', () => {
 
   it.each([404, 405, 403])('is no matter of other refusals: %i', async (code) => {
     const { declarer, asked } = refusing(new BrokerRefusal(code, "inequivalent arg 'durable'"));
-    await expect(declarer.declare([exchangeOf(true)])).rejects.toThrow();
+    await expect(declarer.declare([exchangeOf(true)])).rejects.toThrow("inequivalent arg 'durable'");
     expect(asked).toEqual(['declare']);
   });
 
