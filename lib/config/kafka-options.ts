@@ -1,3 +1,4 @@
+import { mergeOptions } from './option-origins.js';
 import { checkOptions, hiding, type OptionRule, type OptionRules, pickOptions } from './option-rule.js';
 
 /**
@@ -87,13 +88,13 @@ export function resolveKafkaOptions(options: KafkaOptions = {}, below: KafkaOpti
     securityProtocol: 'PLAINTEXT',
     saslMechanism: 'PLAIN',
   };
-  const resolved = { ...defaults, ...overKafka(below, options) };
+  const resolved = mergeOptions<ResolvedKafkaOptions>(defaults, overKafka(below, options));
   return 'sslClientKeyPassword' in resolved ? hiding(['sslClientKeyPassword'], resolved) : resolved;
 }
 
 /** The options of the second over those of the first. Unknown ones stay, to be refused where they are checked. */
 export function overKafka(below: KafkaOptions = {}, options: KafkaOptions = {}): KafkaOptions {
-  return { ...unknownOf(below), ...unknownOf(options), ...knownOf(below), ...knownOf(options) };
+  return mergeOptions<KafkaOptions>(unknownOf(below), unknownOf(options), knownOf(below), knownOf(options));
 }
 
 function knownOf(options: KafkaOptions): KafkaOptions {

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors/configuration.errors.js';
+import { withOriginsOf } from './option-origins.js';
 
 /** The values that an option may have. */
 export type OptionRule = (
@@ -53,9 +54,8 @@ export function checkOptions<Options extends object>(
 /** The options of a larger bag that are among these; `undefined` is not set. */
 export function pickOptions<Options extends object>(options: Options, rules: OptionRules<Options>): Options {
   const names = Object.keys(rules) as (keyof Options)[];
-  return Object.fromEntries(
-    names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
-  ) as Options;
+  const picked = names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]]));
+  return withOriginsOf(options, Object.fromEntries(picked) as Options);
 }
 
 /** The object, whose properties of these names may hold secrets: they are shown by nobody, neither by `inspect` nor as JSON. */

@@ -1,5 +1,6 @@
 import { type ConfigFiles, type FoundValue, readFound } from './oslo-config/config-files.js';
 import { KAFKA_OPTION_RULES, type KafkaOptions } from './kafka-options.js';
+import { type OptionOrigin, withOrigins } from './option-origins.js';
 import { unknownOption } from './option-rule.js';
 import type { TransportUrl } from './transport-url.js';
 
@@ -26,18 +27,18 @@ const SUPPORTED = {
 const NAMES = Object.keys(SUPPORTED) as (keyof typeof SUPPORTED)[];
 
 /**
- * The options in the query of a transport URL.
+ * The options in the query of a transport URL. `place`: where the URL stands, for errors.
  *
  * @throws ConfigurationError an unknown option, or a value that is none
  */
-export function kafkaOptionsFromUrl({ query }: Pick<TransportUrl, 'query'>): KafkaOptions {
-  const options: KafkaOptions = {};
-  for (const [name, text] of Object.entries(query)) {
+export function kafkaOptionsFromUrl({ query }: Pick<TransportUrl, 'query'>, place?: string): KafkaOptions {
+  const found = Object.entries(query).map(([name, text]) => {
     const known = NAMES.find((one) => one === name);
-    if (known === undefined) throw unknownOption('The transport URL', name, NAMES);
-    Object.assign(options, read(known, { text, where: 'of the transport URL', name }));
-  }
-  return options;
+    if (known === undefined)
+      throw unknownOption(place === undefined ? 'The transport URL' : `Option ${place}`, name, NAMES);
+    return [known, { text, where: `of ${place ?? 'the transport URL'}`, name }] as const;
+  });
+  return optionsOf(found);
 }
 
 /**
@@ -46,12 +47,8 @@ export function kafkaOptionsFromUrl({ query }: Pick<TransportUrl, 'query'>): Kaf
  * @throws ConfigurationError a value that is none
  */
 export function kafkaOptionsFromFiles(files: ConfigFiles): KafkaOptions {
-  const options: KafkaOptions = {};
-  for (const name of NAMES) {
-    const found = files.find([GROUP, name]);
-    if (found && found.text.trim() !== '') Object.assign(options, read(name, found));
-  }
-  return options;
+  const all = NAMES.map((name) => [name, files.find([GROUP, name])] as const);
+  return optionsOf(all.filter((one): one is KnownValue => one[1] !== undefined && one[1].text.trim() !== ''));
 }
 
 /** Options of the group that nobody knows. */
@@ -59,7 +56,10 @@ export function unknownKafkaOptions(files: ConfigFiles): { name: string; path: s
   return files.namesIn(GROUP).filter(({ name }) => !Object.hasOwn(SUPPORTED, name));
 }
 
-function read(name: keyof typeof SUPPORTED, found: FoundValue): KafkaOptions {
-  const option = SUPPORTED[name];
-  return { [option]: readFound(found, KAFKA_OPTION_RULES[option]) };
+type KnownValue = readonly [name: keyof typeof SUPPORTED, found: FoundValue];
+
+function optionsOf(found: readonly KnownValue[]): KafkaOptions {
+  const origins = found.map(([name, origin]): [keyof KafkaOptions, OptionOrigin] => [SUPPORTED[name], origin]);
+  const values = found.map(([name, value]) => [SUPPORTED[name], readFound(value, KAFKA_OPTION_RULES[SUPPORTED[name]])]);
+  return withOrigins(Object.fromEntries(values) as KafkaOptions, origins);
 }

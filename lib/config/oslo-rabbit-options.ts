@@ -1,3 +1,4 @@
+import { mergeOptions, withOrigins } from './option-origins.js';
 import { type OptionRule, unknownOption } from './option-rule.js';
 import { type ConfigFiles, type FoundValue, type OptionName, readFound } from './oslo-config/config-files.js';
 import { RABBIT_OPTION_RULES, type RabbitOptions } from './rabbit-options.js';
@@ -106,17 +107,20 @@ const DEPRECATED: Readonly<Record<string, readonly OptionName[]>> = {
 const NAMES = [...Object.keys(SUPPORTED), ...Object.keys(WITHOUT_EFFECT)];
 
 /**
- * The options in a transport URL, in its scheme and query.
+ * The options in a transport URL, in its scheme and query. `place`: where the URL stands, for errors.
  *
  * @throws ConfigurationError an unknown option, or a value that is none
  */
-export function rabbitOptionsFromUrl({ ssl, query }: Pick<TransportUrl, 'query' | 'ssl'>): RabbitOptions {
-  const options: RabbitOptions = ssl ? { ssl: true } : {};
-  for (const [name, text] of Object.entries(query)) {
-    if (!NAMES.includes(name)) throw unknownOption('The transport URL', name, NAMES);
-    Object.assign(options, readRabbitOption(name, { text, where: 'of the transport URL', name }));
-  }
-  return options;
+export function rabbitOptionsFromUrl(
+  { ssl, query }: Pick<TransportUrl, 'query' | 'ssl'>,
+  place?: string,
+): RabbitOptions {
+  const found = Object.entries(query).map(([name, text]): NamedValue => {
+    if (!NAMES.includes(name))
+      throw unknownOption(place === undefined ? 'The transport URL' : `Option ${place}`, name, NAMES);
+    return [name, { text, where: `of ${place ?? 'the transport URL'}`, name }];
+  });
+  return mergeOptions(ssl ? { ssl: true } : {}, ...found.map(readRabbitOption));
 }
 
 /**
@@ -125,12 +129,9 @@ export function rabbitOptionsFromUrl({ ssl, query }: Pick<TransportUrl, 'query' 
  * @throws ConfigurationError a value that is none
  */
 export function rabbitOptionsFromFiles(files: ConfigFiles): RabbitOptions {
-  const options: RabbitOptions = {};
-  for (const name of NAMES) {
-    const found = files.find([GROUP, name], ...(DEPRECATED[name] ?? []));
-    if (found && found.text.trim() !== '') Object.assign(options, readRabbitOption(name, found));
-  }
-  return options;
+  const all = NAMES.map((name) => [name, files.find([GROUP, name], ...(DEPRECATED[name] ?? []))] as const);
+  const found = all.filter((one): one is NamedValue => one[1] !== undefined && one[1].text.trim() !== '');
+  return mergeOptions({}, ...found.map(readRabbitOption));
 }
 
 /** Options of the group that nobody knows. */
@@ -141,10 +142,12 @@ export function unknownRabbitOptions(files: ConfigFiles): { name: string; path: 
 }
 
 /** `name`: the newest of its names. */
-function readRabbitOption(name: string, found: FoundValue): RabbitOptions {
+type NamedValue = readonly [name: string, found: FoundValue];
+
+function readRabbitOption([name, found]: NamedValue): RabbitOptions {
   if (Object.hasOwn(SUPPORTED, name)) {
     const option = SUPPORTED[name as keyof typeof SUPPORTED];
-    return { [option]: readFound(found, RABBIT_OPTION_RULES[option]) };
+    return withOrigins({ [option]: readFound(found, RABBIT_OPTION_RULES[option]) }, [[option, found]]);
   }
   readFound(found, WITHOUT_EFFECT[name]!);
   return {};

@@ -1,17 +1,15 @@
-import { closeSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { ConfigurationError } from '../errors/configuration.errors.js';
+import { textOf } from '../errors/text-of.js';
 
 const directory = '/dev/shm';
-/** Somebody who holds the lock for longer has died with it. */
-const staleMs = 2_000;
-const longestWaitMs = 5_000;
 const pauseMs = 5;
 
 /** The processes that belong together: all of a process group, from its start on. */
 interface Generation {
   readonly group: number;
-  /** Of the group's first process, in clock ticks since the machine was started. */
-  readonly startTime: number;
+  /** Of the group's first process, in clock ticks since the machine was started; undefined when that has ended. */
+  readonly startTime: number | undefined;
 }
 
 /**
@@ -20,38 +18,51 @@ interface Generation {
  * Mirrors `QManager` of Python's driver: the same file, with the same text `<process group>:<counter>:<start time>`. Its lock
  * is one that Python does not know, so that no Python service on the host may have the same process name.
  *
- * @throws ConfigurationError where there is no shared memory or no `/proc`, as on systems that are no Linux
+ * @throws ConfigurationError where there is no shared memory or no `/proc`, as on systems that are no Linux, or where somebody
+ *   else holds the lock for `longestWaitMs`. `option`: what it calls the option
  */
-export function nextOfProcess(hostname: string, processname: string): number {
+export function nextOfProcess(
+  hostname: string,
+  processname: string,
+  { option = 'useQueueManager', longestWaitMs = 5_000 }: { option?: string; longestWaitMs?: number } = {},
+): number {
   const path = `${directory}/${hostname}_${processname}_qmanager`;
   try {
-    const unlock = lock(`${path}.nestjs-lock`);
-    try {
-      const generation = ownGeneration();
-      const counter = counterIn(path, generation) + 1;
-      writeFileSync(path, `${generation.group}:${counter}:${generation.startTime}`);
+    return locked(`${path}.nestjs-lock`, performance.now() + longestWaitMs, () => {
+      const { group, startTime } = ownGeneration();
+      const last = lastOf(path, { group, startTime });
+      const counter = (last?.counter ?? 0) + 1;
+      replace(path, `${group}:${counter}:${startTime ?? last?.startTime ?? 0}`);
       return counter;
-    } finally {
-      unlock();
-    }
+    });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigurationError(`Option useQueueManager: no number for this process: ${reason}`, path, {
+    throw new ConfigurationError(`Option ${option}: no number for this process: ${textOf(error)}`, path, {
       cause: error,
     });
   }
 }
 
-/** 0: nobody of this generation has taken a number. */
-function counterIn(path: string, { group, startTime }: Generation): number {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    return 0;
-  }
-  const [ofGroup, counter, since] = text.trim().split(':').map(Number);
-  return ofGroup === group && since === startTime && Number.isSafeInteger(counter) ? counter! : 0;
+interface LastNumber {
+  readonly counter: number;
+  readonly startTime: number;
+}
+
+/** Undefined: nobody of this generation has taken a number. */
+function lastOf(path: string, { group, startTime }: Generation): LastNumber | undefined {
+  const text = ifThere(() => readFileSync(path, 'utf8'));
+  const [ofGroup, counter, since] = (text ?? '').trim().split(':').map(Number);
+  if (ofGroup !== group || !Number.isSafeInteger(counter) || !Number.isSafeInteger(since)) return undefined;
+  // The number of a group goes to nobody else while a process of it lives: it is the same group, or one that has ended.
+  return startTime === undefined || since === startTime ? { counter: counter!, startTime: since! } : undefined;
+}
+
+/** Whoever reads, or is killed here, finds the old text or the new one. Only who holds the lock comes here. */
+function replace(path: string, text: string): void {
+  const fresh = `${path}.nestjs-new`;
+  // Left by one that was killed; in a folder that all may write to it is made new, and not written into.
+  rmSync(fresh, { force: true });
+  writeFileSync(fresh, text, { flag: 'wx' });
+  renameSync(fresh, path);
 }
 
 /** Asked each time: a supervisor may move the process into a group of its own. */
@@ -59,17 +70,11 @@ function ownGeneration(): Generation {
   const group = Number(statOf('self')[2]);
   // In some containers a process has no group.
   const leader = group || process.pid;
-  return { group, startTime: startTimeOf(leader) };
+  // Behind a shell the first process has ended, and the others must still agree. Python gives up there.
+  return { group, startTime: ifThere(() => Number(statOf(leader)[startedAt])) };
 }
 
-/** 0 where the first process of a group has ended, as behind a shell: the others must still agree. Python gives up there. */
-function startTimeOf(pid: number): number {
-  try {
-    return Number(statOf(pid)[19]);
-  } catch {
-    return 0;
-  }
-}
+const startedAt = 19;
 
 /** What comes behind the name, which may hold spaces: state, parent, group, … */
 function statOf(pid: number | 'self'): string[] {
@@ -77,31 +82,63 @@ function statOf(pid: number | 'self'): string[] {
   return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
-/** Returns what gives it back. */
-function lock(path: string): () => void {
-  const giveUpAt = performance.now() + longestWaitMs;
-  for (;;) {
-    try {
-      const file = openSync(path, 'wx');
-      writeSync(file, String(process.pid));
-      closeSync(file);
-      return () => unlinkSync(path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || performance.now() > giveUpAt) throw error;
-      if (!breakStale(path)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs);
+/**
+ * Runs it while this process holds the lock: a link that names its holder, so that it is never there without a name. One whose
+ * holder has died is taken away by who holds the lock for that, so that nobody takes away another's.
+ */
+function locked<Result>(path: string, giveUpAt: number, run: () => Result): Result {
+  while (!hasTaken(path)) {
+    const holder = holderOf(path);
+    if (holder === undefined) continue;
+    if (!isAlive(holder)) {
+      locked(`${path}.stale`, giveUpAt, () => {
+        if (holderOf(path) === holder) unlinkSync(path);
+      });
+    } else if (performance.now() > giveUpAt) {
+      throw new Error(`process ${holder.split(':')[0]} holds the lock ${path}`);
+    } else {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pauseMs);
     }
+  }
+  try {
+    return run();
+  } finally {
+    unlinkSync(path);
   }
 }
 
-/** Moved away first: of several who find it stale, one succeeds. */
-function breakStale(path: string): boolean {
+function hasTaken(path: string): boolean {
   try {
-    if (Date.now() - statSync(path).mtimeMs < staleMs) return false;
-    const aside = `${path}.${process.pid}`;
-    renameSync(path, aside);
-    unlinkSync(aside);
+    symlinkSync(`${process.pid}:${statOf('self')[startedAt]}`, path);
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
   }
+}
+
+/** `<process>:<start time>`; undefined: nobody. */
+function holderOf(path: string): string | undefined {
+  return ifThere(() => readlinkSync(path));
+}
+
+/** False also where its number has gone to another process, and while nobody has asked how it ended. */
+function isAlive(holder: string): boolean {
+  const [pid, startTime] = holder.split(':');
+  const stat = ifThere(() => statOf(Number(pid)));
+  return stat !== undefined && stat[startedAt] === startTime && !/[ZXx]/.test(stat[0]!);
+}
+
+/** Undefined where the file, or the process, is not there. */
+function ifThere<Result>(read: () => Result): Result | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(codeOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
 }

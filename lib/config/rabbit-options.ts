@@ -3,6 +3,7 @@ import v8 from 'node:v8';
 
 import { ConfigurationError } from '../errors/configuration.errors.js';
 import { type KafkaOptions, resolveKafkaOptions, type ResolvedKafkaOptions } from './kafka-options.js';
+import { labelOf, mergeOptions, spelledLike } from './option-origins.js';
 import { checkOptions, hiding, type OptionRule, type OptionRules, pickOptions } from './option-rule.js';
 
 /**
@@ -60,11 +61,11 @@ export interface RabbitOptions {
   kombuFailoverStrategy?: 'round-robin' | 'shuffle';
   /**
    * Compresses what is published, always as a zlib stream; peers read it by its header. All names mean the
-   * same; those of bzip2 are there for the files of Python services. `kombu_compression`.
+   * same; all but `gzip` and `zlib` are there for the files of Python services. `kombu_compression`.
    *
    * @defaultValue none
    */
-  kombuCompression?: 'bz2' | 'bzip' | 'bzip2' | 'gzip' | 'zlib';
+  kombuCompression?: 'brotli' | 'bz2' | 'bzip' | 'bzip2' | 'gzip' | 'zlib' | 'zstandard' | 'zstd';
   /**
    * Declares mirrored queues with `x-ha-policy`, as peers do that have it on. RabbitMQ has ignored it since 3.0 (a policy does
    * it), and has none since 4.0, where it is left out. Not with quorum queues. `rabbit_ha_queues`. @defaultValue false
@@ -224,7 +225,10 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
   kombuReconnectDelay: { type: 'number', min: 0, max: 4.5 },
   kombuMissingConsumerRetryTimeout: TIMER_SECONDS,
   kombuFailoverStrategy: { type: 'choice', choices: ['round-robin', 'shuffle'] },
-  kombuCompression: { type: 'choice', choices: ['gzip', 'zlib', 'bzip2', 'bzip', 'bz2'] },
+  kombuCompression: {
+    type: 'choice',
+    choices: ['gzip', 'zlib', 'bzip2', 'bzip', 'bz2', 'brotli', 'zstd', 'zstandard'],
+  },
   legacyBareMessages: SWITCH,
   legacyReplyExchange: SWITCH,
   rabbitHaQueues: SWITCH,
@@ -271,20 +275,37 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
 export function resolveRabbitOptions(options: RabbitOptions = {}, below: RabbitOptions = {}): ResolvedRabbitOptions {
   checkOptions('A broker', options, RABBIT_OPTION_RULES);
   const kafka = resolveKafkaOptions(options.kafka, below.kafka);
-  const resolved = { ...defaultOptions(), ...below, ...rabbitOptionsOf(options), kafka };
+  const defaults = defaultOptions();
+  const resolved = mergeOptions<object>(defaults, below, rabbitOptionsOf(options), { kafka }) as ResolvedRabbitOptions;
   // What inflates to more than we would take ourselves is not sent.
   if (resolved.kombuCompression) {
     resolved.maxOutgoingMessageBytes = Math.min(resolved.maxOutgoingMessageBytes, resolved.maxInflatedBytes);
   }
-  if (resolved.rabbitHaQueues && (resolved.rabbitQuorumQueue || resolved.rabbitTransientQuorumQueue)) {
-    throw new ConfigurationError('Option rabbitHaQueues: a quorum queue is no mirrored queue; set one of them');
-  }
-  if (resolved.rabbitStreamFanout && (!resolved.rabbitTransientQuorumQueue || resolved.rabbitQosPrefetchCount === 0)) {
+  refuseConflicts(resolved);
+  return hiding(['sslKey', 'sslKeyPassphrase'], resolved);
+}
+
+/** @throws ConfigurationError options that exclude each other, with where each of them stands */
+function refuseConflicts(options: ResolvedRabbitOptions): void {
+  const label = (name: keyof RabbitOptions): string => labelOf<RabbitOptions>(options, name);
+  const quorum = (['rabbitQuorumQueue', 'rabbitTransientQuorumQueue'] as const).find((name) => options[name]);
+  if (options.rabbitHaQueues && quorum) {
     throw new ConfigurationError(
-      'Option rabbitStreamFanout needs rabbitTransientQuorumQueue, and rabbitQosPrefetchCount above 0 where it is set',
+      `Option ${label('rabbitHaQueues')} is true, and so is ${label(quorum)}: a quorum queue is no mirrored queue; set one of them`,
+      true,
     );
   }
-  return hiding(['sslKey', 'sslKeyPassphrase'], resolved);
+  if (!options.rabbitStreamFanout) return;
+  if (!options.rabbitTransientQuorumQueue) {
+    const needed = spelledLike<RabbitOptions>(options, 'rabbitStreamFanout', 'rabbitTransientQuorumQueue');
+    throw new ConfigurationError(`Option ${label('rabbitStreamFanout')} is true, and needs ${needed} to be true`, true);
+  }
+  if (options.rabbitQosPrefetchCount === 0) {
+    throw new ConfigurationError(
+      `Option ${label('rabbitQosPrefetchCount')} must be above 0, not 0, as ${label('rabbitStreamFanout')} is true`,
+      0,
+    );
+  }
 }
 
 function defaultOptions(): Omit<ResolvedRabbitOptions, 'kafka'> {

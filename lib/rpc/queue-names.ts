@@ -8,6 +8,7 @@ import {
   stableFanoutQueueName,
   streamName,
 } from '../wire/topology.js';
+import { labelOf } from '../config/option-origins.js';
 import { nextOfProcess } from '../config/process-counter.js';
 import type { ResolvedRabbitOptions } from '../config/rabbit-options.js';
 
@@ -46,7 +47,8 @@ export class QueueNames {
   }
 
   private stable(): string {
+    const option = labelOf(this.options, 'useQueueManager');
     const { hostname: host = hostname(), processname = ownProcessName() } = this.options;
-    return `${host}:${processname}:${nextOfProcess(host, processname)}`;
+    return `${host}:${processname}:${nextOfProcess(host, processname, { option })}`;
   }
 }

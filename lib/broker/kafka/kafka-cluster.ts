@@ -5,6 +5,7 @@ import zlib from 'node:zlib';
 import type { BaseOptions } from '@platformatic/kafka';
 import type { ResolvedKafkaOptions } from '../../config/kafka-options.js';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
+import { labelOf } from '../../config/option-origins.js';
 import type { TransportHost, TransportUrl } from '../../config/transport-url.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 import { textOf } from '../../errors/text-of.js';
@@ -49,7 +50,8 @@ export class KafkaCluster {
     this.suffix = virtualHost === '/' ? '' : `.${virtualHost}`;
     const { compressionCodec } = options.kafka;
     if (compressionCodec === 'zstd' && !('zstdCompressSync' in zlib)) {
-      throw new ConfigurationError('Option compressionCodec: zstd needs Node.js 22.15 or later', compressionCodec);
+      const label = labelOf(options.kafka, 'compressionCodec');
+      throw new ConfigurationError(`Option ${label}: zstd needs Node.js 22.15 or later`, compressionCodec);
     }
     this.security();
   }
@@ -98,7 +100,7 @@ export class KafkaCluster {
     const login = this.#hosts.find(({ username }) => username !== undefined);
     const password = login?.password;
     if (!login || password === undefined) {
-      const text = `Option securityProtocol: ${securityProtocol} needs a user and a password in the URL`;
+      const text = `Option ${labelOf(this.kafka, 'securityProtocol')}: ${securityProtocol} needs a user and a password in the URL`;
       throw new ConfigurationError(text, securityProtocol);
     }
     // The client keeps its options where `inspect` sees them: neither a password nor a key is to be one of them.
@@ -117,7 +119,10 @@ function tlsOf(options: ResolvedKafkaOptions): ConnectionOptions {
     try {
       return readFileSync(file, 'utf8');
     } catch (error) {
-      throw new ConfigurationError(`Option ${option}: ${(error as Error).message}`, file, { cause: error });
+      const label = labelOf(options, option);
+      throw new ConfigurationError(`Option ${label} must be a file that can be read: ${textOf(error)}`, file, {
+        cause: error,
+      });
     }
   };
   const passphrase = options.sslClientKeyPassword;
@@ -131,7 +136,9 @@ function tlsOf(options: ResolvedKafkaOptions): ConnectionOptions {
     return { secureContext: createSecureContext(settings) };
   } catch (error) {
     const reason = (error as Error).message;
-    throw new ConfigurationError(`Options sslCafile, sslClientCertFile, sslClientKeyFile: ${reason}`, undefined, {
+    const names = (['sslCafile', 'sslClientCertFile', 'sslClientKeyFile'] as const).filter((name) => options[name]);
+    const labels = names.map((name) => `${labelOf(options, name)} ('${options[name]}')`).join(', ');
+    throw new ConfigurationError(`Options ${labels}: no certificates and key that fit: ${reason}`, undefined, {
       cause: error,
     });
   }

@@ -14,7 +14,7 @@ export interface Dialect {
   readonly cancelOnFailover?: boolean;
 }
 
-/** kombu calls it gzip, and it is a zlib stream (RFC 1950). Whoever is set to bzip2 reads it too. */
+/** kombu calls it gzip, and it is a zlib stream (RFC 1950). Whoever is set to another one reads it too. */
 export function compressionOf(name: ResolvedRabbitOptions['kombuCompression']): Compression | undefined {
   return name && 'application/x-gzip';
 }

@@ -31,7 +31,11 @@ const handshakeFaults: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS_AVAILABLE/,
-    'no version of TLS in common with the broker (sslVersion)',
+    'no version of TLS in common with the broker: leave sslVersion out, or set one that the broker has',
+  ],
+  [
+    /LEGACY_SIGALG|CA_MD_TOO_WEAK|(EE|CA)_KEY_TOO_SMALL|DH_KEY_TOO_SMALL/,
+    "OpenSSL here refuses what is as weak as TLS 1.0 and 1.1: set sslVersion to TLSv1_2 or leave it out; if the broker has nothing better, set sslCiphers to 'DEFAULT@SECLEVEL=0'",
   ],
   [
     /HANDSHAKE_FAILURE|NO_CIPHER|NO_SHARED_CIPHER|INSUFFICIENT_SECURITY/,
@@ -60,5 +64,9 @@ function certificateFault(error: Error, code: string, hostname: string): string 
 }
 
 function handshakeFault(code: string): string | undefined {
-  return code.startsWith('ERR_SSL_') ? handshakeFaults.find(([pattern]) => pattern.test(code))?.[1] : undefined;
+  if (!code.startsWith('ERR_SSL_')) return undefined;
+  const known = handshakeFaults.find(([pattern]) => pattern.test(code))?.[1];
+  if (known !== undefined) return known;
+  const who = code.includes('_ALERT_') ? 'the broker has' : 'we have';
+  return `${who} broken off the TLS handshake: look at sslVersion and sslCiphers, and at the log of the broker`;
 }

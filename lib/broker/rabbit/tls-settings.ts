@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { checkServerIdentity, type ConnectionOptions, createSecureContext, type SecureVersion } from 'node:tls';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
+import { labelOf, spelledLike } from '../../config/option-origins.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
+import { textOf } from '../../errors/text-of.js';
 
 const versions: Readonly<Record<string, { minVersion: SecureVersion; maxVersion: SecureVersion }>> = {
   sslv23: { minVersion: 'TLSv1', maxVersion: 'TLSv1.3' },
@@ -24,9 +26,12 @@ export class TlsSettings {
   constructor(options: ResolvedRabbitOptions) {
     this.#options = options;
     if (options.sslEnforceFipsMode && getFips() !== 1) {
-      throw new ConfigurationError('Option sslEnforceFipsMode: Node.js does not run in FIPS mode (node --enable-fips)');
+      throw new ConfigurationError(
+        `Option ${labelOf(options, 'sslEnforceFipsMode')}: Node.js does not run in FIPS mode (node --enable-fips)`,
+        true,
+      );
     }
-    if (options.sslCiphers !== undefined) checkCiphers(options.sslCiphers);
+    if (options.sslCiphers !== undefined) checkCiphers(options.sslCiphers, labelOf(options, 'sslCiphers'));
     this.read(options.sslServerName ?? 'localhost');
   }
 
@@ -57,7 +62,10 @@ export class TlsSettings {
     // As in Python, one file may hold both.
     const certified = cert && certificateIn(cert);
     const keyed = key ?? cert!;
-    if (!certified) throw new ConfigurationError('Option sslKeyFile is of no use without sslCertFile');
+    if (!certified) {
+      const missing = spelledLike(this.#options, 'sslKeyFile', 'sslCertFile');
+      throw new ConfigurationError(`Option ${keyed.option} is of no use without ${missing}`);
+    }
     const passphrase = this.#options.sslKeyPassphrase;
     if (!certified.checkPrivateKey(keyIn(keyed, passphrase))) {
       throw new ConfigurationError(`Option ${keyed.option}: the key is not that of the certificate in ${cert.option}`);
@@ -70,15 +78,18 @@ export class TlsSettings {
     const { [option]: text, [fileOption]: file } = this.#options;
     if (text !== undefined && file !== undefined) {
       throw new ConfigurationError(
-        `Options ${option} and ${fileOption} are two ways to say one thing: set one of them`,
+        `Options ${option} and ${labelOf(this.#options, fileOption)} are two ways to say one thing: set one of them`,
       );
     }
     if (text !== undefined) return { option, text };
     if (file === undefined) return undefined;
+    const label = labelOf(this.#options, fileOption);
     try {
-      return { option: `${fileOption} '${file}'`, text: readFileSync(file, 'utf8') };
+      return { option: `${label} ('${file}')`, text: readFileSync(file, 'utf8') };
     } catch (error) {
-      throw new ConfigurationError(`Option ${fileOption}: ${textOf(error)}`, file, { cause: error });
+      throw new ConfigurationError(`Option ${label} must be a file that can be read: ${textOf(error)}`, file, {
+        cause: error,
+      });
     }
   }
 }
@@ -109,17 +120,13 @@ function keyIn({ option, text }: Pem, passphrase: string | undefined): KeyObject
   }
 }
 
-function checkCiphers(ciphers: string): void {
+function checkCiphers(ciphers: string, label: string): void {
   try {
     createSecureContext({ ciphers });
   } catch (error) {
     const expected = 'ciphers as OpenSSL writes them, for example ECDHE-RSA-AES128-GCM-SHA256:HIGH:!aNULL';
-    throw new ConfigurationError(`Option sslCiphers: OpenSSL knows none of '${ciphers}'; ${expected}`, ciphers, {
+    throw new ConfigurationError(`Option ${label}: OpenSSL knows none of '${ciphers}'; ${expected}`, ciphers, {
       cause: error,
     });
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,12 +1,13 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
+import { withOrigins } from '../option-origins.js';
 import { hiding, type OptionRule } from '../option-rule.js';
 import { busOptionsFromUrl, overBusOptions } from '../bus-options.js';
 import { kafkaOptionsFromFiles, unknownKafkaOptions } from '../oslo-kafka-options.js';
 import { OLD_ADDRESS_OPTIONS, rabbitOptionsFromFiles, unknownRabbitOptions } from '../oslo-rabbit-options.js';
 import type { RabbitOptions } from '../rabbit-options.js';
-import { formatTransportUrl, parseTransportUrl, type TransportHost } from '../transport-url.js';
+import { formatTransportUrl, parseTransportUrl, type TransportHost, type TransportUrl } from '../transport-url.js';
 import { ConfigFiles, type FoundValue, type OptionName, readFound, readList } from './config-files.js';
 import { type IniFile, parseIni } from './ini-file.js';
 
@@ -57,7 +58,8 @@ const longestBytes = 16 * 1024 * 1024;
 const SWITCH: OptionRule = { type: 'boolean' };
 const POSITIVE: OptionRule = { type: 'integer', min: 1 };
 const NOTIFICATIONS = 'oslo_messaging_notifications';
-const loaded = new WeakSet<object>();
+/** What `loadOsloConfig` has returned, with what is needed where another URL rules than `transportUrl`. */
+const loaded = new WeakMap<object, { groups: RabbitOptions; urls: readonly FoundValue[] }>();
 const knownNotificationOptions = new Set(['driver', 'transport_url', 'topics', 'retry', 'routing_config']);
 
 /**
@@ -83,6 +85,8 @@ export function loadOsloConfig(source: string | readonly string[]): OsloConfig {
   const url = found(files, ['DEFAULT', 'transport_url']);
   const transportUrl = url ? url.text.trim() : oldTransportUrl(files, age);
   const poolSize = found(files, ['DEFAULT', 'executor_thread_pool_size'], ['DEFAULT', 'rpc_thread_pool_size']);
+  const groups = overBusOptions(rabbitOptionsFromFiles(files), kafkaGroupOf(files));
+  const notificationUrl = found(files, own('transport_url'), ['DEFAULT', 'notification_transport_url']);
   const config = hiding<OsloConfig>(['transportUrl', 'notifications'], {
     files: paths,
     transportUrl,
@@ -90,11 +94,11 @@ export function loadOsloConfig(source: string | readonly string[]): OsloConfig {
     timeout: read(POSITIVE, found(files, ['DEFAULT', 'rpc_response_timeout'])),
     executorThreadPoolSize: read(POSITIVE, poolSize),
     rpcPingEnabled: read(SWITCH, found(files, ['DEFAULT', 'rpc_ping_enabled'])),
-    rabbit: overBusOptions(rabbitOptionsFromFiles(files), kafkaGroupOf(files), url ? optionsInUrl(url) : {}),
-    notifications: notificationsOf(files),
+    rabbit: overBusOptions(groups, url ? optionsInUrl(url) : {}),
+    notifications: notificationsOf(files, notificationUrl),
     notes: notesOf(files, age),
   });
-  loaded.add(config);
+  loaded.set(config, { groups, urls: [url, notificationUrl].filter((one) => one !== undefined) });
   return config;
 }
 
@@ -103,14 +107,35 @@ export function isOsloConfig(value: object): value is OsloConfig {
   return loaded.has(value);
 }
 
+/**
+ * The options of the bus with this URL: of the groups in the files, and over them of the URL.
+ *
+ * @throws InvalidTransportUrl, ConfigurationError
+ */
+export function busOptionsOf(config: OsloConfig | undefined, url: string): RabbitOptions {
+  const known = config && loaded.get(config);
+  const found = known?.urls.find(({ text }) => text.trim() === url);
+  const inUrl = busOptionsFromUrl(parseTransportUrl(url), found && placeOf(found));
+  return known ? overBusOptions(known.groups, inUrl) : inUrl;
+}
+
+function placeOf({ name, where }: FoundValue): string {
+  return `${name} ${where}`;
+}
+
 /** @throws ConfigurationError naming the file */
-function optionsInUrl({ name, text, where }: FoundValue): RabbitOptions {
+function urlOf(url: FoundValue): TransportUrl {
   try {
-    return busOptionsFromUrl(parseTransportUrl(text.trim()));
+    return parseTransportUrl(url.text.trim());
   } catch (error) {
     const reason = (error as Error).message;
-    throw new ConfigurationError(`Option ${name} ${where}: ${reason}`, undefined, { cause: error });
+    throw new ConfigurationError(`Option ${placeOf(url)}: ${reason}`, undefined, { cause: error });
   }
+}
+
+/** @throws ConfigurationError naming the file */
+function optionsInUrl(url: FoundValue): RabbitOptions {
+  return busOptionsFromUrl(urlOf(url), placeOf(url));
 }
 
 function kafkaGroupOf(files: ConfigFiles): RabbitOptions {
@@ -161,19 +186,29 @@ function own(name: string): OptionName {
   return [NOTIFICATIONS, name];
 }
 
-function notificationsOf(files: ConfigFiles): OsloNotificationConfig {
-  const url = found(files, own('transport_url'), ['DEFAULT', 'notification_transport_url']);
+function notificationsOf(files: ConfigFiles, url: FoundValue | undefined): OsloNotificationConfig {
   if (url) optionsInUrl(url);
   const topics = found(files, own('topics'), ['rpc_notifier2', 'topics'], ['DEFAULT', 'notification_topics']);
   const drivers = files.findAll(own('driver'));
   const older = drivers.length > 0 ? drivers : files.findAll(['DEFAULT', 'notification_driver']);
-  return {
+  const routing = found(files, own('routing_config'));
+  const options = {
     driver: [...new Set(older.map(({ text }) => driverName(text.trim())).filter((name) => name !== ''))],
     transportUrl: url?.text.trim(),
     topics: topics && readList(topics),
-    retry: read({ type: 'integer', min: -1 }, found(files, own('retry'))),
-    routingConfig: found(files, own('routing_config'))?.text,
+    retry: read<number>({ type: 'integer', min: -1 }, found(files, own('retry'))),
+    routingConfig: routing?.text,
   };
+  const places = [...new Set(older.map(({ where }) => where))].join(', ');
+  const origins: readonly [keyof OsloNotificationConfig, FoundValue | undefined][] = [
+    ['driver', older[0] && { ...older[0], where: places }],
+    ['topics', topics],
+    ['routingConfig', routing],
+  ];
+  return withOrigins<OsloNotificationConfig>(
+    options,
+    origins.filter((one): one is [keyof OsloNotificationConfig, FoundValue] => one[1] !== undefined),
+  );
 }
 
 /** Files of the time of oslo-incubator name classes and modules. */

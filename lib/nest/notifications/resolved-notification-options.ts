@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { labelOf, mergeOptions, withOriginsOf } from '../../config/option-origins.js';
 import { checkOption, checkOptions, hiding, type OptionRules, pickOptions } from '../../config/option-rule.js';
 import type { OsloConfig } from '../../config/oslo-config/oslo-config.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
@@ -64,14 +65,19 @@ export function resolveNotificationOptions(options: NotificationModuleOptions): 
     ...startupOptionsOf(options),
     flushTimeoutMs: options.flushTimeoutMs ?? 5000,
     logEvents: options.logEvents ?? true,
-    notifier: {
-      ...(config && notifierOptionsOf(config)),
-      ...pickOptions<NotifierOptions>(options, NOTIFIER_RULES),
-      // Without a name of its own: it is the driver that names its records, one by one.
-      logger: options.logger ?? new Logger(),
-      defaultContext: contextSource(options, transport),
-    },
-    listener: { ...(config && listenerOptionsOf(config)), ...pickOptions(options, LISTENER_RULES) },
+    notifier: mergeOptions<NotifierOptions>(
+      config ? notifierOptionsOf(config) : {},
+      pickOptions(options, NOTIFIER_RULES),
+      {
+        // Without a name of its own: it is the driver that names its records, one by one.
+        logger: options.logger ?? new Logger(),
+        defaultContext: contextSource(options, transport),
+      },
+    ),
+    listener: mergeOptions<NotificationListenerOptions>(
+      config ? listenerOptionsOf(config) : {},
+      pickOptions(options, LISTENER_RULES),
+    ),
     broker,
   });
 }
@@ -81,15 +87,15 @@ function notifierOptionsOf({ exchange, files, notifications }: OsloConfig): Noti
   const { driver, retry, routingConfig, topics } = notifications;
   if (driver.length === 0) noteOnce(`No notification leaves: ${files.join(', ')} names no driver`);
   for (const name of driver) {
-    const where = `in [oslo_messaging_notifications] of ${files.join(', ')}`;
-    checkOption(`driver ${where}`, name, { type: 'choice', choices: NOTIFICATION_DRIVERS });
+    checkOption(labelOf(notifications, 'driver'), name, { type: 'choice', choices: NOTIFICATION_DRIVERS });
   }
   const options = { driver: driver as NotificationDriverName[], exchange, topics, retry, routingConfig };
-  return pickOptions<NotifierOptions>(options, NOTIFIER_RULES);
+  return pickOptions<NotifierOptions>(withOriginsOf(notifications, options), NOTIFIER_RULES);
 }
 
-function listenerOptionsOf({ exchange, notifications: { topics } }: OsloConfig): NotificationListenerOptions {
-  return pickOptions<NotificationListenerOptions>({ exchange, topics }, LISTENER_RULES);
+function listenerOptionsOf({ exchange, notifications }: OsloConfig): NotificationListenerOptions {
+  const options = withOriginsOf(notifications, { exchange, topics: notifications.topics });
+  return pickOptions<NotificationListenerOptions>(options, LISTENER_RULES);
 }
 
 /** The context of a notification that names none: that of what is being handled, where it may be sent on. */

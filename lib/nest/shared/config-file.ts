@@ -1,8 +1,13 @@
 import { Logger } from '@nestjs/common';
-import { busOptionsFromUrl, overBusOptions } from '../../config/bus-options.js';
-import { isOsloConfig, loadOsloConfig, type OsloConfig } from '../../config/oslo-config/oslo-config.js';
-import { RABBIT_OPTION_RULES, type RabbitOptions, rabbitOptionsOf } from '../../config/rabbit-options.js';
-import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../../config/transport-url.js';
+import { overBusOptions } from '../../config/bus-options.js';
+import { busOptionsOf, isOsloConfig, loadOsloConfig, type OsloConfig } from '../../config/oslo-config/oslo-config.js';
+import {
+  RABBIT_OPTION_RULES,
+  type RabbitOptions,
+  rabbitOptionsOf,
+  resolveRabbitOptions,
+} from '../../config/rabbit-options.js';
+import { DEFAULT_TRANSPORT_URL } from '../../config/transport-url.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 
 /**
@@ -90,15 +95,21 @@ export function warnOfDefaultBus(module: 'NotificationModule' | 'OsloRpcModule',
   );
 }
 
-/** Which bus, and how to connect to it. `config`: what the files say; `fallback`: used where nothing names a URL. */
+/**
+ * Which bus, and how to connect to it. `config`: what the files say; `fallback`: used where nothing names a URL.
+ *
+ * @throws InvalidTransportUrl, ConfigurationError also for options that exclude each other: nobody may connect for long
+ */
 export function busOf(
   options: BusOptions,
   config: OsloConfig | undefined,
   fallback = DEFAULT_TRANSPORT_URL,
 ): { transportUrl: string; broker: RabbitOptions } {
   const transportUrl = options.transportUrl ?? config?.transportUrl ?? fallback;
-  const inUrl = busOptionsFromUrl(parseTransportUrl(transportUrl));
-  return { transportUrl, broker: overBusOptions(config?.rabbit ?? {}, inUrl, rabbitOptionsOf(options)) };
+  const below = busOptionsOf(config, transportUrl);
+  const broker = overBusOptions(below, rabbitOptionsOf(options));
+  resolveRabbitOptions(broker);
+  return { transportUrl, broker };
 }
 
 function isLoaded(configFile: OsloConfigFile | null): configFile is OsloConfig {

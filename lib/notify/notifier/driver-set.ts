@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 import type { MessageBroker } from '../../broker/broker.js';
+import { labelOf, spelledLike } from '../../config/option-origins.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 import { textOf } from '../../errors/text-of.js';
 import { LogDriver } from '../drivers/log.driver.js';
@@ -75,18 +76,20 @@ function routingDriver(options: ResolvedNotifierOptions, broker: MessageBroker |
   return new RoutingDriver(rules, new Map(drivers));
 }
 
-function rulesOf({ routingConfig }: ResolvedNotifierOptions): RoutingRules {
-  if (routingConfig === undefined) throw new ConfigurationError("The driver 'routing' needs routingConfig");
-  if (typeof routingConfig !== 'string') return new RoutingRules(routingConfig);
-  let text: string;
-  try {
-    text = readFileSync(routingConfig, 'utf8');
-  } catch (error) {
-    throw new ConfigurationError(`The routing config cannot be read: ${textOf(error)}`, routingConfig, {
-      cause: error,
-    });
+function rulesOf(options: ResolvedNotifierOptions): RoutingRules {
+  const { routingConfig } = options;
+  if (routingConfig === undefined) {
+    const missing = spelledLike<NotifierOptions>(options, 'driver', 'routingConfig');
+    throw new ConfigurationError(`Option ${labelOf<NotifierOptions>(options, 'driver')}: 'routing' needs ${missing}`);
   }
-  return RoutingRules.fromYaml(text);
+  if (typeof routingConfig !== 'string') return new RoutingRules(routingConfig);
+  try {
+    return RoutingRules.fromYaml(readFileSync(routingConfig, 'utf8'));
+  } catch (error) {
+    const label = labelOf<NotifierOptions>(options, 'routingConfig');
+    const text = `Option ${label} must be a file with routing rules, not '${routingConfig}': ${textOf(error)}`;
+    throw new ConfigurationError(text, routingConfig, { cause: error });
+  }
 }
 
 function required(broker: MessageBroker | undefined, driver: string): MessageBroker {

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
 
+import { labelOf, withOriginsOf } from '../../config/option-origins.js';
 import { checkOption, checkOptions, type OptionRules } from '../../config/option-rule.js';
 import { OPTION_TABLE } from '../../config/option-table.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
@@ -99,12 +100,12 @@ export const NOTIFIER_RULES: OptionRules<NotifierOptions> = {
 export function resolveNotifierOptions(options: NotifierOptions): ResolvedNotifierOptions {
   checkOptions('A notifier', options, NOTIFIER_RULES);
   const { driver = ['messagingv2'], topics = ['notifications'] } = options;
-  return {
+  return withOriginsOf(options, {
     publisherId: options.publisherId ?? `${basename(process.argv[1] ?? 'node')}.${hostname()}`,
     // Listeners may take what comes by any.
     exchange: options.exchange === undefined || options.exchange === '*' ? 'openstack' : options.exchange,
     drivers: checkDrivers(driver),
-    topics: checkTopics(topics),
+    topics: checkTopics(topics, labelOf(options, 'topics')),
     retry: checkRetry(options.retry ?? -1),
     timeout: checkTimeout(options.timeout ?? null),
     declareQueues: options.declareQueues ?? true,
@@ -115,7 +116,7 @@ export function resolveNotifierOptions(options: NotifierOptions): ResolvedNotifi
     serializer: options.serializer,
     hooks: options.hooks ?? [],
     defaultContext: options.defaultContext ?? (() => ({})),
-  };
+  });
 }
 
 export function checkRetry(retry: number): number {
@@ -129,11 +130,11 @@ export function checkTimeout(seconds: number | null): number | null {
 }
 
 /** @throws ConfigurationError no topics, or one without a name */
-export function checkTopics(topics: readonly string[]): readonly string[] {
+export function checkTopics(topics: readonly string[], label = 'topics'): readonly string[] {
   if (Array.isArray(topics) && topics.length > 0 && topics.every((topic) => typeof topic === 'string' && topic)) {
     return topics;
   }
-  throw new ConfigurationError('topics must be a list of names', topics);
+  throw new ConfigurationError(`${label} must be a list of names`, topics);
 }
 
 /** Which names there are, whoever makes the drivers knows. */

@@ -277,6 +277,31 @@ describe('a certificate', () => {
     await open(url, { ...options, sslVersion: 'SSLv23' });
   });
 
+  it.each(['TLSv1', 'TLSv1_1'] as const)(
+    'and what to do with %s, which OpenSSL refuses by default',
+    async (sslVersion) => {
+      const weak = 'DEFAULT@SECLEVEL=0';
+      const old = urlOf(await front(served, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: weak }));
+      const options: ConnectBrokerOptions = { sslCaFile: authority.cert, sslVersion };
+      const message = await failure(old, options);
+      expect(message).toMatch(/set sslVersion to TLSv1_2 or leave it out.*sslCiphers to 'DEFAULT@SECLEVEL=0'/);
+      expect(message).not.toMatch(/openssl|routines/);
+      await open(old, { ...options, sslCiphers: weak });
+      const today = urlOf(await front(served));
+      expect(await failure(today, options)).toMatch(
+        /no version of TLS in common with the broker: leave sslVersion out/,
+      );
+    },
+  );
+
+  it('and that one side breaks off, in words', async () => {
+    // Without a cipher that it may use, OpenSSL ends the handshake with an internal error.
+    const url = urlOf(await front(served, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' }));
+    const message = await failure(url, { sslCaFile: authority.cert, sslVersion: 'TLSv1_1' });
+    expect(message).toMatch(/the broker has broken off the TLS handshake: look at sslVersion and sslCiphers/);
+    expect(message).not.toMatch(/routines/);
+  });
+
   it('is read again with each connection', async () => {
     const renewedCa = `${authority.cert}.renewed`;
     await copyFile(authority.cert, renewedCa);
@@ -307,7 +332,11 @@ describe('files and texts that cannot be used', () => {
   };
 
   it.each<[string, () => ConnectBrokerOptions, RegExp]>([
-    ['a missing file', () => ({ sslCaFile: '/no/such/file' }), /sslCaFile: ENOENT.*\/no\/such\/file/],
+    [
+      'a missing file',
+      () => ({ sslCaFile: '/no/such/file' }),
+      /sslCaFile must be a file that can be read: Error: ENOENT.*\/no\/such\/file/,
+    ],
     ['no certificate', () => ({ sslCaFile: ours.key }), /sslCaFile .*holds no certificate in PEM form/],
     ['no key', () => ({ sslCertFile: ours.cert, sslKeyFile: ours.cert }), /sslKeyFile .*holds no private key/],
     ["another's key", () => ({ sslCertFile: ours.cert, sslKeyFile: served.key }), /the key is not that of the cert/],

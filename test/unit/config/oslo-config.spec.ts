@@ -114,7 +114,7 @@ describe('an error names file, section, option, value and what was expected', ()
     ['[DEFAULT]\ncontrol_exchange = $nowhere\n', /control_exchange in .* refers to what is not there \(\$nowhere\)/],
     [
       '[DEFAULT]\ntransport_url = rabbit://h/?ssl=maybe\n',
-      /Option transport_url in \[DEFAULT\] of .*ssl of the transport URL must be true/,
+      /Option ssl of transport_url in \[DEFAULT\] of .*\.conf must be true or false, not 'maybe'/,
     ],
   ])('%j', (text, message) => {
     const error = refusal(text);

@@ -53,7 +53,10 @@ it('a listener that would requeue is refused', () => {
 
 it.each([
   [{ securityProtocol: 'SASL_SSL' }, /needs a user and a password in the URL/],
-  [{ securityProtocol: 'SSL', sslCafile: '/no/such/file.pem' }, /Option sslCafile: ENOENT/],
+  [
+    { securityProtocol: 'SSL', sslCafile: '/no/such/file.pem' },
+    /Option sslCafile must be a file that can be read: Error: ENOENT/,
+  ],
 ] as const)('options that cannot be used are refused at once: %j', (kafka, message) => {
   expect(() => createBroker(NOWHERE, { kafka })).toThrow(ConfigurationError);
   expect(() => createBroker(NOWHERE, { kafka })).toThrow(message);

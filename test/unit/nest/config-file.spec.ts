@@ -151,6 +151,31 @@ describe('configFile', () => {
   });
 });
 
+describe.each([
+  ['OsloRpcModule.forRoot', (options: object) => OsloRpcModule.forRoot(options)],
+  ['OsloRpcModule.forRootAsync', (options: object) => OsloRpcModule.forRootAsync({ useFactory: () => options })],
+  ['NotificationModule.forRoot', (options: object) => NotificationModule.forRoot(options)],
+  [
+    'NotificationModule.forRootAsync',
+    (options: object) => NotificationModule.forRootAsync({ useFactory: () => options }),
+  ],
+])('%s without any client fails the start over', (_, root) => {
+  it.each([
+    [{ configFile: '/no/such.conf' }, 'The configuration file /no/such.conf cannot be read: ENOENT'],
+    [{ transportUrl: 'qpid://u:secret@h/' }, "there is no driver 'qpid'"],
+    [{ transportUrl: 'rabbit://h/?no_such=1' }, "The transport URL has no option 'no_such'"],
+    [{ rabbitHaQueues: true, rabbitQuorumQueue: true }, 'Option rabbitHaQueues is true, and so is rabbitQuorumQueue'],
+    [{ rabbitStreamFanout: true }, 'needs rabbitTransientQuorumQueue to be true'],
+  ])('%j', async (options, message) => {
+    const starting = (async () => {
+      const app = await start([root(options)]);
+      await app.init();
+    })();
+    await expect(starting).rejects.toThrow(message);
+    await expect(starting).rejects.not.toThrow('secret');
+  });
+});
+
 describe('a NotificationModule that names no bus', () => {
   it('is on that of OsloRpcModule', async () => {
     const url = newBusUrl();

@@ -13,8 +13,8 @@ type NamedDeclaration = Exclude<Declaration, { kind: 'binding' }>;
 /** Declares topologies on one connection. */
 export class TopologyDeclarer {
   private declared = new WeakSet<Topology>();
-  /** Exchanges and queues that are durable where we are configured otherwise, or not where we are: taken as they are. */
-  private readonly takenAsTheyAre = new Set<string>();
+  /** Exchanges and queues that are taken as they are, and whether they are durable: not as we are configured. */
+  private readonly takenAsTheyAre = new Map<string, boolean>();
   /** Each is told of once. */
   private readonly reported = new Set<string>();
 
@@ -32,17 +32,22 @@ export class TopologyDeclarer {
   /** Objects that were declared may be gone: an auto-delete exchange goes with its last binding. */
   forget(): void {
     this.declared = new WeakSet();
+    this.takenAsTheyAre.clear();
   }
 
   /**
    * Declares everything, in order. What a peer has made with another durability is only looked for, and used: all peers of a
-   * bus have to agree, and whoever comes first decides. Python does so for what is not durable.
+   * bus have to agree, and whoever comes first decides. Python does so for what is not durable. Whoever declares something
+   * again misses something of it: what is in its place now is asked afresh.
    *
    * @throws PreconditionFailed something exists with other properties
    * @throws MessageDeliveryFailure not allowed to declare it
    * @throws InvalidTarget a name that AMQP cannot write
    */
   async declare(topology: Topology): Promise<void> {
+    if (this.declared.has(topology)) {
+      for (const one of topology) if (one.kind !== 'binding') this.takenAsTheyAre.delete(keyOf(one));
+    }
     for (const declaration of topology) await this.declareOne(this.adapted(declaration, topology));
     this.declared.add(topology);
   }
@@ -58,7 +63,7 @@ export class TopologyDeclarer {
       await this.write(declaration);
     } catch (error) {
       if (declaration.kind === 'binding') throw refusal(declaration, error);
-      if (isInequivalentDurable(error)) return this.takeAsItIs(declaration, error);
+      if (isInequivalentDurable(error)) return await this.takeAsItIs(declaration, error);
       // What is not durable has no messages to lose, and is made anew.
       const isLeftBehind = declaration.kind === 'queue' && !declaration.durable && isStopped(error);
       if (!isLeftBehind) throw refusal(declaration, error);
@@ -75,7 +80,7 @@ export class TopologyDeclarer {
     const exchanges = topology.flatMap((one) =>
       one.kind === 'binding' && one.queue === declaration.name ? [one.exchange] : [],
     );
-    const isTransient = exchanges.some((name) => this.takenAsTheyAre.has(keyOf({ kind: 'exchange', name })));
+    const isTransient = exchanges.some((name) => this.takenAsTheyAre.get(keyOf({ kind: 'exchange', name })) === false);
     if (!isTransient) return declaration;
     this.report(declaration, 'its exchange is not durable');
     return { ...declaration, durable: false };
@@ -89,9 +94,13 @@ export class TopologyDeclarer {
   }
 
   private async takeAsItIs(declaration: NamedDeclaration, error: unknown): Promise<void> {
-    if (!(await this.isThere(declaration))) throw refusal(declaration, error);
-    this.takenAsTheyAre.add(keyOf(declaration));
-    this.report(declaration, replyText(error));
+    if (await this.isThere(declaration)) {
+      this.takenAsTheyAre.set(keyOf(declaration), !declaration.durable);
+      this.report(declaration, replyText(error));
+      return;
+    }
+    // It has gone since it was in the way.
+    await this.write(declaration).catch((failure: unknown) => Promise.reject(refusal(declaration, failure)));
   }
 
   private report(declaration: NamedDeclaration, reason: string): void {

@@ -19,11 +19,28 @@ export function sealed(message: unknown): string {
   return JSON.stringify({ 'oslo.version': '2.0', 'oslo.message': JSON.stringify(message) });
 }
 
+function readOrError({ body, exchange, routingKey, properties }: Delivery): Error | RawDelivery {
+  const text = new TextDecoder().decode(body);
+  try {
+    const envelope = JSON.parse(text) as RawMessage;
+    const message = JSON.parse(String(envelope['oslo.message'])) as RawMessage;
+    return { message, envelope, exchange, routingKey, expirationMs: properties.expirationMs };
+  } catch (cause) {
+    return new Error(`a body that is no sealed message came by '${routingKey}': ${text}`, { cause });
+  }
+}
+
+function orThrow(received: Error | RawDelivery): RawDelivery {
+  if (received instanceof Error) throw received;
+  return received;
+}
+
 /** A peer that writes and reads bodies by hand, so that our client and server are not tested against each other. */
 export class RawPeer {
   readonly replyQueue = 'reply_0123456789abcdef0123456789abcdef';
-  private readonly received: RawDelivery[] = [];
-  private wake: (() => void) | undefined;
+  /** In order; an error stands for what could not be read. */
+  private readonly received: (Error | RawDelivery)[] = [];
+  private readonly waiters: (() => void)[] = [];
 
   constructor(readonly broker: Broker) {}
 
@@ -48,15 +65,15 @@ export class RawPeer {
     await this.broker.deleteQueue(this.replyQueue);
   }
 
-  /** What came, in order; waits for it. */
+  /** What came, in order; waits for it. @throws Error what came could not be read */
   async next(): Promise<RawDelivery> {
-    while (this.received.length === 0) await new Promise<void>((resolve) => (this.wake = resolve));
-    return this.received.shift()!;
+    while (this.received.length === 0) await new Promise<void>((resolve) => this.waiters.push(resolve));
+    return orThrow(this.received.shift()!);
   }
 
-  /** What came and was not taken yet. */
+  /** What came and was not taken yet. @throws Error some of it could not be read */
   get waiting(): readonly RawDelivery[] {
-    return this.received;
+    return this.received.map(orThrow);
   }
 
   publish(body: string, where: Partial<OutgoingMessage> = {}): Promise<void> {
@@ -111,13 +128,10 @@ export class RawPeer {
 
   private take(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) {
-      const { body, exchange, routingKey, properties } = delivery;
-      const envelope = JSON.parse(new TextDecoder().decode(body)) as RawMessage;
-      const message = JSON.parse(String(envelope['oslo.message'])) as RawMessage;
-      this.received.push({ message, envelope, exchange, routingKey, expirationMs: properties.expirationMs });
+      this.received.push(readOrError(delivery));
       delivery.ack();
     }
-    this.wake?.();
+    for (const wake of this.waiters.splice(0)) wake();
   }
 
   private newId(): string {
