@@ -83,7 +83,8 @@ class VersionSearch {
       return { major, minor: await highestBetween(low, high, serves) };
     }
     if (minor === 0 || !(await serves(0))) return undefined;
-    return { major, minor: await highestBetween(0, minor, serves) };
+    const [low, high] = await bracketBelow(minor, serves);
+    return { major, minor: await highestBetween(low, high, serves) };
   }
 
   /** When no more may be asked, it is taken for refused. */
@@ -113,6 +114,16 @@ async function bracketAbove(from: number, serves: Serves): Promise<[low: number,
     low = from + step;
   }
   return [low, low + 1];
+}
+
+/** The same, down from one that is refused, where 0 is served: what is called and what is served are mostly near. */
+async function bracketBelow(from: number, serves: Serves): Promise<[low: number, high: number]> {
+  let high = from;
+  for (let step = 1; from - step > 0; step *= 2) {
+    if (await serves(from - step)) return [from - step, high];
+    high = from - step;
+  }
+  return [0, high];
 }
 
 async function highestBetween(served: number, refused: number, serves: Serves): Promise<number> {

@@ -48,6 +48,12 @@ describe('the versions of a server', () => {
     expect(found).toMatchObject({ served: [implemented], state: 'complete' });
   });
 
+  it('a server that is one behind takes four questions', async () => {
+    const { ask, asked } = serverOf('3.11');
+    expect(await searchVersions(ask, { from: '3.12', mostRefused: MOST })).toMatchObject({ served: ['3.11'] });
+    expect(asked).toEqual(['3.12', '3.0', '3.11', '4.0']);
+  });
+
   it('the nearest major is asked first: callers are mostly one ahead', async () => {
     const { ask, asked } = serverOf('5.13');
     await searchVersions(ask, { from: '6.0', mostRefused: MOST });
