@@ -23,6 +23,12 @@ export function count(text: string): number {
   throw new UsageError(`'${text}' is no whole number from 1`);
 }
 
+/** `3.12`, as far as such numbers go. @throws UsageError */
+export function version(text: string): string {
+  if (/^\d{1,5}\.\d{1,5}(\.\d{1,5})?$/.test(text)) return text;
+  throw new UsageError(`'${text}' is no version like 3.12`);
+}
+
 /** For options that may be given several times. */
 export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];

@@ -4,6 +4,9 @@ import { stringifyJson } from '../wire/json/json.js';
 import { maskedValue } from '../wire/masked-value.js';
 import { maskSecrets, printable } from '../wire/redaction.js';
 
+/** Shows a question, and resolves to the line that is typed; to nothing at the end of input. */
+export type AskUser = (question: string) => Promise<string>;
+
 /** The world around a command, replaced in tests. */
 export interface Terminal {
   /** Results. */
@@ -11,6 +14,8 @@ export interface Terminal {
   /** Everything about them. */
   readonly err: (text: string) => void;
   readonly isTerminal: boolean;
+  /** Absent where nobody sits who could answer. */
+  readonly ask?: AskUser;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted when the user wants the command to end, in order. */
   readonly interrupted: AbortSignal;

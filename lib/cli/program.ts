@@ -3,6 +3,7 @@ import type { CommandRun } from './command.js';
 import { pingCommand } from './commands/ping.js';
 import { sendCommand } from './commands/send.js';
 import { tapCommand } from './commands/tap.js';
+import { versionsCommand } from './commands/versions.js';
 import { whyCommand } from './commands/why.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
 import type { Terminal } from './output.js';
@@ -42,6 +43,7 @@ export function newProgram(run: CommandRun): Command {
     sendCommand('cast', run),
     sendCommand('fanout', run),
     pingCommand(run),
+    versionsCommand(run),
     whyCommand(run),
     tapCommand(run),
   ];

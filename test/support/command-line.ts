@@ -15,12 +15,15 @@ export async function oslo(
   options: {
     env?: Record<string, string>;
     isTerminal?: boolean;
+    /** What is typed when it asks; absent: nobody sits there. */
+    answer?: string;
     signal?: AbortSignal;
     onErr?: (text: string) => void;
   } = {},
 ): Promise<CommandResult> {
   const args = typeof commandLine === 'string' ? wordsOf(commandLine) : commandLine;
   const [out, err]: [string[], string[]] = [[], []];
+  const { answer } = options;
   const code = await runCommandLine(args, {
     out: (text) => void out.push(text),
     err: (text) => {
@@ -28,6 +31,7 @@ export async function oslo(
       options.onErr?.(text);
     },
     isTerminal: options.isTerminal ?? false,
+    ...(answer !== undefined && { ask: () => Promise.resolve(answer) }),
     env: options.env ?? {},
     interrupted: options.signal ?? new AbortController().signal,
   });

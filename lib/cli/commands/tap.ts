@@ -11,6 +11,7 @@ import { UsageError } from '../exit-codes.js';
 import { collect, count } from '../option-values.js';
 import type { Output } from '../output.js';
 import { RecordingFile } from '../recording-file.js';
+import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../stream-end.js';
 import {
   answeredAt,
   isTrouble,
@@ -21,7 +22,7 @@ import {
   TRAFFIC_HEAD,
 } from '../traffic-lines.js';
 
-interface TapOptions extends CommonOptions {
+interface TapOptions extends CommonOptions, StreamEndOptions {
   readonly topic?: readonly string[];
   readonly notifications?: readonly string[];
   readonly method?: string;
@@ -33,9 +34,6 @@ interface TapOptions extends CommonOptions {
   readonly maxRate?: number;
   readonly record?: string;
   readonly withSecrets?: boolean;
-  readonly count?: number;
-  readonly for?: number;
-  readonly untilIdle?: number;
 }
 
 const head = {
@@ -49,7 +47,6 @@ const head = {
 } as const;
 
 const MAX_RATE = 500;
-const TICK_MS = 100;
 const KINDS = ['call', 'cast', 'fanout', 'notification'];
 
 /** Measured per call, on RabbitMQ 3.10 (docs/tools.md). */
@@ -61,7 +58,7 @@ const PRICES: Readonly<Record<TapSource, string>> = {
 };
 
 export function tapCommand(run: CommandRun): Command {
-  return newCommand(head)
+  const command = newCommand(head)
     .option('--topic <topic[.server]>', 'only these (repeatable); needed without the firehose', collect)
     .option('--notifications <topic>', 'and notifications of this topic (repeatable)', collect)
     .option('--method <glob>', 'only methods or event types like this')
@@ -72,18 +69,16 @@ export function tapCommand(run: CommandRun): Command {
     .addOption(new Option('--source <source>', 'how to watch').choices(['auto', 'firehose', 'binding']).default('auto'))
     .addOption(new Option('--max-rate <n>', 'read so many messages a second, count the rest').argParser(count))
     .option('--record <file>', 'write all of it to a file as well')
-    .option('--with-secrets', 'with secrets in the file')
-    .addOption(OPTIONS.count())
-    .addOption(OPTIONS.duration('--for <duration>', 'end after that time'))
-    .addOption(OPTIONS.duration('--until-idle <duration>', 'end when nothing has come for so long'))
-    .action((options: TapOptions) =>
-      runWork(run, head.name, options, (output) => {
-        const shows = filterOf(options);
-        return withBus(options, run.terminal.env, output, 'looks', (broker, choice) =>
-          new TapRun(broker, options, output, shows).run(requestOf(options, choice.exchange), run.terminal.interrupted),
-        );
-      }),
-    );
+    .option('--with-secrets', 'with secrets in the file');
+  return withStreamEnd(command).action((options: TapOptions) =>
+    runWork(run, head.name, options, (output) => {
+      const shows = filterOf(options);
+      const end = new StreamEnd(options, run.terminal.interrupted);
+      return withBus(options, run.terminal.env, output, 'looks', (broker, choice) =>
+        new TapRun(broker, options, output, shows, end).run(requestOf(options, choice.exchange)),
+      );
+    }),
+  );
 }
 
 function requestOf(options: TapOptions, exchange: string): TapRequest {
@@ -120,8 +115,6 @@ function filterOf({ kinds, method, requestId, errors, slowerThan }: TapOptions):
 
 /** One tap from its beginning to its end. */
 class TapRun {
-  private shownCount = 0;
-  private lastAt = Date.now();
   private file: RecordingFile | undefined;
   private source: TapSource = 'firehose';
   private readonly pairing = new CallPairing({
@@ -138,9 +131,10 @@ class TapRun {
     private readonly options: TapOptions,
     private readonly output: Output,
     private readonly shows: Shows,
+    private readonly end: StreamEnd,
   ) {}
 
-  async run(request: TapRequest, interrupted: AbortSignal): Promise<void> {
+  async run(request: TapRequest): Promise<void> {
     // Messages may come before the tap is known to be open.
     const early: TrafficRecord[] = [];
     let take = (record: TrafficRecord): void => void early.push(record);
@@ -154,7 +148,7 @@ class TapRun {
       this.begin(tap, request);
       take = (record) => this.seen(record);
       for (const record of early) take(record);
-      await this.untilEnd(interrupted);
+      await this.end.reached((now) => this.pairing.passTime(now));
     } finally {
       await tap.close();
       await this.file?.close();
@@ -172,11 +166,11 @@ class TapRun {
   }
 
   private seen(record: TrafficRecord): void {
-    this.lastAt = Date.now();
+    this.end.notIdle();
     this.file?.write(record);
     if (record.ev === 'publish' && kindOf(record) === 'notification') {
-      if (this.isDone || !this.shows.notification(record)) return;
-      this.shownCount += 1;
+      if (this.end.isFull || !this.shows.notification(record)) return;
+      this.end.countOne();
       this.output.result(notificationData(record), [notificationLine(record)]);
     } else {
       this.pairing.add(record);
@@ -184,31 +178,9 @@ class TapRun {
   }
 
   private show(request: SeenRequest): void {
-    if (this.isDone || !this.shows.request(request)) return;
-    this.shownCount += 1;
+    if (this.end.isFull || !this.shows.request(request)) return;
+    this.end.countOne();
     this.output.result(requestData(request), [requestLine(request)]);
-  }
-
-  private get isDone(): boolean {
-    return this.options.count !== undefined && this.shownCount >= this.options.count;
-  }
-
-  private untilEnd(interrupted: AbortSignal): Promise<void> {
-    const { for: forMs = Infinity, untilIdle = Infinity } = this.options;
-    const endsAt = Date.now() + forMs;
-    return new Promise((resolve) => {
-      const look = (): void => {
-        const now = Date.now();
-        this.pairing.passTime(now);
-        const isOver = interrupted.aborted || this.isDone || now >= endsAt || now - this.lastAt >= untilIdle;
-        if (!isOver) return;
-        clearInterval(timer);
-        interrupted.removeEventListener('abort', look);
-        resolve();
-      };
-      const timer = setInterval(look, TICK_MS);
-      interrupted.addEventListener('abort', look);
-    });
   }
 
   private summary({ counters, source }: BusTap): void {
@@ -218,7 +190,7 @@ class TapRun {
     const facts = {
       source,
       received,
-      shown: this.shownCount,
+      shown: this.end.shown,
       skipped,
       droppedAtLeast,
       forgotten,
@@ -232,6 +204,6 @@ class TapRun {
       ...(forgotten > 0 ? [`${forgotten} open calls forgotten`] : []),
       ...(unwritten > 0 ? [`${unwritten} not recorded, as the disk was too slow`] : []),
     ];
-    this.output.note(`tap: ${[`${received} messages, ${this.shownCount} shown`, ...losses].join('; ')}`);
+    this.output.note(`tap: ${[`${received} messages, ${this.end.shown} shown`, ...losses].join('; ')}`);
   }
 }
