@@ -20,6 +20,11 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   isTerminal: process.stdout.isTTY,
+  get size() {
+    const { columns, rows, isTTY } = process.stdout;
+    return isTTY ? { columns, rows } : undefined;
+  },
+  rewrites: process.stderr.isTTY,
   env: process.env,
   interrupted: interruption.signal,
 });

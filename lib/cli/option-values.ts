@@ -23,6 +23,21 @@ export function count(text: string): number {
   throw new UsageError(`'${text}' is no whole number from 1`);
 }
 
+/** A number a second: `500` or `500/s`. @throws UsageError */
+export function rate(text: string): number {
+  return count(text.replace(/\/s$/, ''));
+}
+
+const BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** Bytes of `64MiB`, `512KiB`, `1GiB`; a bare number is bytes. @throws UsageError */
+export function bytes(text: string): number {
+  const parts = /^(\d+)(B|KiB|MiB|GiB)?$/.exec(text);
+  const number = parts ? Number(parts[1]) * BYTES[parts[2] ?? 'B']! : Number.NaN;
+  if (number >= 1 && Number.isSafeInteger(number)) return number;
+  throw new UsageError(`'${text}' is no number of bytes: write 64MiB, 512KiB or 1GiB`);
+}
+
 /** For options that may be given several times. */
 export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];

@@ -1,8 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import type { CommandRun } from './command.js';
 import { pingCommand } from './commands/ping.js';
+import { recordCommand } from './commands/record.js';
 import { sendCommand } from './commands/send.js';
 import { tapCommand } from './commands/tap.js';
+import { traceCommand } from './commands/trace.js';
 import { whyCommand } from './commands/why.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
 import type { Terminal } from './output.js';
@@ -44,6 +46,8 @@ export function newProgram(run: CommandRun): Command {
     pingCommand(run),
     whyCommand(run),
     tapCommand(run),
+    traceCommand(run),
+    recordCommand(run),
   ];
   for (const command of [program, ...commands]) {
     command.exitOverride().configureOutput({ writeOut: run.terminal.out, writeErr: run.terminal.err });

@@ -15,6 +15,7 @@ export async function oslo(
   options: {
     env?: Record<string, string>;
     isTerminal?: boolean;
+    size?: { columns: number; rows: number };
     signal?: AbortSignal;
     onErr?: (text: string) => void;
   } = {},
@@ -28,6 +29,7 @@ export async function oslo(
       options.onErr?.(text);
     },
     isTerminal: options.isTerminal ?? false,
+    size: options.size,
     env: options.env ?? {},
     interrupted: options.signal ?? new AbortController().signal,
   });
