@@ -38,6 +38,15 @@ export function bytes(text: string): number {
   throw new UsageError(`'${text}' is no number of bytes: write 64MiB, 512KiB or 1GiB`);
 }
 
+const KINDS: ReadonlySet<string> = new Set(['call', 'cast', 'fanout', 'notification']);
+
+/** Some of the kinds of messages, separated by commas. @throws UsageError */
+export function kinds(text: string): ReadonlySet<string> {
+  const wanted = new Set(text.split(','));
+  for (const kind of wanted) if (!KINDS.has(kind)) throw new UsageError(`there is no kind '${kind}'`);
+  return wanted;
+}
+
 /** For options that may be given several times. */
 export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];

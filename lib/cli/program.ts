@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import type { CommandRun } from './command.js';
 import { pingCommand } from './commands/ping.js';
 import { recordCommand } from './commands/record.js';
+import { replayCommand } from './commands/replay.js';
 import { sendCommand } from './commands/send.js';
 import { tapCommand } from './commands/tap.js';
 import { traceCommand } from './commands/trace.js';
@@ -48,6 +49,7 @@ export function newProgram(run: CommandRun): Command {
     tapCommand(run),
     traceCommand(run),
     recordCommand(run),
+    replayCommand(run),
   ];
   for (const command of [program, ...commands]) {
     command.exitOverride().configureOutput({ writeOut: run.terminal.out, writeErr: run.terminal.err });

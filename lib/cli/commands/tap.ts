@@ -5,8 +5,7 @@ import { CallPairing, type SeenRequest } from '../../observe/call-pairing.js';
 import { kindOf, requestIdOf, type TapSource, type TrafficRecord } from '../../observe/traffic-record.js';
 import { Glob } from '../../notify/filter/glob.js';
 import { type CommandRun, OPTIONS, runWork } from '../command.js';
-import { UsageError } from '../exit-codes.js';
-import { bytes } from '../option-values.js';
+import { bytes, kinds } from '../option-values.js';
 import type { Output } from '../output.js';
 import { RecordingFile } from '../recording-file.js';
 import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../tap-session.js';
@@ -28,7 +27,7 @@ interface TapOptions extends WatchOptions {
   readonly requestId?: string;
   readonly errors?: boolean;
   readonly slowerThan?: number;
-  readonly kinds?: string;
+  readonly kinds?: ReadonlySet<string>;
   readonly deliveries?: boolean;
   readonly maxMemory?: number;
   readonly record?: string;
@@ -49,7 +48,6 @@ const head = {
 } as const;
 
 const TICK_MS = 100;
-const KINDS = ['call', 'cast', 'fanout', 'notification'];
 
 export function tapCommand(run: CommandRun): Command {
   return newWatchCommand(head)
@@ -57,7 +55,7 @@ export function tapCommand(run: CommandRun): Command {
     .option('--request-id <id>', 'only what belongs to this request')
     .option('--errors', 'only what has gone wrong')
     .addOption(OPTIONS.duration('--slower-than <duration>', 'only answers that took longer'))
-    .option('--kinds <kinds>', `some of ${KINDS.join(',')}`)
+    .addOption(new Option('--kinds <kinds>', 'some of call,cast,fanout,notification').argParser(kinds))
     .option('--deliveries', 'each delivery to a server or listener as well')
     .addOption(
       new Option('--max-memory <bytes>', 'for calls that wait for their answer (default: 64MiB)').argParser(bytes),
@@ -86,26 +84,25 @@ interface Shows {
   delivery(record: TrafficRecord): boolean;
 }
 
-function filterOf({ kinds, method, requestId, errors, slowerThan }: TapOptions): Shows {
-  const wanted = new Set(kinds === undefined ? KINDS : kinds.split(','));
-  for (const kind of wanted) if (!KINDS.includes(kind)) throw new UsageError(`there is no kind '${kind}'`);
+function filterOf({ kinds: wanted, method, requestId, errors, slowerThan }: TapOptions): Shows {
+  const wants = (kind: string): boolean => wanted === undefined || wanted.has(kind);
   const pattern = method === undefined ? undefined : new Glob(method);
   const isNamed = (name: string): boolean => pattern === undefined || pattern.matches(name);
   return {
     request: (request) =>
-      wanted.has(request.kind) &&
+      wants(request.kind) &&
       isNamed(request.method) &&
       (requestId === undefined || request.requestId === requestId) &&
       (!errors || isTrouble(request)) &&
       (slowerThan === undefined || (answeredAt(request) ?? 0) - request.record.t > slowerThan),
     delivery: (record) =>
-      wanted.has(kindOf(record)) &&
+      wants(kindOf(record)) &&
       !errors &&
       slowerThan === undefined &&
       isNamed(nameOf(record)) &&
       (requestId === undefined || requestIdOf(record.message ?? {}) === requestId),
     notification: (record) =>
-      wanted.has('notification') &&
+      wants('notification') &&
       !errors &&
       slowerThan === undefined &&
       isNamed(String(record.message?.event_type)) &&
