@@ -18,12 +18,16 @@ export async function oslo(
     size?: { columns: number; rows: number };
     signal?: AbortSignal;
     onErr?: (text: string) => void;
+    onOut?: (text: string) => void;
   } = {},
 ): Promise<CommandResult> {
   const args = typeof commandLine === 'string' ? wordsOf(commandLine) : commandLine;
   const [out, err]: [string[], string[]] = [[], []];
   const code = await runCommandLine(args, {
-    out: (text) => void out.push(text),
+    out: (text) => {
+      out.push(text);
+      options.onOut?.(text);
+    },
     err: (text) => {
       err.push(text);
       options.onErr?.(text);
