@@ -48,7 +48,9 @@ export const OPTIONS = {
   duration: (flags: string, description: string) => new Option(flags, description).argParser(duration),
   jsonObject: (flags: string, description: string) =>
     new Option(flags, description).argParser((text) => jsonObject(text, flags.split(' ')[0]!)),
+  all: () => new Option('--all', 'each server of the topic: name them with --servers'),
   server: () => new Option('--server <name>', 'the server, where TOPIC.SERVER cannot say it'),
+  servers: () => new Option('--servers <names>', 'each of these, separated by commas'),
 };
 
 /** Runs a command's work; whatever it throws is told, and becomes the exit code. */

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { askOn } from './confirm.js';
 import { EXIT } from './exit-codes.js';
 import { runCommandLine } from './program.js';
 
@@ -25,6 +26,8 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
     return isTTY ? { columns, rows } : undefined;
   },
   rewrites: process.stderr.isTTY,
+  ...(process.stdin.isTTY &&
+    process.stderr.isTTY && { ask: askOn(process.stdin, process.stderr, interruption.signal) }),
   env: process.env,
   interrupted: interruption.signal,
 });

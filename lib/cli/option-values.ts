@@ -47,6 +47,12 @@ export function kinds(text: string): ReadonlySet<string> {
   return wanted;
 }
 
+/** `3.12`, as far as such numbers go. @throws UsageError */
+export function version(text: string): string {
+  if (/^\d{1,5}\.\d{1,5}(\.\d{1,5})?$/.test(text)) return text;
+  throw new UsageError(`'${text}' is no version like 3.12`);
+}
+
 /** For options that may be given several times. */
 export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];

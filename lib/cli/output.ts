@@ -4,6 +4,9 @@ import { stringifyJson } from '../wire/json/json.js';
 import { maskedValue } from '../wire/masked-value.js';
 import { maskSecrets, printable } from '../wire/redaction.js';
 
+/** Shows a question, and resolves to the line that is typed; to nothing at the end of input. */
+export type AskUser = (question: string) => Promise<string>;
+
 /** The world around a command, replaced in tests. */
 export interface Terminal {
   /** Results. */
@@ -15,6 +18,8 @@ export interface Terminal {
   readonly size?: { readonly columns: number; readonly rows: number } | undefined;
   /** Whether a line of `err` may be written over. */
   readonly rewrites?: boolean;
+  /** Absent where nobody sits who could answer. */
+  readonly ask?: AskUser;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted when the user wants the command to end, in order. */
   readonly interrupted: AbortSignal;

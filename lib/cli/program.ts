@@ -6,6 +6,7 @@ import { replayCommand } from './commands/replay.js';
 import { sendCommand } from './commands/send.js';
 import { tapCommand } from './commands/tap.js';
 import { traceCommand } from './commands/trace.js';
+import { versionsCommand } from './commands/versions.js';
 import { whyCommand } from './commands/why.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
 import type { Terminal } from './output.js';
@@ -45,6 +46,7 @@ export function newProgram(run: CommandRun): Command {
     sendCommand('cast', run),
     sendCommand('fanout', run),
     pingCommand(run),
+    versionsCommand(run),
     whyCommand(run),
     tapCommand(run),
     traceCommand(run),

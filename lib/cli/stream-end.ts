@@ -1,37 +1,74 @@
-/** When a stream of results ends by itself. */
-export interface StreamEnds {
-  readonly for?: number;
-  readonly untilIdle?: number;
-}
+import type { Command } from 'commander';
+import { OPTIONS } from './command.js';
 
-/** What a stream tells of itself, asked ten times a second. */
-export interface StreamProgress {
-  /** Something that is known by the clock alone: calls whose callers have given up, a line to be drawn again. */
-  tick?(now: number): void;
-  /** Whether there is nothing more to wait for. */
-  isDone?(): boolean;
-  /** When something has come last, as `Date.now()`. */
-  lastAt?(): number;
+/** When a command that goes on and on is over. */
+export interface StreamEndOptions {
+  readonly count?: number;
+  /** Milliseconds. */
+  readonly for?: number;
+  /** Milliseconds. */
+  readonly untilIdle?: number;
 }
 
 const TICK_MS = 100;
 
-/** Resolves when a stream is interrupted, is done, its time is over, or nothing has come for so long. */
-export function untilStreamEnd(ends: StreamEnds, progress: StreamProgress, interrupted: AbortSignal): Promise<void> {
-  const { for: forMs = Infinity, untilIdle = Infinity } = ends;
-  const endsAt = Date.now() + forMs;
-  return new Promise((resolve) => {
-    const look = (): void => {
-      const now = Date.now();
-      progress.tick?.(now);
-      const isIdle = now - (progress.lastAt?.() ?? now) >= untilIdle;
-      if (!interrupted.aborted && !progress.isDone?.() && now < endsAt && !isIdle) return;
-      clearInterval(timer);
-      interrupted.removeEventListener('abort', look);
-      resolve();
-    };
-    const timer = setInterval(look, TICK_MS);
-    interrupted.addEventListener('abort', look);
-    if (interrupted.aborted) look();
-  });
+/** Gives a command the options. */
+export function withStreamEnd(command: Command): Command {
+  return command
+    .addOption(OPTIONS.count())
+    .addOption(OPTIONS.duration('--for <duration>', 'end after that time'))
+    .addOption(OPTIONS.duration('--until-idle <duration>', 'end when nothing has come for so long'));
+}
+
+/** The end of a stream: Ctrl-C, or what the options say. */
+export class StreamEnd {
+  /** Results that were shown. */
+  shown = 0;
+  private lastAt = 0;
+  private settle: () => void = () => undefined;
+
+  constructor(
+    private readonly options: StreamEndOptions,
+    private readonly interrupted: AbortSignal,
+  ) {}
+
+  /** So many were shown as `--count` allows: no more is. */
+  get isFull(): boolean {
+    return this.options.count !== undefined && this.shown >= this.options.count;
+  }
+
+  /** Something has come, shown or not. */
+  notIdle(): void {
+    this.lastAt = Date.now();
+  }
+
+  /** One more was shown. */
+  countOne(): void {
+    this.shown += 1;
+    if (this.isFull) this.settle();
+  }
+
+  /** Resolves at the end; `passTime` is told the time while that is awaited. */
+  reached(passTime: (now: number) => void = () => undefined): Promise<void> {
+    const { for: forMs = Infinity, untilIdle = Infinity } = this.options;
+    // To connect takes its time, too.
+    this.lastAt = Date.now();
+    const endsAt = this.lastAt + forMs;
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearInterval(timer);
+        this.interrupted.removeEventListener('abort', end);
+        resolve();
+      };
+      const look = (): void => {
+        const now = Date.now();
+        passTime(now);
+        if (this.isFull || now >= endsAt || now - this.lastAt >= untilIdle) end();
+      };
+      const timer = setInterval(look, TICK_MS);
+      this.settle = end;
+      this.interrupted.addEventListener('abort', end);
+      if (this.interrupted.aborted || this.isFull) end();
+    });
+  }
 }

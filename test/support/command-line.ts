@@ -16,6 +16,8 @@ export async function oslo(
     env?: Record<string, string>;
     isTerminal?: boolean;
     size?: { columns: number; rows: number };
+    /** What is typed when it asks; absent: nobody sits there. */
+    answer?: string;
     signal?: AbortSignal;
     onErr?: (text: string) => void;
     onOut?: (text: string) => void;
@@ -23,6 +25,7 @@ export async function oslo(
 ): Promise<CommandResult> {
   const args = typeof commandLine === 'string' ? wordsOf(commandLine) : commandLine;
   const [out, err]: [string[], string[]] = [[], []];
+  const { answer } = options;
   const code = await runCommandLine(args, {
     out: (text) => {
       out.push(text);
@@ -34,6 +37,7 @@ export async function oslo(
     },
     isTerminal: options.isTerminal ?? false,
     size: options.size,
+    ...(answer !== undefined && { ask: () => Promise.resolve(answer) }),
     env: options.env ?? {},
     interrupted: options.signal ?? new AbortController().signal,
   });

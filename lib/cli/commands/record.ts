@@ -2,17 +2,14 @@ import type { Command } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
 import type { BusTap, TapRequest } from '../../observe/bus-tap.js';
 import type { TrafficRecord } from '../../observe/traffic-record.js';
-import { type CommandRun, OPTIONS, runWork } from '../command.js';
+import { type CommandRun, runWork } from '../command.js';
 import type { Output } from '../output.js';
 import { RecordingFile } from '../recording-file.js';
-import { untilStreamEnd } from '../stream-end.js';
+import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../stream-end.js';
 import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../tap-session.js';
 
-interface RecordOptions extends WatchOptions {
+interface RecordOptions extends StreamEndOptions, WatchOptions {
   readonly withSecrets?: boolean;
-  readonly count?: number;
-  readonly for?: number;
-  readonly untilIdle?: number;
 }
 
 const head = {
@@ -26,19 +23,16 @@ const head = {
 } as const;
 
 export function recordCommand(run: CommandRun): Command {
-  return newWatchCommand(head)
+  const command = newWatchCommand(head)
     .argument('<file>', 'one that is there is written over; readable for you alone')
-    .option('--with-secrets', 'with tokens and passwords, which are masked otherwise')
-    .addOption(OPTIONS.count())
-    .addOption(OPTIONS.duration('--for <duration>', 'end after that time'))
-    .addOption(OPTIONS.duration('--until-idle <duration>', 'end when nothing has come for so long'))
-    .action((path: string, options: RecordOptions) =>
-      runWork(run, head.name, options, (output) =>
-        withWatchedBus(options, run.terminal, output, (broker, request) =>
-          record(broker, path, request, options, output, run.terminal.interrupted),
-        ),
+    .option('--with-secrets', 'with tokens and passwords, which are masked otherwise');
+  return withStreamEnd(command).action((path: string, options: RecordOptions) =>
+    runWork(run, head.name, options, (output) =>
+      withWatchedBus(options, run.terminal, output, (broker, request) =>
+        record(broker, path, request, options, output, new StreamEnd(options, run.terminal.interrupted)),
       ),
-    );
+    ),
+  );
 }
 
 async function record(
@@ -47,25 +41,16 @@ async function record(
   watched: TapRequest,
   options: RecordOptions,
   output: Output,
-  interrupted: AbortSignal,
+  end: StreamEnd,
 ): Promise<void> {
   const request: TapRequest = { ...watched, secrets: options.withSecrets ? 'kept' : 'masked' };
-  const recording = new Recording(path, options.count);
+  const recording = new Recording(path, end);
   let closed: BusTap | undefined;
   try {
     await withTap(broker, request, output, {
       opened: ({ source }) => recording.begin({ source, url: broker.url, masked: request.secrets === 'masked' }),
       seen: (one) => recording.write(one),
-      untilEnd: () =>
-        untilStreamEnd(
-          options,
-          {
-            tick: () => output.progress(`record: ${recording.progress}`),
-            isDone: () => recording.isFull,
-            lastAt: () => recording.lastAt,
-          },
-          interrupted,
-        ),
+      untilEnd: () => end.reached(() => output.progress(`record: ${recording.progress}`)),
       ended: (tap) => void (closed = tap),
     });
   } finally {
@@ -76,19 +61,14 @@ async function record(
 
 /** A file that is being recorded, and its counts. */
 class Recording {
-  lastAt = Date.now();
   private written = 0;
   private bytes = 0;
   private file: RecordingFile | undefined;
 
   constructor(
     private readonly path: string,
-    private readonly most = Infinity,
+    private readonly end: StreamEnd,
   ) {}
-
-  get isFull(): boolean {
-    return this.written >= this.most;
-  }
 
   get progress(): string {
     return `${this.written} messages, ${this.bytes} bytes`;
@@ -99,11 +79,12 @@ class Recording {
   }
 
   write(record: TrafficRecord): void {
-    this.lastAt = Date.now();
-    if (this.isFull) return;
+    this.end.notIdle();
+    if (this.end.isFull) return;
     this.written += 1;
     this.bytes += record.size;
     this.file?.write(record);
+    this.end.countOne();
   }
 
   told(tap: BusTap, output: Output): void {

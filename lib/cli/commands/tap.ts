@@ -8,6 +8,7 @@ import { type CommandRun, OPTIONS, runWork } from '../command.js';
 import { bytes, kinds } from '../option-values.js';
 import type { Output } from '../output.js';
 import { RecordingFile } from '../recording-file.js';
+import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../stream-end.js';
 import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../tap-session.js';
 import {
   answeredAt,
@@ -22,7 +23,7 @@ import {
   TRAFFIC_HEAD,
 } from '../traffic-lines.js';
 
-interface TapOptions extends WatchOptions {
+interface TapOptions extends StreamEndOptions, WatchOptions {
   readonly method?: string;
   readonly requestId?: string;
   readonly errors?: boolean;
@@ -32,9 +33,6 @@ interface TapOptions extends WatchOptions {
   readonly maxMemory?: number;
   readonly record?: string;
   readonly withSecrets?: boolean;
-  readonly count?: number;
-  readonly for?: number;
-  readonly untilIdle?: number;
 }
 
 const head = {
@@ -47,10 +45,8 @@ const head = {
   ],
 } as const;
 
-const TICK_MS = 100;
-
 export function tapCommand(run: CommandRun): Command {
-  return newWatchCommand(head)
+  const command = newWatchCommand(head)
     .option('--method <glob>', 'only methods or event types like this')
     .option('--request-id <id>', 'only what belongs to this request')
     .option('--errors', 'only what has gone wrong')
@@ -61,21 +57,19 @@ export function tapCommand(run: CommandRun): Command {
       new Option('--max-memory <bytes>', 'for calls that wait for their answer (default: 64MiB)').argParser(bytes),
     )
     .option('--record <file>', 'write all of it to a file as well')
-    .option('--with-secrets', 'with secrets in the file')
-    .addOption(OPTIONS.count())
-    .addOption(OPTIONS.duration('--for <duration>', 'end after that time'))
-    .addOption(OPTIONS.duration('--until-idle <duration>', 'end when nothing has come for so long'))
-    .action((options: TapOptions) =>
-      runWork(run, head.name, options, (output) => {
-        const shows = filterOf(options);
-        return withWatchedBus(options, run.terminal, output, (broker, request) =>
-          new TapRun(broker, options, output, shows).run(
-            { ...request, secrets: options.record !== undefined && options.withSecrets ? 'kept' : 'masked' },
-            run.terminal.interrupted,
-          ),
-        );
-      }),
-    );
+    .option('--with-secrets', 'with secrets in the file');
+  return withStreamEnd(command).action((options: TapOptions) =>
+    runWork(run, head.name, options, (output) => {
+      const shows = filterOf(options);
+      const end = new StreamEnd(options, run.terminal.interrupted);
+      return withWatchedBus(options, run.terminal, output, (broker, request) =>
+        new TapRun(broker, options, output, shows, end).run({
+          ...request,
+          secrets: options.record !== undefined && options.withSecrets ? 'kept' : 'masked',
+        }),
+      );
+    }),
+  );
 }
 
 interface Shows {
@@ -112,8 +106,6 @@ function filterOf({ kinds: wanted, method, requestId, errors, slowerThan }: TapO
 
 /** One tap from its beginning to its end. */
 class TapRun {
-  private shownCount = 0;
-  private lastAt = Date.now();
   private file: RecordingFile | undefined;
   private source: TapSource = 'firehose';
   private readonly pairing: CallPairing;
@@ -123,6 +115,7 @@ class TapRun {
     private readonly options: TapOptions,
     private readonly output: Output,
     private readonly shows: Shows,
+    private readonly end: StreamEnd,
   ) {
     const observer = {
       published: (request: SeenRequest) => {
@@ -135,12 +128,12 @@ class TapRun {
     this.pairing = new CallPairing(observer, { bytes: options.maxMemory });
   }
 
-  async run(request: TapRequest, interrupted: AbortSignal): Promise<void> {
+  async run(request: TapRequest): Promise<void> {
     try {
       await withTap(this.broker, request, this.output, {
         opened: (tap) => this.begin(tap, request),
         seen: (record) => this.seen(record),
-        untilEnd: () => this.untilEnd(interrupted),
+        untilEnd: () => this.end.reached((now) => this.pairing.passTime(now)),
         ended: (tap) => this.summary(tap),
       });
     } finally {
@@ -158,11 +151,11 @@ class TapRun {
   }
 
   private seen(record: TrafficRecord): void {
-    this.lastAt = Date.now();
+    this.end.notIdle();
     this.file?.write(record);
     if (record.ev === 'publish' && kindOf(record) === 'notification') {
-      if (this.isDone || !this.shows.notification(record)) return;
-      this.shownCount += 1;
+      if (this.end.isFull || !this.shows.notification(record)) return;
+      this.end.countOne();
       this.output.result(notificationData(record), [notificationLine(record)]);
     } else {
       this.pairing.add(record);
@@ -171,37 +164,15 @@ class TapRun {
   }
 
   private delivered(record: TrafficRecord): void {
-    if (this.isDone || !this.shows.delivery(record)) return;
-    this.shownCount += 1;
+    if (this.end.isFull || !this.shows.delivery(record)) return;
+    this.end.countOne();
     this.output.result(deliveryData(record), [deliveryLine(record)]);
   }
 
   private show(request: SeenRequest): void {
-    if (this.isDone || !this.shows.request(request)) return;
-    this.shownCount += 1;
+    if (this.end.isFull || !this.shows.request(request)) return;
+    this.end.countOne();
     this.output.result(requestData(request), [requestLine(request)]);
-  }
-
-  private get isDone(): boolean {
-    return this.options.count !== undefined && this.shownCount >= this.options.count;
-  }
-
-  private untilEnd(interrupted: AbortSignal): Promise<void> {
-    const { for: forMs = Infinity, untilIdle = Infinity } = this.options;
-    const endsAt = Date.now() + forMs;
-    return new Promise((resolve) => {
-      const look = (): void => {
-        const now = Date.now();
-        this.pairing.passTime(now);
-        const isOver = interrupted.aborted || this.isDone || now >= endsAt || now - this.lastAt >= untilIdle;
-        if (!isOver) return;
-        clearInterval(timer);
-        interrupted.removeEventListener('abort', look);
-        resolve();
-      };
-      const timer = setInterval(look, TICK_MS);
-      interrupted.addEventListener('abort', look);
-    });
   }
 
   private summary(tap: BusTap): void {
@@ -212,7 +183,7 @@ class TapRun {
     const facts = {
       source,
       received,
-      shown: this.shownCount,
+      shown: this.end.shown,
       skipped,
       droppedAtLeast,
       forgotten,
@@ -225,6 +196,6 @@ class TapRun {
       ...(forgotten > 0 ? [`${forgotten} open calls forgotten`] : []),
       ...(unwritten > 0 ? [`${unwritten} not recorded, as the disk was too slow`] : []),
     ];
-    this.output.note(`tap: ${[`${received} messages, ${this.shownCount} shown`, ...losses].join('; ')}`);
+    this.output.note(`tap: ${[`${received} messages, ${this.end.shown} shown`, ...losses].join('; ')}`);
   }
 }

@@ -6,7 +6,7 @@ import { type CommandRun, OPTIONS, runWork } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import type { Output } from '../output.js';
 import { openRecording } from '../recorded-traffic.js';
-import { untilStreamEnd } from '../stream-end.js';
+import { StreamEnd } from '../stream-end.js';
 import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../tap-session.js';
 import { timelineData, timelineLines } from '../timeline-drawing.js';
 
@@ -82,18 +82,19 @@ async function fromBus(
     if (!isDrawn) output.screen(...drawingOf(timeline, output));
     isDrawn = true;
   };
-  const progress = {
-    tick: (now: number) => {
-      timeline.passTime(now);
-      // Not for each message: of a busy request many come in one turn.
-      if (follow && lastAt !== undefined) draw();
-    },
-    // A call that waits for its answer is not idle, and a request that was not seen yet neither.
-    isDone: () => !follow && timeline.isSettled && lastAt !== undefined && Date.now() - lastAt >= untilIdle,
+  const quiet = new AbortController();
+  const end = new StreamEnd(forMs === undefined ? {} : { for: forMs }, AbortSignal.any([interrupted, quiet.signal]));
+  const passTime = (now: number): void => {
+    timeline.passTime(now);
+    if (lastAt === undefined) return;
+    // Not for each message: of a busy request many come in one turn.
+    if (follow) draw();
+    // A call that waits for its answer is not idle.
+    else if (timeline.isSettled && now - lastAt >= untilIdle) quiet.abort();
   };
   await withTap(broker, request, output, {
     seen: (record) => timeline.add(record),
-    untilEnd: () => untilStreamEnd({ ...(forMs !== undefined && { for: forMs }) }, progress, interrupted),
+    untilEnd: () => end.reached(passTime),
     ended: (tap) => {
       for (const loss of lossesOf(tap)) output.note(`tap: ${loss}`);
     },

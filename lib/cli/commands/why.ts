@@ -2,13 +2,14 @@ import type { Command } from 'commander';
 import { rpcSeamOf } from '../../broker/broker.js';
 import { chainOf, textOf } from '../../errors/text-of.js';
 import { type WalkFinding, walkCall } from '../../observe/call-walk.js';
+import { searchVersions } from '../../observe/version-probe.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 import { announce, connected, openBroker } from '../bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
 import { topicAndServer } from '../option-values.js';
 import type { Output } from '../output.js';
-import { silentPing } from '../silent-ping.js';
+import { servesVersion, silentPing } from '../silent-ping.js';
 import { chooseTransport, type TransportChoice } from '../transport-choice.js';
 
 interface WhyOptions extends CommonOptions {
@@ -29,6 +30,8 @@ const head = {
 } as const;
 
 const ANSWER_MS = 5_000;
+/** Versions that are tried where that of the call is not served: each one more is an ERROR in the server's log. */
+const MOST_REFUSED = 20;
 
 const EXIT_OF_STEP: Readonly<Record<WalkFinding['step'], ExitCode>> = {
   bus: EXIT.unreachable,
@@ -91,13 +94,25 @@ async function walk(
     },
   );
   try {
-    for await (const finding of walkCall(rpcSeamOf(broker), target, () => silentPing(client))) note(finding);
+    const probes = {
+      ping: () => silentPing(client),
+      versionsServed: () => versionsServed(client, options.version),
+    };
+    for await (const finding of walkCall(rpcSeamOf(broker), target, probes)) note(finding);
   } finally {
     await client.close();
     await broker.close();
   }
   const failure = findings.find(({ state }) => state === 'fail');
   return { findings, exit: failure ? EXIT_OF_STEP[failure.step] : EXIT.done };
+}
+
+/** Where the version that is called was refused already. */
+async function versionsServed(client: RpcClient, refused: string | undefined): Promise<readonly string[]> {
+  const ask = async (version: string): Promise<boolean> =>
+    version !== refused && (await servesVersion(client, version));
+  const { served } = await searchVersions(ask, { from: refused, mostRefused: MOST_REFUSED });
+  return served;
 }
 
 function unreachable({ shownUrl }: TransportChoice, error: unknown): WalkFinding {
