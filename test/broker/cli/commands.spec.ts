@@ -21,6 +21,15 @@ let seen: { method: string; args: unknown; context: Record<string, unknown> }[] 
 const run = (commandLine: string, options: Parameters<typeof oslo>[1] = {}) =>
   oslo(commandLine, { ...options, env: { OSLO_TRANSPORT_URL: vhost.url, ...options.env } });
 
+/** A command that watches the bus, from the moment at which it says so. */
+async function watching(commandLine: string, begins: string, options: Parameters<typeof oslo>[1] = {}) {
+  let begin: () => void = () => undefined;
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const result = run(commandLine, { ...options, onErr: (text) => void (text.startsWith(begins) && begin()) });
+  await begun;
+  return { result };
+}
+
 function firehose(change: 'start' | 'stop'): Promise<unknown> {
   return sharedRabbit().admin.evaluate(`rabbit_trace:${change}(<<"${vhost.name}">>), true`);
 }
@@ -341,15 +350,10 @@ describe('tap', () => {
     await firehose('start');
     const other = new RpcServer(broker, { exchange: 'openstack', topic: 'conductor', server: 'host2' }, []);
     await other.start();
-    let beginning: () => void = () => undefined;
-    const begun = new Promise<void>((resolve) => (beginning = resolve));
-    const result = run(
+    const { result } = await watching(
       'tap --json --deliveries --kinds fanout --exchange openstack --exchange nova --count 3 --for 20s',
-      {
-        onErr: (text) => void (text.startsWith('tap: firehose') && beginning()),
-      },
+      'tap: firehose',
     );
-    await begun;
     const client = new RpcClient(broker, { topic: 'conductor' });
     await client.fanout('ping');
     const { code, documents } = await result;
@@ -381,9 +385,7 @@ describe('trace', () => {
 
   it('watches the bus until the request is quiet, and draws it', async () => {
     await firehose('start');
-    const result = run('trace req-1 --until-idle 200ms --json --for 20s', { onErr: (text) => void told(text) });
-    let told: (text: string) => void = () => undefined;
-    await new Promise<void>((resolve) => (told = (text) => void (text.startsWith('tap: firehose') && resolve())));
+    const { result } = await watching('trace req-1 --until-idle 200ms --json --for 20s', 'tap: firehose');
     const client = new RpcClient(broker, { topic: 'conductor' }, { timeout: 5 });
     await client.call('ping', {}, { context: { request_id: 'req-1' } });
     await client.call('ping', {}, { context: { request_id: 'req-2' } });
@@ -408,14 +410,11 @@ describe('trace', () => {
   it('--follow draws over what it has drawn, and ends when it is interrupted', async () => {
     const interruption = new AbortController();
     let shown = '';
-    const result = run('trace req-1 --topic conductor --follow', {
+    const { result } = await watching('trace req-1 --topic conductor --follow', 'tap: binding', {
       size: { columns: 80, rows: 24 },
       signal: interruption.signal,
-      onErr: (text) => void (text.startsWith('tap: bound') && bound()),
       onOut: (text) => (shown += text),
     });
-    let bound: () => void = () => undefined;
-    await new Promise<void>((resolve) => (bound = resolve));
     const client = new RpcClient(broker, { topic: 'conductor' });
     await client.cast('ping', {}, { context: { request_id: 'req-1' } });
     await eventually(() => shown.includes('1 cast'));
