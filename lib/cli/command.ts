@@ -26,17 +26,20 @@ export interface CommandHead {
 }
 
 /** A command with the options that all have. */
-export function newCommand({ name, summary, examples }: CommandHead): Command {
-  return new Command(name)
+export function newCommand({ name, summary, examples }: CommandHead, exchanges?: 'several'): Command {
+  const command = new Command(name)
     .description(summary)
     .option('--transport-url <url>', 'the bus, as in oslo.messaging: rabbit://user:password@host:5672/vhost')
     .option('--config-file <path>', "a service's configuration file or directory (repeatable)", collect)
     .option('--context <name>', 'a bus under a name')
-    .option('--exchange <name>', 'the control exchange (default: of the file or context, else openstack)')
     .option('--read-only', 'refuse whatever would change something on the bus')
     .option('--json', 'one JSON document, or one a line')
     .option('--show-secrets', 'do not mask secrets (on a terminal only)')
     .addHelpText('after', `\nExamples:\n${examples.map((one) => `  $ ${one}`).join('\n')}`);
+  const exchange = 'the control exchange (default: of the file or context, else openstack)';
+  if (exchanges) command.option('--exchange <name>', `${exchange} (repeatable)`, collect);
+  else command.option('--exchange <name>', exchange);
+  return command;
 }
 
 /** Options that several commands take. */
@@ -54,7 +57,7 @@ export const OPTIONS = {
 export async function runWork(
   { terminal, ended }: CommandRun,
   name: string,
-  options: CommonOptions,
+  options: Pick<CommonOptions, 'json' | 'showSecrets'>,
   work: (output: Output) => Promise<ExitCode | void>,
 ): Promise<void> {
   const output = outputOf(terminal, name, options);
@@ -69,6 +72,10 @@ export async function runWork(
   }
 }
 
-function outputOf(terminal: Terminal, name: string, { json = false, showSecrets }: CommonOptions): Output {
+function outputOf(
+  terminal: Terminal,
+  name: string,
+  { json = false, showSecrets }: Pick<CommonOptions, 'json' | 'showSecrets'>,
+): Output {
   return new Output(terminal, name, json, showSecrets && terminal.isTerminal ? 'shown' : 'masked');
 }

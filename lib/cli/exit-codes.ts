@@ -31,6 +31,11 @@ export class ReadOnlyBus extends Error {
   override readonly name = 'ReadOnlyBus';
 }
 
+/** A file was there, and is not what it should be. */
+export class UnreadableFile extends Error {
+  override readonly name = 'UnreadableFile';
+}
+
 /** A command that ends with this code; what it had to say is said. */
 export class CommandEnd extends Error {
   override readonly name = 'CommandEnd';
@@ -46,6 +51,7 @@ const NOT_FOUND = 404;
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommandEnd) return error.exitCode;
   if (error instanceof UsageError || error instanceof InvalidTarget) return EXIT.usage;
+  if (error instanceof UnreadableFile) return EXIT.file;
   if (error instanceof ReadOnlyBus) return EXIT.refused;
   if (error instanceof InvalidTransportUrl || error instanceof ConfigurationError) return EXIT.configuration;
   if (error instanceof PreconditionFailed) return EXIT.configuration;

@@ -1,8 +1,11 @@
 import { Command, CommanderError } from 'commander';
 import type { CommandRun } from './command.js';
 import { pingCommand } from './commands/ping.js';
+import { recordCommand } from './commands/record.js';
+import { replayCommand } from './commands/replay.js';
 import { sendCommand } from './commands/send.js';
 import { tapCommand } from './commands/tap.js';
+import { traceCommand } from './commands/trace.js';
 import { versionsCommand } from './commands/versions.js';
 import { whyCommand } from './commands/why.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
@@ -46,6 +49,9 @@ export function newProgram(run: CommandRun): Command {
     versionsCommand(run),
     whyCommand(run),
     tapCommand(run),
+    traceCommand(run),
+    recordCommand(run),
+    replayCommand(run),
   ];
   for (const command of [program, ...commands]) {
     command.exitOverride().configureOutput({ writeOut: run.terminal.out, writeErr: run.terminal.err });
