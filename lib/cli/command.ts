@@ -21,22 +21,28 @@ export interface CommandRun {
 export interface CommandHead {
   readonly name: string;
   readonly summary: string;
-  /** Three command lines that run as they are. */
-  readonly examples: readonly [string, string, string];
+  /** Three command lines that run as they are; one of a command below another. */
+  readonly examples: readonly [string, string, string] | readonly [string];
 }
 
-/** A command with the options that all have. */
-export function newCommand({ name, summary, examples }: CommandHead): Command {
-  return new Command(name)
-    .description(summary)
+/** A command that speaks to a bus, with the options that all of these have. */
+export function newCommand(head: CommandHead): Command {
+  return plainCommand(head)
     .option('--transport-url <url>', 'the bus, as in oslo.messaging: rabbit://user:password@host:5672/vhost')
     .option('--config-file <path>', "a service's configuration file or directory (repeatable)", collect)
-    .option('--context <name>', 'a bus under a name')
+    .option('--context <name>', 'a bus under a name: see oslo-bus context')
     .option('--exchange <name>', 'the control exchange (default: of the file or context, else openstack)')
-    .option('--read-only', 'refuse whatever would change something on the bus')
+    .option('--read-only', 'refuse whatever would change something on the bus');
+}
+
+/** A command that speaks to no bus. */
+export function plainCommand({ name, summary, examples }: CommandHead): Command {
+  const title = examples.length === 1 ? 'Example' : 'Examples';
+  return new Command(name)
+    .description(summary)
     .option('--json', 'one JSON document, or one a line')
     .option('--show-secrets', 'do not mask secrets (on a terminal only)')
-    .addHelpText('after', `\nExamples:\n${examples.map((one) => `  $ ${one}`).join('\n')}`);
+    .addHelpText('after', `\n${title}:\n${examples.map((one) => `  $ ${one}`).join('\n')}`);
 }
 
 /** Options that several commands take. */

@@ -42,6 +42,8 @@ export class CommandEnd extends Error {
 
 const NOT_ALLOWED = new Set([403, 530]);
 const NOT_FOUND = 404;
+/** Of the system, on files. */
+const FILE_CALLS = new Set<unknown>(['mkdir', 'open', 'read', 'rename', 'rm', 'scandir', 'stat', 'unlink', 'write']);
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommandEnd) return error.exitCode;
@@ -67,5 +69,5 @@ function deliveryCode(error: MessageDeliveryFailure): ExitCode {
 
 function isFileError(error: unknown): boolean {
   const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown };
-  return typeof code === 'string' && (syscall === 'open' || syscall === 'read' || syscall === 'write');
+  return typeof code === 'string' && FILE_CALLS.has(syscall);
 }

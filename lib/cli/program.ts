@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import type { CommandRun } from './command.js';
+import { contextCommand } from './commands/context.js';
 import { pingCommand } from './commands/ping.js';
 import { sendCommand } from './commands/send.js';
 import { tapCommand } from './commands/tap.js';
@@ -44,10 +45,16 @@ export function newProgram(run: CommandRun): Command {
     pingCommand(run),
     whyCommand(run),
     tapCommand(run),
+    contextCommand(run),
   ];
-  for (const command of [program, ...commands]) {
+  for (const command of commands) program.addCommand(command);
+  for (const command of withThoseBelow(program)) {
     command.exitOverride().configureOutput({ writeOut: run.terminal.out, writeErr: run.terminal.err });
   }
-  for (const command of commands) program.addCommand(command);
   return program;
+}
+
+/** A command, and those of its own. */
+export function withThoseBelow(command: Command): Command[] {
+  return [command, ...command.commands.flatMap((below) => withThoseBelow(below))];
 }

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { loadOsloConfig } from '../config/oslo-config/oslo-config.js';
 import type { RabbitOptions } from '../config/rabbit-options.js';
 import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../config/transport-url.js';
-import { readContext, type Context } from './contexts.js';
+import { ContextStore, urlOfContext } from './contexts.js';
 
 /** The options that say which bus is meant. */
 export interface TransportOptions {
@@ -24,6 +24,10 @@ export interface TransportChoice {
   readonly because: string;
   readonly readOnly: boolean;
   readonly notes: readonly string[];
+  /** Of a context. */
+  readonly managementUrl?: string;
+  /** Of a context. */
+  readonly topics?: readonly string[];
 }
 
 /** Services set their control exchange in code, and not in their files. */
@@ -36,8 +40,8 @@ const EXCHANGE_OF_FILE: Readonly<Record<string, string>> = {
 const DEFAULT_EXCHANGE = 'openstack';
 
 /**
- * The first that is given: `--transport-url`, `--config-file`, `--context`, `OSLO_TRANSPORT_URL`, `OSLO_BUS_CONTEXT`; else
- * RabbitMQ on this host.
+ * The first that is given: `--transport-url`, `--config-file`, `--context`, `OSLO_TRANSPORT_URL`, `OSLO_BUS_CONTEXT`, the selected
+ * context; else RabbitMQ on this host.
  *
  * @throws ConfigurationError, InvalidTransportUrl
  */
@@ -63,21 +67,25 @@ type Chosen = Pick<TransportChoice, 'because' | 'url'> & Partial<TransportChoice
 function chosen(given: TransportOptions, env: Readonly<Record<string, string | undefined>>): Chosen {
   if (given.transportUrl !== undefined) return { url: given.transportUrl, because: '--transport-url' };
   if (given.configFile?.length) return ofFiles(given.configFile);
-  if (given.context !== undefined) return ofContext(given.context, readContext(given.context, env));
+  const contexts = new ContextStore(env);
+  if (given.context !== undefined) return ofContext(contexts, given.context);
   if (env.OSLO_TRANSPORT_URL) return { url: env.OSLO_TRANSPORT_URL, because: 'OSLO_TRANSPORT_URL' };
-  if (env.OSLO_BUS_CONTEXT) return ofContext(env.OSLO_BUS_CONTEXT, readContext(env.OSLO_BUS_CONTEXT, env));
+  const named = env.OSLO_BUS_CONTEXT || contexts.selected();
+  if (named !== undefined) return ofContext(contexts, named);
   return { url: DEFAULT_TRANSPORT_URL, because: 'nothing else is given' };
 }
 
-function ofContext(name: string, context: Context): Chosen {
-  const { configFile, exchange, readOnly, transportUrl } = context;
+function ofContext(contexts: ContextStore, name: string): Chosen {
+  const context = contexts.read(name);
+  const { configFile, exchange, managementUrl, readOnly, topics } = context;
   const files = typeof configFile === 'string' ? [configFile] : configFile;
-  const chosenBus = transportUrl === undefined && files ? ofFiles(files) : undefined;
   return {
-    url: transportUrl ?? DEFAULT_TRANSPORT_URL,
-    ...chosenBus,
+    url: urlOfContext(context, contexts.fileOf(name)) ?? DEFAULT_TRANSPORT_URL,
+    ...(files && ofFiles(files)),
     because: `context '${name}'`,
     ...(exchange !== undefined && { exchange }),
+    ...(managementUrl !== undefined && { managementUrl }),
+    ...(topics !== undefined && { topics }),
     ...(readOnly !== undefined && { readOnly }),
   };
 }

@@ -28,7 +28,8 @@ export async function oslo(
       options.onErr?.(text);
     },
     isTerminal: options.isTerminal ?? false,
-    env: options.env ?? {},
+    // Not the contexts of whoever runs the tests.
+    env: { XDG_CONFIG_HOME: '/nowhere', ...options.env },
     interrupted: options.signal ?? new AbortController().signal,
   });
   const written = out.join('');
