@@ -45,6 +45,11 @@ export function plainCommand({ name, summary, examples }: CommandHead): Command 
     .addHelpText('after', `\n${title}:\n${examples.map((one) => `  $ ${one}`).join('\n')}`);
 }
 
+/** A command, and those below it. */
+export function withThoseBelow(command: Command): Command[] {
+  return [command, ...command.commands.flatMap((below) => withThoseBelow(below))];
+}
+
 /** Options that several commands take. */
 export const OPTIONS = {
   count: () => new Option('--count <n>', 'end after so many').argParser(count),

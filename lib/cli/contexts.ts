@@ -160,7 +160,7 @@ function contextOf(text: string, file: string): Context {
     if (!rule) throw new ConfigurationError(`The context file ${file} has '${key}'; known are ${KNOWN}`);
     if (!rule[0](value)) throw new ConfigurationError(`'${key}' of the context file ${file} must be ${rule[1]}`);
   }
-  return named(context as Context, file);
+  return named(context, file);
 }
 
 const KNOWN = Object.keys(RULES).join(', ');

@@ -1,11 +1,14 @@
 import { Command, CommanderError } from 'commander';
-import type { CommandRun } from './command.js';
+import { type CommandRun, withThoseBelow } from './command.js';
+import { completionCommand } from './commands/completion.js';
 import { contextCommand } from './commands/context.js';
+import { helpCommand } from './commands/help.js';
 import { pingCommand } from './commands/ping.js';
 import { sendCommand } from './commands/send.js';
 import { tapCommand } from './commands/tap.js';
 import { whyCommand } from './commands/why.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
+import { TOPIC_NAMES } from './help-topics.js';
 import type { Terminal } from './output.js';
 
 /** Set by the bundler. */
@@ -37,7 +40,8 @@ export function newProgram(run: CommandRun): Command {
     .version(typeof OSLO_BUS_VERSION === 'string' ? OSLO_BUS_VERSION : 'from source')
     // After a command, --version is that of the interface.
     .enablePositionalOptions()
-    .addHelpText('after', EXIT_CODES);
+    .helpCommand(false)
+    .addHelpText('after', `\nTopics, by oslo-bus help TOPIC: ${TOPIC_NAMES.join(', ')}\n${EXIT_CODES}`);
   const commands = [
     sendCommand('call', run),
     sendCommand('cast', run),
@@ -46,15 +50,12 @@ export function newProgram(run: CommandRun): Command {
     whyCommand(run),
     tapCommand(run),
     contextCommand(run),
+    completionCommand(run),
+    helpCommand(run),
   ];
   for (const command of commands) program.addCommand(command);
   for (const command of withThoseBelow(program)) {
     command.exitOverride().configureOutput({ writeOut: run.terminal.out, writeErr: run.terminal.err });
   }
   return program;
-}
-
-/** A command, and those of its own. */
-export function withThoseBelow(command: Command): Command[] {
-  return [command, ...command.commands.flatMap((below) => withThoseBelow(below))];
 }

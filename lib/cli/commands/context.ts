@@ -41,7 +41,7 @@ function saveCommand(run: CommandRun, begin: Begin): Command {
     summary: 'save a bus under a name, in place of what had that name',
     examples: ['oslo-bus context save local --transport-url rabbit://guest:guest@127.0.0.1:5672/ --exchange nova'],
   })
-    .argument('<name>')
+    .argument('<context>')
     .option('--transport-url <url>', 'the bus; -: read from stdin, so that no password is in the history of your shell')
     .option('--config-file <path>', "a service's configuration file or directory (repeatable)", collect)
     .option('--password-command <command>', 'prints the password for --transport-url, or without that the whole URL')
@@ -67,7 +67,7 @@ function selectCommand(run: CommandRun, begin: Begin): Command {
     summary: 'use one from now on where nothing else is said',
     examples: ['oslo-bus context select local'],
   })
-    .argument('[name]')
+    .argument('[context]')
     .option('--none', 'none any more')
     .action((name: string | undefined, options: CommonOptions & { readonly none?: boolean }) =>
       runWork(run, 'context select', options, async (output) => begin(output).select(name, options.none === true)),
@@ -80,7 +80,7 @@ function showCommand(run: CommandRun, begin: Begin): Command {
     summary: 'show one, without its secrets',
     examples: ['oslo-bus context show local'],
   })
-    .argument('<name>')
+    .argument('<context>')
     .action((name: string, options: CommonOptions) =>
       runWork(run, 'context show', options, async (output) => begin(output).show(name)),
     );
@@ -88,7 +88,7 @@ function showCommand(run: CommandRun, begin: Begin): Command {
 
 function removeCommand(run: CommandRun, begin: Begin): Command {
   return plainCommand({ name: 'rm', summary: 'remove one', examples: ['oslo-bus context rm local'] })
-    .argument('<name>')
+    .argument('<context>')
     .action((name: string, options: CommonOptions) =>
       runWork(run, 'context rm', options, async (output) => begin(output).remove(name)),
     );
@@ -100,7 +100,7 @@ function checkCommand(run: CommandRun, begin: Begin): Command {
     summary: 'connect to one, by default to the bus that would be used now',
     examples: ['oslo-bus context check local --json'],
   })
-    .argument('[name]')
+    .argument('[context]')
     .action((name: string | undefined, options: CommonOptions) =>
       runWork(run, 'context check', options, (output) => begin(output).check(name)),
     );
