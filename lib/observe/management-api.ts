@@ -81,6 +81,8 @@ export interface ListedConnection {
   /** `py-amqp` and its version, where it says so. */
   readonly product: string | undefined;
   readonly productVersion: string | undefined;
+  /** `AMQP 0-9-1`. */
+  readonly protocol: string;
   /** Capabilities of the client that it has said to have. */
   readonly capabilities: readonly string[];
 }
@@ -126,7 +128,7 @@ const COLUMNS = {
   queues:
     'name,durable,auto_delete,exclusive,type,arguments,effective_policy_definition,messages_ready,messages_unacknowledged,' +
     'consumers,idle_since,message_stats.publish_details.rate,message_stats.deliver_get_details.rate',
-  connections: 'name,user_provided_name,user,peer_host,client_properties',
+  connections: 'name,user_provided_name,user,peer_host,protocol,client_properties',
   consumers: 'queue.name,channel_details.connection_name',
 };
 
@@ -406,6 +408,7 @@ function connectionOf(one: Record<string, unknown>): ListedConnection {
     program: optionalText(one.user_provided_name) ?? optionalText(properties.connection_name),
     user: textOf(one.user),
     peerHost: textOf(one.peer_host),
+    protocol: textOf(one.protocol),
     product: optionalText(properties.product),
     productVersion: optionalText(properties.product_version) ?? optionalText(properties.version),
     capabilities: capabilities.flatMap(([name, has]) => (has === true ? name : [])),

@@ -56,9 +56,10 @@ function permission(evidence: Evidence): CheckResult {
   const table = tableOf(listings?.[1].permissions);
   const object = `${named('user', user)} in ${named('virtual host', virtualHost)}`;
   const known = `it was tried${table === '' ? '' : ', and the table of permissions'}`;
+  if ('unknown' in permissions) check.unseen(permissions.unknown);
   const tries = [
-    ...permissions,
-    ...declarations.map(({ declaration, outcome }) => ({
+    ...(valueOf(permissions) ?? []),
+    ...(valueOf(declarations) ?? []).map(({ declaration, outcome }) => ({
       what: `configure ${declaration.kind} '${declaration.name}'`,
       outcome,
     })),

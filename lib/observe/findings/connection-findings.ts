@@ -8,7 +8,7 @@ import { Check, type CheckResult, counted, firstOf } from './finding.js';
 const MANY = 100;
 /** New connections a second. */
 const CHURN = 5;
-/** Clients that tell their capabilities, and lack one of these, fail where the broker relies on them. */
+/** Capabilities without which a client does not notice what has happened to it. */
 const NEEDED = ['consumer_cancel_notify', 'connection.blocked'];
 /** Heartbeats are right from there on. */
 const PY_AMQP = [2, 4];
@@ -79,7 +79,9 @@ function checkChurn(before: BusListing, after: BusListing, seconds: number, chec
   });
 }
 
-function checkAge(program: string, own: readonly ListedConnection[], check: Check): void {
+function checkAge(program: string, connections: readonly ListedConnection[], check: Check): void {
+  const own = connections.filter(({ protocol }) => protocol.startsWith('AMQP 0-'));
+  if (own.length === 0) return;
   const lacking = NEEDED.filter((capability) => own.some(({ capabilities }) => !capabilities.includes(capability)));
   const versions = [...new Set(own.map(({ product, productVersion }) => `${product ?? '?'} ${productVersion ?? '?'}`))];
   const isOld = own.some(isOldPyAmqp);

@@ -43,13 +43,15 @@ export interface Evidence {
   readonly seconds: number;
   readonly hasExchange: Known<boolean>;
   readonly acceptance: Acceptance;
-  readonly permissions: readonly PermissionTry[];
-  readonly declarations: readonly DeclarationTry[];
+  readonly permissions: Known<readonly PermissionTry[]>;
+  readonly declarations: Known<readonly DeclarationTry[]>;
+  /** False: our options are the defaults, and nobody has said that the services have the same. */
+  readonly isConfigured: boolean;
   readonly queues: readonly ExaminedQueue[];
   /** Queues that were left out, as there are too many. */
   readonly leftOut: number;
-  /** By the names of queues. Undefined: nobody was to be pinged. */
-  readonly pings: ReadonlyMap<string, PingOutcome> | undefined;
+  /** By the names of queues. */
+  readonly pings: Known<ReadonlyMap<string, PingOutcome>>;
   /** Undefined: nobody was to be asked. */
   readonly versions: readonly ServedVersion[] | undefined;
   /** At both looks. Undefined: there is no management API to be asked. */

@@ -190,12 +190,12 @@ function programsOn(queue: string, listing: BusListing | undefined): string[] {
 
 function silent({ queues, listings, pings }: Evidence): CheckResult {
   const check = new Check('SRV-SILENT');
-  if (!pings) {
-    check.unseen('--no-ping');
+  if ('unknown' in pings) {
+    check.unseen(pings.unknown);
     return check.result;
   }
   for (const { name } of queues) {
-    const ping = pings.get(name);
+    const ping = pings.value.get(name);
     switch (ping?.name) {
       case undefined:
       case 'unrouted':
@@ -214,7 +214,7 @@ function silent({ queues, listings, pings }: Evidence): CheckResult {
         });
     }
   }
-  if (pings.size === 0) check.unseen('nobody consumes what was looked at');
+  if (pings.value.size === 0) check.unseen('nobody consumes what was looked at');
   return check.result;
 }
 

@@ -1,6 +1,6 @@
 import { inequivalenceIn } from '../../broker/refusal-words.js';
 import { shown } from '../../wire/shown.js';
-import { type BusListing, type DeclarationTry, valueOf } from '../bus-look.js';
+import { type DeclarationTry, valueOf } from '../bus-look.js';
 import type { ListedQueue } from '../management-api.js';
 import { queueKinds } from '../queue-kinds.js';
 import type { FindingCode } from './catalogue.js';
@@ -14,7 +14,7 @@ export function topologyFindings(evidence: Evidence): CheckResult[] {
   return [...declarations(evidence), sharedName(evidence), unbound(evidence), notReplicated(evidence)];
 }
 
-function declarations({ declarations: tries, listings }: Evidence): CheckResult[] {
+function declarations(evidence: Evidence): CheckResult[] {
   const durability = new Check('TOPO-DURABILITY');
   const type = new Check('TOPO-TYPE');
   const others = new Check('TOPO-ARGUMENTS');
@@ -23,6 +23,7 @@ function declarations({ declarations: tries, listings }: Evidence): CheckResult[
     'TOPO-TYPE': type,
     'TOPO-ARGUMENTS': others,
   };
+  const tries = valueOf(evidence.declarations) ?? [];
   for (const one of tries) {
     const { declaration, outcome } = one;
     const relevant = declaration.kind === 'exchange' ? [durability, type] : [durability, others];
@@ -31,7 +32,7 @@ function declarations({ declarations: tries, listings }: Evidence): CheckResult[
         for (const check of relevant) check.fine();
         break;
       case 'different':
-        checks[codeOf(outcome.words)].found(differenceOf(one, outcome.words, listings?.[1]));
+        checks[codeOf(outcome.words)].found(differenceOf(one, outcome.words, evidence));
         break;
       case 'refused':
       case 'failed': {
@@ -51,14 +52,22 @@ function codeOf(words: string): Inequivalent {
   return property === 'type' ? 'TOPO-TYPE' : 'TOPO-ARGUMENTS';
 }
 
-function differenceOf({ declaration: { kind, name } }: DeclarationTry, words: string, listing: BusListing | undefined) {
+function differenceOf({ declaration: { kind, name } }: DeclarationTry, words: string, evidence: Evidence) {
+  const { isConfigured, listings } = evidence;
   const difference = inequivalenceIn(words);
-  const exchange = kind === 'exchange' ? valueOf(listing?.exchanges)?.find((one) => one.name === name) : undefined;
+  const exchange = kind === 'exchange' ? valueOf(listings?.[1].exchanges)?.find((one) => one.name === name) : undefined;
   const maker = exchange?.madeBy === undefined ? '' : `; user '${shown(exchange.madeBy)}' has made it`;
+  const where = isConfigured ? 'by our configuration' : 'by the defaults (no --config-file is given)';
   const seen = difference
-    ? `'${difference.property}' is ${shown(difference.theirs)} there, and ${shown(difference.ours)} by our configuration`
+    ? `'${difference.property}' is ${shown(difference.theirs)} there, and ${shown(difference.ours)} ${where}`
     : shown(words, 400);
-  return { object: named(kind, name), seen: `${seen}${maker}`, known: 'it was declared as configured (406)' };
+  return {
+    // The services may well agree among themselves.
+    ...(!isConfigured && { severity: 'warning' as const }),
+    object: named(kind, name),
+    seen: `${seen}${maker}`,
+    known: 'it was declared as configured (406)',
+  };
 }
 
 function sharedName({ listings }: Evidence): CheckResult {
@@ -108,7 +117,7 @@ function checkBinding({ name, origin }: ExaminedQueue, evidence: Evidence, check
       origin === 'listed' ? 'it is bound to no exchange' : `it is bound ${others}, not to '${shown(exchange)}'`;
     return check.found({ object, seen, known: 'the management API lists the bindings' });
   }
-  const ping = pings?.get(name);
+  const ping = valueOf(pings)?.get(name);
   if (ping?.name === 'unrouted') {
     const seen = `exchange '${shown(exchange)}' has returned a message for it`;
     return check.found({ object, seen, known: 'a mandatory request came back' });
