@@ -12,6 +12,9 @@ export interface Context {
   /** Prints the transport URL. */
   readonly passwordCommand?: string;
   readonly exchange?: string;
+  /** Of RabbitMQ's management API: `http://host:15672`. */
+  readonly managementUrl?: string;
+  readonly topics?: readonly string[];
   readonly readOnly?: boolean;
 }
 

@@ -9,6 +9,7 @@ import {
   replyQueueTopology,
   type Topology,
 } from '../wire/topology.js';
+import type { ManagementApi } from './management-api.js';
 import {
   type ListedAlarm,
   type ListedBinding,
@@ -17,11 +18,10 @@ import {
   type ListedExchange,
   type ListedNode,
   type ListedQueue,
-  type ManagementApi,
   type ClusterOverview,
   ManagementFailure,
   type UserPermissions,
-} from './management-api.js';
+} from './management-answers.js';
 
 /** Something that was asked, and what is known of it; or why nothing is. */
 export type Known<T> = { readonly value: T } | { readonly unknown: string };

@@ -33,6 +33,7 @@ import { queueKinds } from './queue-kinds.js';
 
 /** A topic, or one server of it. */
 export interface PingTarget {
+  readonly exchange: string;
   readonly topic: string;
   readonly server?: string;
 }
@@ -56,7 +57,9 @@ export interface ExaminationRequest {
   /** Absent: nobody is to be pinged. */
   readonly ping: ((target: PingTarget) => Promise<PingOutcome>) | undefined;
   /** Absent: nobody is to be asked for versions. */
-  readonly askVersion: ((target: Required<PingTarget>) => Promise<readonly ServedVersion[]>) | undefined;
+  readonly askVersion:
+    | ((target: PingTarget & { readonly server: string }) => Promise<readonly ServedVersion[]>)
+    | undefined;
 }
 
 /** Before it was looked at for the last time. */
@@ -103,13 +106,14 @@ export async function gatherEvidence(
     after: after.get(subject.name)!,
     listed: listed.get(subject.name),
   }));
+  const exchangeOf = exchangesOf(exchange, listing);
   return {
     ...{ exchange, virtualHost, user, isConfigured, seconds, hasExchange, acceptance, permissions },
     declarations: compared,
     queues: withServers(queues, request),
     leftOut: all.length - subjects.length,
-    pings: takes ? await pingAll(request, queues, signal) : { unknown: BLOCKED },
-    versions: await versionsOf(request, queues),
+    pings: takes ? await pingAll(request, queues, exchangeOf, signal) : { unknown: BLOCKED },
+    versions: await versionsOf(request, queues, exchangeOf),
     listings: firstListing && listing && [firstListing, listing],
   };
 }
@@ -233,9 +237,20 @@ function topologyOf({ name, kind }: Subject, exchange: string, { options }: Mess
   }
 }
 
+/** The exchange that leads to a queue; undefined: it is not known. */
+type ExchangeOf = (queue: ExaminedQueue) => string | undefined;
+
+/** Who names a topic means those of the exchange; what is listed may be of another. */
+function exchangesOf(exchange: string, listing: BusListing | undefined): ExchangeOf {
+  const bindings = valueOf(listing?.bindings)?.filter(({ queue, routingKey }) => queue === routingKey);
+  const byQueue = new Map(bindings?.map((one) => [one.queue, one.exchange]));
+  return ({ name, origin }) => (origin === 'listed' ? byQueue.get(name) : exchange);
+}
+
 async function pingAll(
   { ping }: ExaminationRequest,
   queues: readonly ExaminedQueue[],
+  exchangeOf: ExchangeOf,
   signal: AbortSignal,
 ): Promise<Evidence['pings']> {
   if (!ping) return { unknown: '--no-ping' };
@@ -246,21 +261,34 @@ async function pingAll(
   for (const { name } of consumed.slice(MOST_PINGS)) {
     outcomes.set(name, { name: 'failed', reason: `more than ${MOST_PINGS} queues` });
   }
-  await severalAtATime(consumed.slice(0, MOST_PINGS), async ({ name, kind }) => {
-    const { topic } = kind;
+  await severalAtATime(consumed.slice(0, MOST_PINGS), async (queue) => {
+    const { name, kind } = queue;
+    const exchange = exchangeOf(queue);
     signal.throwIfAborted();
-    outcomes.set(name, await ping(kind.kind === 'server' ? { topic, server: kind.server } : { topic }));
+    if (exchange === undefined) outcomes.set(name, { name: 'failed', reason: 'its exchange is not known' });
+    else
+      outcomes.set(
+        name,
+        await ping({ exchange, topic: kind.topic, ...(kind.kind === 'server' && { server: kind.server }) }),
+      );
   });
   return { value: outcomes };
 }
 
-async function versionsOf({ askVersion }: ExaminationRequest, queues: readonly ExaminedQueue[]) {
+async function versionsOf(
+  { askVersion }: ExaminationRequest,
+  queues: readonly ExaminedQueue[],
+  exchangeOf: ExchangeOf,
+): Promise<readonly ServedVersion[] | undefined> {
   if (!askVersion) return undefined;
   const versions: ServedVersion[] = [];
   // One after another: each leaves lines in a log.
-  for (const { kind, after } of queues) {
-    if (kind.kind !== 'server' || (valueOf(after)?.consumers ?? 0) === 0) continue;
-    versions.push(...(await askVersion({ topic: kind.topic, server: kind.server })));
+  for (const queue of queues) {
+    const exchange = exchangeOf(queue);
+    if (queue.kind.kind !== 'server' || exchange === undefined) continue;
+    if ((valueOf(queue.after)?.consumers ?? 0) === 0) continue;
+    const { topic, server } = queue.kind;
+    versions.push(...(await askVersion({ exchange, topic, server })));
   }
   return versions;
 }

@@ -1,6 +1,6 @@
 import { NOTIFICATION_PRIORITIES } from '../wire/notification.js';
 import { fanoutExchangeName } from '../wire/topology.js';
-import type { ListedBinding } from './management-api.js';
+import type { ListedBinding } from './management-answers.js';
 import { TAP_PREFIX } from './tap-queue.js';
 
 /** What a queue is for, as far as oslo.messaging's names tell. */

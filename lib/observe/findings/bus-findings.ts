@@ -95,7 +95,7 @@ function alarm({ acceptance, listings }: Evidence): CheckResult {
   for (const { node, resource } of alarms ?? []) {
     check.found({
       object: named('node', node),
-      seen: `${resource === 'memory' ? 'memory is low' : resource === 'disk' ? 'disk space is low' : shown(resource)}`,
+      seen: resource === 'memory' ? 'memory is low' : resource === 'disk' ? 'disk space is low' : shown(resource),
       known: 'the management API lists it',
     });
   }

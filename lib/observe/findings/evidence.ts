@@ -1,5 +1,5 @@
 import type { Acceptance, BusListing, DeclarationTry, Known, PermissionTry, QueueLook } from '../bus-look.js';
-import type { ListedQueue } from '../management-api.js';
+import type { ListedQueue } from '../management-answers.js';
 import type { QueueKind } from '../queue-kinds.js';
 
 /** Why a queue is looked at: somebody has named it, services of that name usually have it, or the broker has listed it. */

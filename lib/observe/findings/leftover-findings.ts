@@ -1,6 +1,6 @@
 import { shown } from '../../wire/shown.js';
 import { type BusListing, valueOf } from '../bus-look.js';
-import type { ListedQueue } from '../management-api.js';
+import type { ListedQueue } from '../management-answers.js';
 import { type QueueKind, queueKinds } from '../queue-kinds.js';
 import type { FindingCode } from './catalogue.js';
 import { type Evidence, type ExaminedQueue, NO_MANAGEMENT } from './evidence.js';

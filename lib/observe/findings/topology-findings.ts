@@ -1,7 +1,7 @@
 import { inequivalenceIn } from '../../broker/refusal-words.js';
 import { shown } from '../../wire/shown.js';
 import { type DeclarationTry, valueOf } from '../bus-look.js';
-import type { ListedQueue } from '../management-api.js';
+import type { ListedQueue } from '../management-answers.js';
 import { queueKinds } from '../queue-kinds.js';
 import type { FindingCode } from './catalogue.js';
 import { type Evidence, type ExaminedQueue, NO_MANAGEMENT } from './evidence.js';
