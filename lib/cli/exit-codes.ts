@@ -3,11 +3,16 @@ import { MessageDeliveryFailure, MessageUndeliverable, PreconditionFailed } from
 import { MessagingTimeout, NoSuchMethod, RemoteError, UnsupportedVersion } from '../errors/rpc.errors.js';
 import { chainOf } from '../errors/text-of.js';
 import { MalformedMessage } from '../errors/wire.errors.js';
+import { ManagementFailure } from '../observe/management-answers.js';
 
 /** How a command has ended; numbers from 64 on are those of sysexits.h where it has one. */
 export const EXIT = {
   done: 0,
   failed: 1,
+  /** Of doctor: what stops services. */
+  errors: 2,
+  /** Of checks for Nagios: nothing could be seen. */
+  unknown: 3,
   usage: 64,
   nobody: 68,
   unreachable: 69,
@@ -55,6 +60,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof MessagingTimeout) return EXIT.timeout;
   if (error instanceof MessageUndeliverable) return EXIT.nobody;
   if (error instanceof MessageDeliveryFailure) return deliveryCode(error);
+  if (error instanceof ManagementFailure) return error.problem === 'refused' ? EXIT.refused : EXIT.unreachable;
   if (error instanceof Error && error.name === 'AbortError') return EXIT.interrupted;
   const isAnswer = [RemoteError, NoSuchMethod, UnsupportedVersion].some((answer) => error instanceof answer);
   if (isAnswer) return EXIT.failed;

@@ -3,7 +3,9 @@ const TOPICS = {
   'exit-codes': `How a command has ended:
 
   0    done, and the answer is good
-  1    answered with an error
+  1    answered with an error; doctor: warnings; bench: --expect was missed
+  2    doctor: errors
+  3    doctor --format nagios: nothing could be seen
   64   wrong usage
   68   nobody there: no exchange, queue, binding or consumer
   69   the bus cannot be reached, or has an alarm

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { type CommandRun, withThoseBelow } from './command.js';
 import { completionCommand } from './commands/completion.js';
 import { contextCommand } from './commands/context.js';
+import { doctorCommand } from './commands/doctor.js';
 import { helpCommand } from './commands/help.js';
 import { pingCommand } from './commands/ping.js';
 import { sendCommand } from './commands/send.js';
@@ -16,7 +17,7 @@ declare const OSLO_BUS_VERSION: string | undefined;
 
 const EXIT_CODES = `
 Exit codes:
-  0 done   1 answered with an error   64 wrong usage   68 nobody there   69 bus not reachable   70 our own fault
+  0 done   1 answered with an error, doctor: warnings   2 doctor: errors   3 doctor for Nagios: unknown   64 wrong usage   68 nobody there   69 bus not reachable   70 our own fault
   74 file   75 timed out   77 login or permission refused   78 wrong configuration   130 interrupted twice`;
 
 /** Runs one command line, and resolves to its exit code; never rejects. */
@@ -48,6 +49,7 @@ export function newProgram(run: CommandRun): Command {
     sendCommand('fanout', run),
     pingCommand(run),
     whyCommand(run),
+    doctorCommand(run),
     tapCommand(run),
     contextCommand(run),
     completionCommand(run),

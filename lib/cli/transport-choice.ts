@@ -3,6 +3,7 @@ import { loadOsloConfig } from '../config/oslo-config/oslo-config.js';
 import type { RabbitOptions } from '../config/rabbit-options.js';
 import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../config/transport-url.js';
 import { ContextStore, urlOfContext } from './contexts.js';
+import { SERVICE_CONVENTIONS } from './conventions.js';
 
 /** The options that say which bus is meant. */
 export interface TransportOptions {
@@ -28,16 +29,16 @@ export interface TransportChoice {
   readonly managementUrl?: string;
   /** Of a context. */
   readonly topics?: readonly string[];
+  /** Those that services have whose files these are. */
+  readonly conventionalTopics: readonly string[];
+  /** Those of `[oslo_messaging_notifications]`, or that of oslo.messaging. */
+  readonly notificationTopics: readonly string[];
+  /** True when the options are those of a service's files. */
+  readonly isConfigured: boolean;
 }
 
-/** Services set their control exchange in code, and not in their files. */
-const EXCHANGE_OF_FILE: Readonly<Record<string, string>> = {
-  'nova.conf': 'nova',
-  'heat.conf': 'heat',
-  'ironic.conf': 'ironic',
-  'ceilometer.conf': 'ceilometer',
-};
 const DEFAULT_EXCHANGE = 'openstack';
+const DEFAULT_TOPICS = ['notifications'];
 
 /**
  * The first that is given: `--transport-url`, `--config-file`, `--context`, `OSLO_TRANSPORT_URL`, `OSLO_BUS_CONTEXT`, the selected
@@ -54,6 +55,9 @@ export function chooseTransport(
   const shownUrl = parseTransportUrl(choice.url).masked;
   return {
     options: {},
+    conventionalTopics: [],
+    notificationTopics: DEFAULT_TOPICS,
+    isConfigured: false,
     notes: [],
     ...choice,
     shownUrl,
@@ -91,13 +95,17 @@ function ofContext(contexts: ContextStore, name: string): Chosen {
 }
 
 function ofFiles(files: readonly string[]): Chosen {
-  const { transportUrl, rabbit, exchange, notes, files: read } = loadOsloConfig(files);
-  const guessed = read.map((file) => EXCHANGE_OF_FILE[basename(file)]).find((one) => one !== undefined);
+  const { transportUrl, rabbit, exchange, notifications, notes, files: read } = loadOsloConfig(files);
+  const services = read.map((file) => SERVICE_CONVENTIONS[basename(file)]).filter((one) => one !== undefined);
+  const guessed = services.map((one) => one.exchange).find((one) => one !== undefined);
   const known = exchange ?? guessed;
   const told = exchange === undefined && guessed !== undefined ? [`exchange '${guessed}', by the file's name`] : [];
   return {
     url: transportUrl ?? DEFAULT_TRANSPORT_URL,
     options: rabbit,
+    conventionalTopics: services.flatMap(({ topics }) => topics.map(({ topic }) => topic)),
+    ...(notifications.topics && { notificationTopics: notifications.topics }),
+    isConfigured: true,
     ...(known !== undefined && { exchange: known }),
     because: `--config-file ${read.join(' ')}`,
     notes: [...told, ...notes],
