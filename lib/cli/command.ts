@@ -21,25 +21,36 @@ export interface CommandRun {
 export interface CommandHead {
   readonly name: string;
   readonly summary: string;
-  /** Three command lines that run as they are. */
-  readonly examples: readonly [string, string, string];
+  /** Three command lines that run as they are; one of a command below another. */
+  readonly examples: readonly [string, string, string] | readonly [string];
 }
 
-/** A command with the options that all have. */
-export function newCommand({ name, summary, examples }: CommandHead, exchanges?: 'several'): Command {
-  const command = new Command(name)
-    .description(summary)
+/** A command that speaks to a bus, with the options that all of these have. */
+export function newCommand(head: CommandHead, exchanges?: 'several'): Command {
+  const command = plainCommand(head)
     .option('--transport-url <url>', 'the bus, as in oslo.messaging: rabbit://user:password@host:5672/vhost')
     .option('--config-file <path>', "a service's configuration file or directory (repeatable)", collect)
-    .option('--context <name>', 'a bus under a name')
-    .option('--read-only', 'refuse whatever would change something on the bus')
-    .option('--json', 'one JSON document, or one a line')
-    .option('--show-secrets', 'do not mask secrets (on a terminal only)')
-    .addHelpText('after', `\nExamples:\n${examples.map((one) => `  $ ${one}`).join('\n')}`);
+    .option('--context <name>', 'a bus under a name: see oslo-bus context')
+    .option('--read-only', 'refuse whatever would change something on the bus');
   const exchange = 'the control exchange (default: of the file or context, else openstack)';
   if (exchanges) command.option('--exchange <name>', `${exchange} (repeatable)`, collect);
   else command.option('--exchange <name>', exchange);
   return command;
+}
+
+/** A command that speaks to no bus. */
+export function plainCommand({ name, summary, examples }: CommandHead): Command {
+  const title = examples.length === 1 ? 'Example' : 'Examples';
+  return new Command(name)
+    .description(summary)
+    .option('--json', 'one JSON document, or one a line')
+    .option('--show-secrets', 'do not mask secrets (on a terminal only)')
+    .addHelpText('after', `\n${title}:\n${examples.map((one) => `  $ ${one}`).join('\n')}`);
+}
+
+/** A command, and those below it. */
+export function withThoseBelow(command: Command): Command[] {
+  return [command, ...command.commands.flatMap((below) => withThoseBelow(below))];
 }
 
 /** Options that several commands take. */
@@ -49,6 +60,8 @@ export const OPTIONS = {
   jsonObject: (flags: string, description: string) =>
     new Option(flags, description).argParser((text) => jsonObject(text, flags.split(' ')[0]!)),
   all: () => new Option('--all', 'each server of the topic: name them with --servers'),
+  managementUrl: () =>
+    new Option('--management-url <url>', "RabbitMQ's management API: http://user:password@host:15672"),
   server: () => new Option('--server <name>', 'the server, where TOPIC.SERVER cannot say it'),
   servers: () => new Option('--servers <names>', 'each of these, separated by commas'),
 };

@@ -70,6 +70,12 @@ export class Output {
     else for (const line of lines) this.terminal.out(`${this.fit(line)}\n`);
   }
 
+  /** The same of words that are our own: nothing in them comes from peers, or is a secret. */
+  ownText(value: object, text: string): void {
+    if (this.json) this.terminal.out(`${stringifyJson({ v: JSON_VERSION, command: this.command, ...value })}\n`);
+    else this.terminal.out(text);
+  }
+
   /** For people, on stderr. */
   note(line: string): void {
     if (this.isProgressShown) this.progress('');

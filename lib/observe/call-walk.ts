@@ -3,7 +3,7 @@ import { MessageUndeliverable } from '../errors/delivery.errors.js';
 import { MessagingTimeout, UnsupportedVersion } from '../errors/rpc.errors.js';
 import { textOf } from '../errors/text-of.js';
 import { pause } from '../events/pause.js';
-import { newUniqueId } from '../wire/message-id.js';
+import { lookForAlarm } from './bus-look.js';
 
 /** The stations of a call, in its order. */
 export type WalkStep =
@@ -47,7 +47,6 @@ export interface WalkProbes {
   versionsServed(): Promise<readonly string[]>;
 }
 
-const ALARM_MS = 1_500;
 const BACKLOG_LOOKS_MS = 1_000;
 const MORE_PINGS = 4;
 
@@ -77,21 +76,21 @@ export async function* walkCall(
   yield* answers(target, queue, probes);
 }
 
-/** Only those who publish are told of an alarm, and their messages are not confirmed then. */
 async function alarm(broker: MessageBroker): Promise<WalkFinding> {
-  const nowhere = { exchange: '', routingKey: `oslo-bus.nowhere.${newUniqueId().slice(0, 8)}`, body: '{}' };
-  try {
-    await broker.publish({ ...nowhere, giveUpMs: ALARM_MS, expirationMs: ALARM_MS });
-    return { step: 'alarm', state: 'ok', seen: 'the broker takes messages: no alarm' };
-  } catch (error) {
-    if (broker.state !== 'blocked') return refused(error, 'the broker does not take our message');
-    return {
-      step: 'alarm',
-      state: 'fail',
-      seen: 'the broker has an alarm, and reads nothing from who publishes',
-      cause: 'It is low on memory or disk. Requests and answers of all services wait until that is over.',
-      next: 'look at its log, at `rabbitmqctl status`, and at queues that grow',
-    };
+  const acceptance = await lookForAlarm(broker);
+  switch (acceptance.name) {
+    case 'taken':
+      return { step: 'alarm', state: 'ok', seen: 'the broker takes messages: no alarm' };
+    case 'failed':
+      return refused(acceptance.error, 'the broker does not take our message');
+    case 'blocked':
+      return {
+        step: 'alarm',
+        state: 'fail',
+        seen: 'the broker has an alarm, and reads nothing from who publishes',
+        cause: 'It is low on memory or disk. Requests and answers of all services wait until that is over.',
+        next: 'look at its log, at `rabbitmqctl status`, and at queues that grow',
+      };
   }
 }
 

@@ -38,7 +38,8 @@ export async function oslo(
     isTerminal: options.isTerminal ?? false,
     size: options.size,
     ...(answer !== undefined && { ask: () => Promise.resolve(answer) }),
-    env: options.env ?? {},
+    // Not the contexts of whoever runs the tests.
+    env: { XDG_CONFIG_HOME: '/nowhere', ...options.env },
     interrupted: options.signal ?? new AbortController().signal,
   });
   const written = out.join('');
