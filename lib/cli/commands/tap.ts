@@ -3,11 +3,14 @@ import { Option } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
 import { BusTap, type TapRequest } from '../../observe/bus-tap.js';
 import { CallPairing, type SeenRequest } from '../../observe/call-pairing.js';
+import type { ManagementApi } from '../../observe/management-api.js';
 import { kindOf, requestIdOf, type TapSource, type TrafficRecord } from '../../observe/traffic-record.js';
 import { Glob } from '../../notify/filter/glob.js';
 import { withBus } from '../bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { UsageError } from '../exit-codes.js';
+import { withFirehose } from '../firehose-switch.js';
+import { managementOf, type ManagementOptions, virtualHostOf } from '../management.js';
 import { collect, count } from '../option-values.js';
 import type { Output } from '../output.js';
 import { RecordingFile } from '../recording-file.js';
@@ -20,8 +23,9 @@ import {
   requestLine,
   TRAFFIC_HEAD,
 } from '../traffic-lines.js';
+import type { TransportChoice } from '../transport-choice.js';
 
-interface TapOptions extends CommonOptions {
+interface TapOptions extends CommonOptions, ManagementOptions {
   readonly topic?: readonly string[];
   readonly notifications?: readonly string[];
   readonly method?: string;
@@ -30,6 +34,7 @@ interface TapOptions extends CommonOptions {
   readonly slowerThan?: number;
   readonly kinds?: string;
   readonly source?: TapSource | 'auto';
+  readonly switchOn?: boolean;
   readonly maxRate?: number;
   readonly record?: string;
   readonly withSecrets?: boolean;
@@ -70,6 +75,11 @@ export function tapCommand(run: CommandRun): Command {
     .addOption(OPTIONS.duration('--slower-than <duration>', 'only answers that took longer'))
     .option('--kinds <kinds>', `some of ${KINDS.join(',')}`)
     .addOption(new Option('--source <source>', 'how to watch').choices(['auto', 'firehose', 'binding']).default('auto'))
+    .option(
+      '--switch-on',
+      'switch the firehose on, and off again at the end; for administrators, with --management-url',
+    )
+    .addOption(OPTIONS.managementUrl())
     .addOption(new Option('--max-rate <n>', 'read so many messages a second, count the rest').argParser(count))
     .option('--record <file>', 'write all of it to a file as well')
     .option('--with-secrets', 'with secrets in the file')
@@ -79,15 +89,30 @@ export function tapCommand(run: CommandRun): Command {
     .action((options: TapOptions) =>
       runWork(run, head.name, options, (output) => {
         const shows = filterOf(options);
-        return withBus(options, run.terminal.env, output, 'looks', (broker, choice) =>
-          new TapRun(broker, options, output, shows).run(requestOf(options, choice.exchange), run.terminal.interrupted),
-        );
+        const effect = options.switchOn ? 'changes' : 'looks';
+        return withBus(options, run.terminal.env, output, effect, (broker, choice) => {
+          const request = requestOf(options, choice.exchange);
+          const work = (): Promise<void> =>
+            new TapRun(broker, options, output, shows).run(request, run.terminal.interrupted);
+          if (!options.switchOn) return work();
+          return withFirehose(apiOf(options, choice), virtualHostOf(choice).virtualHost, output, work);
+        });
       }),
     );
 }
 
+/** @throws UsageError there is nobody who could switch it */
+function apiOf(options: TapOptions, choice: TransportChoice): ManagementApi {
+  if (options.source === 'binding')
+    throw new UsageError('--switch-on is for the firehose, and not for --source binding');
+  const api = managementOf(options, choice);
+  if (!api) throw new UsageError('--switch-on needs --management-url');
+  return api;
+}
+
 function requestOf(options: TapOptions, exchange: string): TapRequest {
-  const { topic = [], notifications = [], source = 'auto', maxRate = MAX_RATE } = options;
+  const { topic = [], notifications = [], maxRate = MAX_RATE } = options;
+  const source = options.switchOn ? 'firehose' : (options.source ?? 'auto');
   const secrets = options.record !== undefined && options.withSecrets ? 'kept' : 'masked';
   return { source, exchanges: [exchange], topics: topic, notificationTopics: notifications, maxRate, secrets };
 }
