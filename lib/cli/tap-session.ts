@@ -1,19 +1,25 @@
 import { type Command, Option } from 'commander';
 import type { MessageBroker } from '../broker/broker.js';
 import { BusTap, type TapRequest } from '../observe/bus-tap.js';
+import type { ManagementApi } from '../observe/management-api.js';
 import type { TapSource, TrafficRecord } from '../observe/traffic-record.js';
 import { withBus } from './bus-session.js';
-import { type CommandHead, type CommonOptions, newCommand } from './command.js';
+import { type CommandHead, type CommonOptions, newCommand, OPTIONS } from './command.js';
+import { UsageError } from './exit-codes.js';
+import { withFirehose } from './firehose-switch.js';
+import { managementOf, type ManagementOptions, virtualHostOf } from './management.js';
 import { collect, rate } from './option-values.js';
 import type { Output, Terminal } from './output.js';
+import type { TransportChoice } from './transport-choice.js';
 
 /** The options of commands that watch a bus. */
-export interface WatchOptions extends Omit<CommonOptions, 'exchange'> {
+export interface WatchOptions extends Omit<CommonOptions, 'exchange'>, ManagementOptions {
   readonly exchange?: readonly string[];
   readonly topic?: readonly string[];
   readonly notifications?: readonly string[];
   readonly source?: TapSource | 'auto';
   readonly maxRate?: number;
+  readonly switchOn?: boolean;
 }
 
 const MAX_RATE = 500;
@@ -32,6 +38,11 @@ export function newWatchCommand(head: CommandHead): Command {
     .option('--topic <topic[.server]>', 'only these (repeatable); needed without the firehose', collect)
     .option('--notifications <topic>', 'and notifications of this topic (repeatable)', collect)
     .addOption(new Option('--source <source>', 'how to watch').choices(['auto', 'firehose', 'binding']).default('auto'))
+    .option(
+      '--switch-on',
+      'switch the firehose on, and off again at the end; for administrators, with --management-url',
+    )
+    .addOption(OPTIONS.managementUrl())
     .addOption(
       new Option('--max-rate <n>', 'read so many messages a second, count the rest (default: 500)').argParser(rate),
     );
@@ -44,18 +55,32 @@ export function withWatchedBus<Result>(
   output: Output,
   work: (broker: MessageBroker, request: TapRequest) => Promise<Result>,
 ): Promise<Result> {
-  const { topic: topics = [], notifications: notificationTopics = [], source = 'auto', maxRate = MAX_RATE } = options;
+  const { topic: topics = [], notifications: notificationTopics = [], maxRate = MAX_RATE, switchOn = false } = options;
+  const source = switchOn ? 'firehose' : (options.source ?? 'auto');
   const [first] = exchanges ?? [];
-  return withBus({ ...options, ...(first !== undefined && { exchange: first }) }, env, output, 'looks', (broker, bus) =>
-    work(broker, {
+  const bus = { ...options, ...(first !== undefined && { exchange: first }) };
+  return withBus(bus, env, output, switchOn ? 'changes' : 'looks', (broker, choice) => {
+    const request: TapRequest = {
       source,
-      exchanges: exchanges ?? [bus.exchange],
+      exchanges: exchanges ?? [choice.exchange],
       topics,
       notificationTopics,
       maxRate,
       secrets: 'masked',
-    }),
-  );
+    };
+    if (!switchOn) return work(broker, request);
+    const { virtualHost } = virtualHostOf(choice);
+    return withFirehose(switchOf(options, choice), virtualHost, output, () => work(broker, request));
+  });
+}
+
+/** @throws UsageError there is nobody who could switch it */
+function switchOf(options: WatchOptions, choice: TransportChoice): ManagementApi {
+  if (options.source === 'binding')
+    throw new UsageError('--switch-on is for the firehose, and not for --source binding');
+  const api = managementOf(options, choice);
+  if (!api) throw new UsageError('--switch-on needs --management-url');
+  return api;
 }
 
 /** What is done with a tap. */

@@ -28,6 +28,8 @@ export interface WalkFinding {
   /** What follows from it, and what to do; for a `fail`. */
   readonly cause?: string;
   readonly next?: string;
+  /** Other servers of the topic that are consumed, where the management API was asked. */
+  readonly servers?: readonly string[];
 }
 
 /** What the way of a call leads to. */

@@ -48,8 +48,12 @@ export class Check {
     this.reasons.add(reason);
   }
 
+  /** What was not seen is not fine. */
   get result(): CheckResult {
-    return { code: this.code, fine: this.fineCount, findings: this.findings, unseen: [...this.reasons] };
+    const { code, findings, fineCount: fine } = this;
+    const unseen = [...this.reasons];
+    if (fine + findings.length + unseen.length === 0) unseen.push('there is nothing of the kind');
+    return { code, fine, findings, unseen };
   }
 }
 

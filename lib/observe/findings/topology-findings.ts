@@ -41,8 +41,10 @@ function declarations(evidence: Evidence): CheckResult[] {
       }
     }
   }
-  if (tries.length === 0)
-    for (const check of Object.values(checks)) check.unseen('nothing is there that could be compared');
+  const { declarations: asked } = evidence;
+  const reason = 'unknown' in asked ? asked.unknown : 'nothing is there to be compared';
+  if (tries.length === 0) for (const check of Object.values(checks)) check.unseen(reason);
+  else if (!tries.some(({ declaration }) => declaration.kind === 'queue')) others.unseen('--topics, or --config-file');
   return Object.values(checks).map((check) => check.result);
 }
 
