@@ -1,7 +1,15 @@
 import { fileURLToPath } from 'node:url';
+import type { Alias } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+const nest = /^(@nestjs\/[\w-]+|rxjs|reflect-metadata|class-validator|class-transformer)(?=$|\/)/;
+
+/** Nest, and what it shares with its applications, from the folder that `test/support/nest-11.ts` fills. */
+const onNest11 = (which: 'lowest' | 'newest'): Alias[] => [
+  { find: nest, replacement: source(`.cache/nest-11/${which}/node_modules/$1`) },
+];
 
 export default defineConfig({
   resolve: {
@@ -39,6 +47,24 @@ export default defineConfig({
       },
       {
         extends: true,
+        resolve: { alias: onNest11('lowest') },
+        test: {
+          name: 'unit-nest-11',
+          sequence: { groupOrder: 0 },
+          include: ['test/nest-11/**/*.spec.ts', 'test/unit/nest/**/*.spec.ts'],
+          exclude: ['test/unit/nest/of-nest-12.spec.ts'],
+          env: { OSLO_TEST_NEST_11: 'lowest' },
+          setupFiles: ['test/support/setup.ts'],
+          globalSetup: ['test/support/nest-11.ts'],
+          pool: 'threads',
+          isolate: false,
+          maxWorkers: 4,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
         test: {
           name: 'simulation',
           // Alone in its process: it changes how timers and the bus work.
@@ -57,6 +83,21 @@ export default defineConfig({
           include: ['test/broker/**/*.spec.ts'],
           setupFiles: ['test/support/setup.ts'],
           globalSetup: ['test/support/rabbit-global-setup.ts'],
+          pool: 'forks',
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        resolve: { alias: onNest11('newest') },
+        test: {
+          name: 'broker-nest-11',
+          sequence: { groupOrder: 1 },
+          include: ['test/nest-11/**/*.spec.ts', 'test/broker/nest/**/*.spec.ts'],
+          env: { OSLO_TEST_NEST_11: 'newest' },
+          setupFiles: ['test/support/setup.ts'],
+          globalSetup: ['test/support/nest-11.ts', 'test/support/rabbit-global-setup.ts'],
           pool: 'forks',
           testTimeout: 30_000,
           hookTimeout: 60_000,

@@ -2,6 +2,7 @@ import type { ResolvedRabbitOptions } from '../config/rabbit-options.js';
 import { KAFKA_HAS_NO_RPC } from '../config/transport-url.js';
 import { ConfigurationError } from '../errors/configuration.errors.js';
 import type { EventChannel } from '../events/event-channel.js';
+import type { InContext } from '../events/handler-scope.js';
 import type { Topology } from '../wire/topology.js';
 
 /**
@@ -254,6 +255,8 @@ export interface Delivery {
   release(weight: number): void;
   /** Milliseconds, on the clock of `performance.now()`. */
   readonly receivedAt: number;
+  /** The asynchronous context that an instrumentation of the bus has made for it; absent without one. */
+  readonly inContext?: InContext | undefined;
   /** Gathered; see `Subscription.flush`. False: too late, the channel is gone and the message will come again. */
   ack(): boolean;
   /** `requeue`: back to its queue; otherwise dropped. Written at once, in order with gathered acks. False as for `ack`. */

@@ -1,4 +1,5 @@
 import type { TransportHost } from '../config/transport-url.js';
+import type { InContext } from '../events/handler-scope.js';
 import type { QueueInspection } from './broker.js';
 import type { BindingDeclaration, ExchangeDeclaration, QueueDeclaration } from '../wire/topology.js';
 
@@ -11,6 +12,8 @@ import type { BindingDeclaration, ExchangeDeclaration, QueueDeclaration } from '
 export interface LinkProvider {
   /** True when a connection may end without a word, as over a network; then the engine watches for it. */
   readonly mayFallSilent: boolean;
+  /** True where an instrumentation may look at the context in which each message is written. */
+  readonly looksAtContext?: boolean;
   /** A host for people: without credentials. */
   labelOf(host: TransportHost): string;
   /**
@@ -113,6 +116,8 @@ export interface LinkMessage {
   readonly mandatory: boolean;
   /** Milliseconds, as AMQP writes them. */
   readonly expiration: string | undefined;
+  /** That of whoever publishes it, where an instrumentation may look at it. */
+  readonly inContext?: InContext | undefined;
 }
 
 export interface ReturnedMessage {
@@ -132,6 +137,8 @@ export interface LinkDelivery {
   readonly contentEncoding: string | undefined;
   readonly expiration: string | undefined;
   readonly headers: Readonly<Record<string, unknown>>;
+  /** The one that an instrumentation has made for it. */
+  readonly inContext?: InContext | undefined;
 }
 
 /** AMQP reply codes that decide what is done next. */

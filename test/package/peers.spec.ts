@@ -4,33 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-
-interface Manifest {
-  peerDependencies: Record<string, string>;
-}
-
-const { peerDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
-const ranges = Object.entries(peerDependencies);
+import { named, peerSet } from '../support/peer-sets.js';
 
 const module = ts.ModuleKind.CommonJS;
 
-/** A range has an alternative for each major version of Nest; other peers have one for both. */
-function ofMajor(range: string, major: string): string {
-  return range.split(' || ').find((one) => one.startsWith(`^${major}.`)) ?? range;
-}
-
-/** What the package says that it works with: the lowest version of each peer, and the newest, with either Nest. */
-const SETS: Readonly<Record<string, string[]>> = Object.fromEntries(
-  ['11', '12'].flatMap((major) => {
-    const wanted = ranges.map(([name, range]) => [name, ofMajor(range, major)] as const);
-    const lowest = wanted.map(([name, range]) => `${name}@${range.replace(/^[\^~]/, '')}`);
-    const newest = wanted.map(([name, range]) => `${name}@${range}`);
-    return [
-      [`lowest, Nest ${major}`, lowest],
-      [`newest, Nest ${major}`, newest],
-    ] as const;
-  }),
-);
+const SETS: Readonly<Record<string, string[]>> = {
+  'lowest, Nest 11': named(peerSet('lowest', '11')),
+  'newest, Nest 11': named(peerSet('newest', '11')),
+  'lowest, Nest 12': named(peerSet('lowest', '12')),
+  'newest, Nest 12': named(peerSet('newest', '12')),
+};
 
 describe.each(Object.keys(SETS))('with each peer of the version: %s', (set) => {
   let project: string;
@@ -51,7 +34,7 @@ describe.each(Object.keys(SETS))('with each peer of the version: %s', (set) => {
   afterAll(() => rmSync(project, { recursive: true, force: true }));
 
   const installed = (): string[] =>
-    ranges.map(([name]) => {
+    Object.keys(peerSet('lowest', '11')).map((name) => {
       const file = join(project, 'node_modules', name, 'package.json');
       return `${name}@${(JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version}`;
     });

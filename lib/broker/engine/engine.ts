@@ -135,9 +135,11 @@ export class Engine implements MessageBroker {
   publish(message: OutgoingMessage): Promise<void> {
     const refusal = refusalOfSize(message.body, this.options.maxOutgoingMessageBytes);
     if (refusal) return Promise.reject(refusal);
+    const { looksAtContext } = this.#destination.links;
+    const inContext = looksAtContext ? AsyncLocalStorage.snapshot() : undefined;
     return this.inOwnContext(() => {
       this.publishing.start();
-      return this.publisher.publish(message);
+      return this.publisher.publish(inContext ? { ...message, inContext } : message);
     });
   }
 

@@ -1,4 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Channel, ConfirmChannel, ConsumeMessage, Message, Options } from 'amqplib';
+import type { InContext } from '../../events/handler-scope.js';
 import type { BindingDeclaration, ExchangeDeclaration, QueueDeclaration } from '../../wire/topology.js';
 import type { QueueInspection } from '../broker.js';
 import {
@@ -12,9 +14,8 @@ import {
 } from '../link.js';
 import { compressed, type Compression, decompressed, type Dialect } from './dialect.js';
 import { FrameWriter } from './frame-writer.js';
+import { SeenDeliveries } from './instrumentation.js';
 import type { Uploads } from './uploads.js';
-
-const noHeaders = Object.freeze({});
 
 /** The link that a channel is on. */
 interface ChannelsLink {
@@ -31,6 +32,8 @@ const withoutMirrors = 4;
 export class RabbitChannel implements LinkChannel {
   /** Undefined: amqplib writes everything itself. */
   private readonly own: ReturnType<typeof FrameWriter.channelOf>;
+  /** Where an instrumentation looks at them. */
+  private readonly seen: SeenDeliveries | undefined;
   private refusal: BrokerRefusal | undefined;
   private state: 'closed' | 'open' = 'open';
 
@@ -38,7 +41,9 @@ export class RabbitChannel implements LinkChannel {
     private readonly channel: Channel | ConfirmChannel,
     private readonly observer: ChannelObserver,
     private readonly link: ChannelsLink,
+    isSeen = false,
   ) {
+    this.seen = isSeen ? new SeenDeliveries() : undefined;
     this.own = FrameWriter.channelOf(channel);
     channel.on('error', (error) => {
       const refusal = refusalOf(error);
@@ -109,14 +114,14 @@ export class RabbitChannel implements LinkChannel {
   ack(deliveryTag: number, multiple: boolean): void {
     const { own } = this;
     const { frames } = this.link;
-    if (!frames || !own) this.attempt(() => this.channel.ack(tagged(deliveryTag), multiple));
+    if (!frames || !own) this.attempt(() => this.channel.ack(this.message(deliveryTag, multiple), multiple));
     else if (this.state === 'open') frames.ack(own.ch, deliveryTag, multiple);
   }
 
   reject(deliveryTag: number, requeue: boolean): void {
     const { own } = this;
     const { frames } = this.link;
-    if (!frames || !own) this.attempt(() => this.channel.reject(tagged(deliveryTag), requeue));
+    if (!frames || !own) this.attempt(() => this.channel.reject(this.message(deliveryTag, false), requeue));
     else if (this.state === 'open') frames.reject(own.ch, deliveryTag, requeue);
   }
 
@@ -130,6 +135,7 @@ export class RabbitChannel implements LinkChannel {
   async close(): Promise<void> {
     if (this.state === 'closed') return;
     this.state = 'closed';
+    this.seen?.clear();
     await answered(this.channel.close());
   }
 
@@ -142,10 +148,18 @@ export class RabbitChannel implements LinkChannel {
     }
   }
 
+  /** amqplib reads its tag, an instrumentation knows the message itself. */
+  private message(deliveryTag: number, multiple: boolean): ConsumeMessage {
+    return this.seen?.settle(deliveryTag, multiple) ?? ({ fields: { deliveryTag } } as ConsumeMessage);
+  }
+
   private received(consumerTag: string, message: ConsumeMessage | null): void {
     if (this.state === 'closed') return;
-    if (message === null) this.observer.cancelled?.(consumerTag);
-    else this.observer.delivered?.(deliveryOf(consumerTag, message));
+    const { observer, seen } = this;
+    if (message === null) return observer.cancelled?.(consumerTag);
+    if (!seen) return observer.delivered?.(deliveryOf(consumerTag, message));
+    const inContext = seen.keep(message);
+    seen.outside(() => observer.delivered?.(deliveryOf(consumerTag, message, inContext)));
   }
 
   private returned({ fields: { exchange, routingKey }, content: written }: Message): void {
@@ -156,11 +170,12 @@ export class RabbitChannel implements LinkChannel {
   private closed(): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
+    this.seen?.clear();
     this.observer.channelClosed(this.refusal);
   }
 }
 
-/** Where amqplib is not as we know it. */
+/** Where amqplib is not as we know it, or an instrumentation looks at what it publishes. */
 function publishBy(
   channel: ConfirmChannel,
   message: LinkMessage,
@@ -168,21 +183,30 @@ function publishBy(
   uploads: Uploads,
   receipt: Receipt,
 ): void {
-  const { exchange, routingKey, body, mandatory, expiration } = message;
+  const { exchange, routingKey, body, mandatory, expiration, inContext } = message;
   const options: Options.Publish = {
     contentType: 'application/json',
     contentEncoding: 'utf-8',
-    headers: compression ? { compression } : noHeaders,
+    // An instrumentation adds to them.
+    headers: compression ? { compression } : {},
     deliveryMode: 2,
     priority: 0,
     mandatory,
     ...(expiration !== undefined && { expiration }),
   };
   const content = compression ? compressed(body) : Buffer.from(body);
-  channel.publish(exchange, routingKey, content, options, uploads.watched(content.length, receipt));
+  const told = uploads.watched(content.length, receipt);
+  if (!inContext) return void channel.publish(exchange, routingKey, content, options, told);
+  // What its confirm leads to is none of the publisher's any more.
+  const toldOutside = AsyncLocalStorage.bind(told);
+  inContext(() => channel.publish(exchange, routingKey, content, options, toldOutside));
 }
 
-function deliveryOf(consumerTag: string, { fields, properties, content }: ConsumeMessage): LinkDelivery {
+function deliveryOf(
+  consumerTag: string,
+  { fields, properties, content }: ConsumeMessage,
+  inContext?: InContext,
+): LinkDelivery {
   const { contentType, contentEncoding, headers = {} } = properties;
   const expiration: unknown = properties.expiration;
   return {
@@ -196,12 +220,8 @@ function deliveryOf(consumerTag: string, { fields, properties, content }: Consum
     contentEncoding,
     expiration: typeof expiration === 'string' ? expiration : undefined,
     headers,
+    inContext,
   };
-}
-
-/** amqplib wants a whole message, and reads its tag. */
-function tagged(deliveryTag: number): ConsumeMessage {
-  return { fields: { deliveryTag } } as ConsumeMessage;
 }
 
 /** Whole numbers as int32, the way Python writes them; amqplib would choose by their size. */

@@ -5,6 +5,7 @@ import type { ChannelModel } from 'amqplib';
 import type { ChannelObserver, Link, LinkChannel, LinkObserver } from '../link.js';
 import type { Dialect } from './dialect.js';
 import { FrameWriter } from './frame-writer.js';
+import { Instrumentation } from './instrumentation.js';
 import { RabbitChannel, refusalOf } from './rabbit-channel.js';
 import { Uploads } from './uploads.js';
 
@@ -15,7 +16,7 @@ const goodbyeMs = 1_000;
 export class RabbitLink implements Link {
   readonly uploads = new Uploads();
   /** Undefined where amqplib writes everything itself. */
-  readonly frames: FrameWriter | undefined;
+  frames: FrameWriter | undefined;
   private readonly socket: Socket;
   private state: 'closed' | 'open' = 'open';
   private reason: Error | undefined;
@@ -24,6 +25,7 @@ export class RabbitLink implements Link {
   constructor(
     private readonly model: ChannelModel,
     readonly dialect: Dialect = {},
+    private readonly instrumentation = new Instrumentation(),
   ) {
     this.socket = socketOf(model);
     model.on('error', (error: Error) => this.failed(refusalOf(error)));
@@ -61,7 +63,9 @@ export class RabbitLink implements Link {
   async openChannel(observer: ChannelObserver, options?: { confirms: boolean }): Promise<LinkChannel> {
     try {
       const channel = await (options?.confirms ? this.model.createConfirmChannel() : this.model.createChannel());
-      return new RabbitChannel(channel, observer, this);
+      const isSeen = this.instrumentation.looksAt(channel);
+      if (isSeen) this.leaveWriting();
+      return new RabbitChannel(channel, observer, this, isSeen);
     } catch (error) {
       throw refusalOf(error);
     }
@@ -78,6 +82,13 @@ export class RabbitLink implements Link {
     // With an error: amqplib listens to nothing else that says the socket is gone.
     this.socket.destroy(reason);
     this.end(reason);
+  }
+
+  /** An instrumentation sees nothing of what is written past amqplib. */
+  private leaveWriting(): void {
+    if (!this.frames) return;
+    this.frames = undefined;
+    gatherWrites(this.socket);
   }
 
   private get isOpen(): boolean {

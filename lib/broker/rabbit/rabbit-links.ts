@@ -7,6 +7,7 @@ import type { TransportHost } from '../../config/transport-url.js';
 import { BrokerRefusal, type Link, type LinkProvider, type LinkRequest, ReplyCode } from '../link.js';
 import { compressionOf, type Dialect } from './dialect.js';
 import { HandshakeReader } from './handshake-reader.js';
+import { Instrumentation } from './instrumentation.js';
 import { inOneLine } from './rabbit-channel.js';
 import { RabbitLink } from './rabbit-link.js';
 import { explainTls } from './tls-errors.js';
@@ -49,6 +50,7 @@ export class RabbitLinks implements LinkProvider {
   readonly mayFallSilent = true;
   /** How often each host has been reached and has not greeted us in time, since it last did. */
   readonly #tooSlow = new Map<TransportHost, number>();
+  private readonly instrumentation = new Instrumentation();
   private readonly tls: TlsSettings | undefined;
   private readonly dialect: Dialect;
 
@@ -62,6 +64,10 @@ export class RabbitLinks implements LinkProvider {
       compression: compressionOf(options.kombuCompression),
       cancelOnFailover: options.enableCancelOnFailover,
     };
+  }
+
+  get looksAtContext(): boolean {
+    return this.instrumentation.mayLook;
   }
 
   labelOf({ hostname, port }: TransportHost): string {
@@ -89,7 +95,7 @@ export class RabbitLinks implements LinkProvider {
       const options = this.socketOptions(host, request.connectionName, signal);
       const connecting = (): Promise<ChannelModel> => connect(this.destination(host), options);
       const connected = this.tls ? watchingTlsSockets(connecting, watch) : watchingSockets(connecting, watch);
-      const link = new RabbitLink(await Promise.race([connected, aborted]), this.dialect);
+      const link = new RabbitLink(await Promise.race([connected, aborted]), this.dialect, this.instrumentation);
       setImmediate(() => reader?.release());
       this.#tooSlow.delete(host);
       return link;

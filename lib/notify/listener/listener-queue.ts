@@ -98,10 +98,12 @@ export class ListenerQueue {
     const [first] = turns;
     const given = this.entry.batch ? turns.map(({ notification }) => notification) : first!.notification;
     const call = (): unknown => this.entry.handler(given as never);
-    if (hooks.length === 0) return inHandlerScope(call);
+    // A batch has more than one.
+    const inContext = this.entry.batch ? undefined : first!.held.delivery.inContext;
+    if (hooks.length === 0) return inHandlerScope(call, inContext);
     const message = this.hooked(first!);
     if (this.entry.batch) message.batch = [message, ...turns.slice(1).map((turn) => this.hooked(turn))];
-    return inHandlerScope(() => runAround(hooks, 'aroundProcess', message, call));
+    return inHandlerScope(() => runAround(hooks, 'aroundProcess', message, call), inContext);
   }
 
   private hooked({ held, notification }: ListenerTurn): HookedMessage {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { describeRequest, requestFacts } from '../request-facts.js';
 import type { Delivery, Subscription } from '../../broker/broker.js';
 import { textOf } from '../../errors/text-of.js';
@@ -218,7 +219,11 @@ export class RequestGate {
 
   private start(held: HeldRequest): void {
     this.counters.dispatched += 1;
-    this.runner.run(held, () => this.finished(held));
+    const ended = (): void => this.finished(held);
+    const { inContext } = held.delivery;
+    if (!inContext) return this.runner.run(held, ended);
+    const endedOutside = AsyncLocalStorage.bind(ended);
+    inContext(() => this.runner.run(held, endedOutside));
   }
 
   private leave(held: HeldRequest): void {

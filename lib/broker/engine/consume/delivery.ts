@@ -1,3 +1,4 @@
+import type { InContext } from '../../../events/handler-scope.js';
 import type { Delivery, DeliveryProperties } from '../../broker.js';
 import type { LinkDelivery } from '../../link.js';
 
@@ -18,6 +19,7 @@ export class ReceivedMessage implements Delivery {
   readonly redelivered: boolean;
   readonly properties: DeliveryProperties;
   readonly deliveryTag: number;
+  readonly inContext: InContext | undefined;
   /** True when it was reported that its channel is gone. */
   reportedLost = false;
 
@@ -32,6 +34,7 @@ export class ReceivedMessage implements Delivery {
     this.routingKey = received.routingKey;
     this.redelivered = received.redelivered;
     this.deliveryTag = received.deliveryTag;
+    this.inContext = received.inContext;
     this.properties = propertiesOf(received);
   }
 

@@ -2,6 +2,7 @@ import { ClosedError, type DeliveryFacts, MessageDeliveryFailure } from '../../.
 import type { ErrorFacts } from '../../../errors/oslo-messaging.error.js';
 import { MessagingTimeout } from '../../../errors/rpc.errors.js';
 import { MalformedMessage } from '../../../errors/wire.errors.js';
+import type { InContext } from '../../../events/handler-scope.js';
 import type { OutgoingMessage } from '../../broker.js';
 import { ReplyCode } from '../../link.js';
 import { replyCode } from '../connection/reply-codes.js';
@@ -56,6 +57,11 @@ const following: Transitions<PlaceName> = {
 const newcomers: Place = { name: 'new' };
 const settled: Place = { name: 'settled' };
 
+export interface AcceptedMessage extends OutgoingMessage {
+  /** That of whoever publishes it, where an instrumentation may look at it. */
+  readonly inContext?: InContext | undefined;
+}
+
 /** One message on its way, from `publish` to its confirm. */
 export class PendingMessage {
   readonly promise: Promise<void>;
@@ -80,7 +86,7 @@ export class PendingMessage {
   private rejectPromise!: (error: Error) => void;
 
   constructor(
-    readonly message: OutgoingMessage,
+    readonly message: AcceptedMessage,
     /** Called once. */
     private readonly onSettled: (pending: PendingMessage) => void,
   ) {

@@ -77,10 +77,10 @@ export class PublishChannel implements ChannelObserver, Place {
 
   /** @throws Error a name that AMQP cannot carry */
   write(pending: PendingMessage, atOnce: boolean): void {
-    const { exchange, routingKey, body } = pending.message;
+    const { exchange, routingKey, body, inContext } = pending.message;
     const { mandatory } = pending;
     const expiration = pending.expiration(atOnce);
-    this.channel.publish({ exchange, routingKey, body, mandatory, expiration }, this.receiptOf(pending));
+    this.channel.publish({ exchange, routingKey, body, mandatory, expiration, inContext }, this.receiptOf(pending));
     if (this.session.messageWritten()) void this.tellWhenRead();
   }
 

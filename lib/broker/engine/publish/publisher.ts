@@ -15,7 +15,7 @@ import type { Session } from '../connection/session.js';
 import { RecentRefusals, sortOutLostConfirms } from './channel-errors.js';
 import { MessageQueue, NackedMessages } from './message-queue.js';
 import { type MissingQueueOptions, MissingQueues, type MissingQueuesObserver } from './missing-queues.js';
-import { PendingMessage } from './pending-message.js';
+import { type AcceptedMessage, PendingMessage } from './pending-message.js';
 import type { PublishChannel } from './publish-channel.js';
 import { PublishChannels, type PublishChannelsObserver } from './publish-channels.js';
 import { UndeclaredMessages } from './undeclared-messages.js';
@@ -73,7 +73,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
     return this.inFlight.loads;
   }
 
-  publish(message: OutgoingMessage): Promise<void> {
+  publish(message: AcceptedMessage): Promise<void> {
     if (this.state !== 'open') return Promise.reject(new ClosedError('broker'));
     const refusal = this.inFlight.refusalOf(message);
     if (refusal) return Promise.reject(refusal);
