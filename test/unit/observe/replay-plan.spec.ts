@@ -86,6 +86,11 @@ describe('the plan of a replay', () => {
     });
   });
 
+  it('a call whose caller had given up has timed out, whatever was answered later', () => {
+    const { steps } = planOf([request({ t: 1_000, expirationMs: 500 }), answer({ t: 1_501 })]);
+    expect(steps[0]).toMatchObject({ answer: { name: 'timeout', afterMs: 501 } });
+  });
+
   it.each([
     ['in the context', { _context_auth_token: '***' }, true],
     ['in an argument', { args: { a: ['rabbit://u:***@h/'] } }, true],
