@@ -143,7 +143,7 @@ it('whatever a recording holds is drawn and counted, within the terminal, and no
       fc.constantFrom('binding', 'firehose'),
       (all, width, source) => {
         const timeline = new RequestTimeline('req-1', undefined, 10);
-        const stats = new TrafficStats(source as 'binding' | 'firehose', { open: 5, bytes: 1_000 }, 5);
+        const stats = new TrafficStats(source, { open: 5, bytes: 1_000 }, 5);
         for (const one of readAgain(all)) {
           timeline.add({ ...one, message: { ...one.message, _context_request_id: 'req-1' } });
           stats.add(one);
