@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { emitKeypressEvents, type Key } from 'node:readline';
 import { askOn } from './confirm.js';
 import { EXIT } from './exit-codes.js';
 import { runCommandLine } from './program.js';
@@ -9,6 +10,20 @@ const interruption = new AbortController();
 function interrupted(): void {
   if (interruption.signal.aborted) process.exit(EXIT.interrupted);
   interruption.abort();
+}
+
+/** Keys as they are pressed, and not only with the next line. Ctrl-C is one of them then. */
+function keysOf(pressed: (key: string) => void): () => void {
+  const { stdin } = process;
+  const told = (_text: string | undefined, { name = '', ctrl }: Key): void => {
+    if (ctrl && name === 'c') interrupted();
+    else pressed(name);
+  };
+  emitKeypressEvents(stdin);
+  stdin.setRawMode(true).on('keypress', told).resume();
+  return () => {
+    stdin.setRawMode(false).off('keypress', told).pause();
+  };
 }
 
 // A terminal sends the one, whoever stops a container the other.
@@ -25,6 +40,7 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
     const { columns, rows, isTTY } = process.stdout;
     return isTTY ? { columns, rows } : undefined;
   },
+  ...(process.stdin.isTTY && process.stdout.isTTY && { keys: keysOf }),
   rewrites: process.stderr.isTTY,
   ...(process.stdin.isTTY &&
     process.stderr.isTTY && { ask: askOn(process.stdin, process.stderr, interruption.signal) }),

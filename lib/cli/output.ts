@@ -16,6 +16,8 @@ export interface Terminal {
   readonly isTerminal: boolean;
   /** Of the terminal that `out` is, right now; absent where it is none. */
   readonly size?: { readonly columns: number; readonly rows: number } | undefined;
+  /** Tells of keys until it is told to stop; absent where nobody can press any. */
+  readonly keys?: (pressed: (key: string) => void) => () => void;
   /** Whether a line of `err` may be written over. */
   readonly rewrites?: boolean;
   /** Absent where nobody sits who could answer. */

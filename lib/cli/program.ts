@@ -9,6 +9,7 @@ import { recordCommand } from './commands/record.js';
 import { replayCommand } from './commands/replay.js';
 import { sendCommand } from './commands/send.js';
 import { tapCommand } from './commands/tap.js';
+import { topCommand } from './commands/top.js';
 import { traceCommand } from './commands/trace.js';
 import { versionsCommand } from './commands/versions.js';
 import { whyCommand } from './commands/why.js';
@@ -57,6 +58,7 @@ export function newProgram(run: CommandRun): Command {
     doctorCommand(run),
     tapCommand(run),
     traceCommand(run),
+    topCommand(run),
     recordCommand(run),
     replayCommand(run),
     contextCommand(run),

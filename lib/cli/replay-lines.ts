@@ -55,7 +55,7 @@ function answerData({ name, afterMs, ...rest }: RecordedAnswer): object {
 
 function headOf(step: ReplayStep): string {
   const at = shownMs(step.afterMs).padStart(9);
-  return `${at}  ${step.kind.padEnd(12)}  ${destinationOf(step).padEnd(28)}  ${whatOf(step)}  x-${step.recordedId.slice(0, 8)}`;
+  return `${at}  ${step.kind.padEnd(12)}  ${destinationOf(step).padEnd(28)}  ${whatOf(step).padEnd(36)}  x-${step.recordedId.slice(0, 8)}`;
 }
 
 function destinationOf(step: ReplayStep): string {

@@ -107,8 +107,8 @@ function outcomeOf(error: unknown): ReplayOutcome {
     const failure = { excType: error.name, module: 'oslo_messaging.rpc.dispatcher', message: error.message };
     return { name: 'failed', failure };
   }
-  if (error instanceof MessageUndeliverable) return { name: 'nobody', reason: textWithCause(error) };
-  if (error instanceof MessagingTimeout) return { name: 'timeout', reason: textWithCause(error) };
+  if (error instanceof MessageUndeliverable) return { name: 'nobody', reason: error.message };
+  if (error instanceof MessagingTimeout) return { name: 'timeout', reason: error.message };
   if (error instanceof Error && error.name === 'AbortError') return { name: 'interrupted', reason: error.message };
   return { name: 'not sent', reason: textWithCause(error) };
 }

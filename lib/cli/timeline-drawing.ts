@@ -83,7 +83,7 @@ function endOf({ startMs, takenMs, endMs, deadlineMs, state }: TimelineSpan): nu
 
 function tailOf(span: TimelineSpan): string {
   const { startMs, endMs, deadlineMs, failure, kind, queue } = span;
-  const took = endMs === undefined ? '' : shownMs(endMs - startMs);
+  const took = endMs === undefined ? '' : tookOf(endMs - startMs);
   switch (span.state) {
     case 'answered':
       return took;
@@ -100,6 +100,11 @@ function tailOf(span: TimelineSpan): string {
     case 'sent':
       return kind === 'notification' ? '' : kind;
   }
+}
+
+/** Records keep whole milliseconds. */
+function tookOf(ms: number): string {
+  return ms < 1 ? '<1 ms' : shownMs(ms);
 }
 
 function cut(text: string, length: number): string {

@@ -62,6 +62,8 @@ export interface PairingObserver {
   taken?(request: SeenRequest): void;
   /** It was answered, has failed, or its caller has given up; an answer may still come `late` after that. */
   ended?(request: SeenRequest): void;
+  /** Too many were open, and this was the oldest. */
+  forgotten?(request: SeenRequest): void;
 }
 
 /** What is kept of open requests, and of what has come before its request: so many, of so many bytes on the wire. */
@@ -157,6 +159,7 @@ export class CallPairing {
       const [oldest] = this.open.values();
       this.release(oldest!);
       this.counters.forgotten += 1;
+      this.observer.forgotten?.(oldest!);
     }
   }
 

@@ -94,7 +94,9 @@ export class RecordingReader {
 type Check = (value: unknown) => boolean;
 
 const isText: Check = (value) => typeof value === 'string';
-const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value);
+/** A moment that a `Date` can have. */
+const isTime: Check = (value) => typeof value === 'number' && value >= 0 && value <= 8.64e15;
+const isAmount: Check = (value) => typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
 const isTexts: Check = (value) => Array.isArray(value) && value.every(isText);
 
 function optional(check: Check): Check {
@@ -102,7 +104,7 @@ function optional(check: Check): Check {
 }
 
 const FIELDS: Readonly<Record<keyof TrafficRecord, Check>> = {
-  t: isNumber,
+  t: isTime,
   ev: (value) => value === 'publish' || value === 'deliver',
   exchange: isText,
   key: isText,
@@ -112,8 +114,8 @@ const FIELDS: Readonly<Record<keyof TrafficRecord, Check>> = {
   node: optional(isText),
   user: optional(isText),
   redelivered: optional((value) => typeof value === 'boolean'),
-  expirationMs: optional(isNumber),
-  size: isNumber,
+  expirationMs: optional(isAmount),
+  size: isAmount,
   message: optional(isRecord),
   problem: optional(isText),
 };

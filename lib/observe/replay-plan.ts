@@ -11,7 +11,9 @@ import { addressOf, kindOf, pairingIdOf, type TrafficKind, type TrafficRecord } 
 /** What was recorded as the end of a call. */
 export type RecordedAnswer =
   | { readonly name: 'answered'; readonly result: unknown; readonly afterMs: number }
-  | { readonly name: 'failed'; readonly failure: SeenFailure; readonly afterMs: number };
+  | { readonly name: 'failed'; readonly failure: SeenFailure; readonly afterMs: number }
+  /** Answered when its caller had given up. */
+  | { readonly name: 'timeout'; readonly afterMs: number };
 
 interface StepFacts {
   /** From 1 on. */
@@ -107,7 +109,9 @@ export class ReplayPlanner {
       const answer = step.kind === 'call' ? this.answers.get(step.recordedId) : undefined;
       if (!answer) return step;
       const { at, ...rest } = answer;
-      return { ...step, answer: { ...rest, afterMs: at - this.firstAt - step.afterMs } } as ReplayRequest;
+      const afterMs = Math.max(0, at - this.firstAt - step.afterMs);
+      const isLate = afterMs > ((step as ReplayRequest).timeoutMs ?? Infinity);
+      return { ...step, answer: isLate ? { name: 'timeout', afterMs } : { ...rest, afterMs } } as ReplayRequest;
     });
     return { steps, leftOut: { ...this.leftOut } };
   }

@@ -16,6 +16,7 @@ export async function oslo(
     env?: Record<string, string>;
     isTerminal?: boolean;
     size?: { columns: number; rows: number };
+    keys?: (pressed: (key: string) => void) => () => void;
     /** What is typed when it asks; absent: nobody sits there. */
     answer?: string;
     signal?: AbortSignal;
@@ -37,6 +38,7 @@ export async function oslo(
     },
     isTerminal: options.isTerminal ?? false,
     size: options.size,
+    ...(options.keys && { keys: options.keys }),
     ...(answer !== undefined && { ask: () => Promise.resolve(answer) }),
     // Not the contexts of whoever runs the tests.
     env: { XDG_CONFIG_HOME: '/nowhere', ...options.env },

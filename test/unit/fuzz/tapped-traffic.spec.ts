@@ -2,12 +2,19 @@ import fc from 'fast-check';
 import { expect, it, vi } from 'vitest';
 import { MalformedMessage } from '../../../lib/index.js';
 import { requestData, requestLine } from '../../../lib/cli/traffic-lines.js';
+import { stepData, stepLine } from '../../../lib/cli/replay-lines.js';
+import { timelineData, timelineLines } from '../../../lib/cli/timeline-drawing.js';
 import { resolveRabbitOptions } from '../../../lib/config/rabbit-options.js';
 import { CallPairing } from '../../../lib/observe/call-pairing.js';
 import { RecordingReader, writeHead, writeRecord } from '../../../lib/observe/recording.js';
+import { paceOf, ReplayPlanner } from '../../../lib/observe/replay-plan.js';
+import { RequestTimeline } from '../../../lib/observe/request-timeline.js';
+import { differencesOf } from '../../../lib/observe/structural-diff.js';
 import { TRACE_EXCHANGE, TrafficDecoder } from '../../../lib/observe/traffic-decoder.js';
 import type { TrafficRecord } from '../../../lib/observe/traffic-record.js';
+import { TrafficStats } from '../../../lib/observe/traffic-stats.js';
 import { stringifyJson } from '../../../lib/wire/json/json.js';
+import { maskedValue } from '../../../lib/wire/masked-value.js';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -104,3 +111,93 @@ it('a damaged recording is read or refused, with the line that is wrong', () => 
     RUNS,
   );
 });
+
+const amount = fc.oneof(fc.double({ min: 0, max: Number.MAX_SAFE_INTEGER, noNaN: true }), fc.nat(5_000));
+
+/** Records that a strict reader lets through, in any order, with times and sizes that make no sense. */
+const record = fc
+  .record({
+    t: fc.oneof(fc.double({ min: 0, max: 8.64e15, noNaN: true }), fc.integer({ min: 0, max: 5_000 })),
+    ev: fc.constantFrom('publish', 'deliver'),
+    exchange: fc.oneof(fc.constantFrom('nova', '', 'a_fanout'), fc.string()),
+    key: fc.oneof(fc.constantFrom('conductor', 'conductor.host1', 'reply_1', 'notifications.info'), fc.string()),
+    routed: fc.option(fc.array(fc.string(), { maxLength: 2 }), { nil: undefined }),
+    expirationMs: fc.option(amount, { nil: undefined }),
+    size: amount,
+    message,
+  })
+  .map((one) => one as TrafficRecord);
+const recording = fc.array(record, { maxLength: 30 });
+
+function readAgain(records: readonly TrafficRecord[]): TrafficRecord[] {
+  const reader = new RecordingReader();
+  reader.read(head);
+  return records.flatMap((one) => reader.read(writeRecord(one).trimEnd()) ?? []);
+}
+
+it('whatever a recording holds is drawn and counted, within the terminal, and no secret with it', () => {
+  fc.assert(
+    fc.property(
+      recording,
+      fc.integer({ min: 1, max: 300 }),
+      fc.constantFrom('binding', 'firehose'),
+      (all, width, source) => {
+        const timeline = new RequestTimeline('req-1', undefined, 10);
+        const stats = new TrafficStats(source, { open: 5, bytes: 1_000 }, 5);
+        for (const one of readAgain(all)) {
+          timeline.add({ ...one, message: { ...one.message, _context_request_id: 'req-1' } });
+          stats.add(one);
+        }
+        timeline.passTime(1e9);
+        const drawn = timeline.timeline();
+        const rows = stats.interval(1e9, 1);
+        expect(drawn.spans.length).toBeLessThanOrEqual(10);
+        expect(rows.length).toBeLessThanOrEqual(5 + 4);
+        expect(stringifyJson(timelineData(drawn)) + timelineLines(drawn, width).join('')).not.toContain(SECRET);
+        for (const { rate, inFlight = 0 } of rows) expect(rate >= 0 && inFlight >= 0).toBe(true);
+      },
+    ),
+    RUNS,
+  );
+});
+
+it('whatever a recording holds is planned or left out, and the plan can be listed, paced and compared', () => {
+  fc.assert(
+    fc.property(recording, (all) => {
+      const planner = new ReplayPlanner({}, undefined, 20);
+      const records = readAgain(all);
+      for (const one of records) planner.add(one);
+      const { steps, leftOut } = planner.plan();
+      expect(steps.length + leftOut.unreadable + leftOut.tooMany).toBeLessThanOrEqual(records.length);
+      const told = steps.map((step) => stepLine(step) + stringifyJson(maskedValue(stepData(step))));
+      expect(told.join('')).not.toContain(SECRET);
+      const pace = paceOf(steps, 10, 50);
+      expect(pace.every((at, n) => at >= 0 && (n === 0 || at > pace[n - 1]!))).toBe(true);
+      for (const step of steps) expect(differencesOf(step, step)).toEqual([]);
+    }),
+    RUNS,
+  );
+});
+
+it('any two values are compared, and differ from each other as often as they do from themselves: never', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.jsonValue(), (one, other) => {
+      const found = differencesOf(one, other);
+      expect(found.length === 0).toBe(stringifyJson(sortedKeys(one)) === stringifyJson(sortedKeys(other)));
+      expect(differencesOf(other, one)).toHaveLength(found.length);
+      expect(differencesOf(one, other, [['*']]).every(({ path }) => path.length === 0)).toBe(true);
+    }),
+    RUNS,
+  );
+});
+
+/** `-0` is written as 0. */
+function sortedKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedKeys);
+  if (typeof value !== 'object' || value === null) return Object.is(value, -0) ? '-0' : value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .toSorted(([one], [other]) => (one < other ? -1 : 1))
+      .map(([key, item]) => [`k${key}`, sortedKeys(item)]),
+  );
+}

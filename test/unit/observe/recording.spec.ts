@@ -40,6 +40,19 @@ describe('a recording', () => {
     expect(() => reader.read(JSON.stringify({ ...record, message: {}, [field]: [[1]] }))).toThrow(`line 2`);
   });
 
+  it.each([
+    ['t', -1],
+    ['t', 8.64e15 + 2],
+    ['size', -1],
+    ['expirationMs', -1],
+    ['size', 1e300],
+  ])('a record is refused whose %s is %d: nothing can be that', (field, value) => {
+    const reader = new RecordingReader();
+    reader.read(head);
+    const text = JSON.stringify({ ...record, message: {}, [field]: value });
+    expect(() => reader.read(text)).toThrow(`its '${field}'`);
+  });
+
   it('keys that nobody knows are left out', () => {
     const reader = new RecordingReader();
     reader.read(head);

@@ -65,7 +65,7 @@ describe('the plan of a replay', () => {
 
   it('nothing of the ids and of the reply queue of then is in what is sent', () => {
     const { steps } = planOf([request({ id: 'recorded-id' }), notification()]);
-    const sent = JSON.stringify(steps.map(({ recordedId: _, ...step }) => step));
+    const sent = JSON.stringify(steps.map((step) => ({ ...step, recordedId: undefined })));
     expect(sent).not.toMatch(/recorded-id|reply_1|n1|11111111/);
   });
 
@@ -84,6 +84,11 @@ describe('the plan of a replay', () => {
     expect(planOf([request(), answer({ message: { failure } })]).steps[0]).toMatchObject({
       answer: { name: 'failed', failure: { excType: 'ValueError', module: 'builtins', message: 'no' } },
     });
+  });
+
+  it('a call whose caller had given up has timed out, whatever was answered later', () => {
+    const { steps } = planOf([request({ t: 1_000, expirationMs: 500 }), answer({ t: 1_501 })]);
+    expect(steps[0]).toMatchObject({ answer: { name: 'timeout', afterMs: 501 } });
   });
 
   it.each([
