@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import type { CommandRun } from './command.js';
+import { listenCommand } from './commands/listen.js';
+import { notifyCommand } from './commands/notify.js';
 import { pingCommand } from './commands/ping.js';
 import { sendCommand } from './commands/send.js';
 import { tapCommand } from './commands/tap.js';
@@ -42,6 +44,8 @@ export function newProgram(run: CommandRun): Command {
     sendCommand('call', run),
     sendCommand('cast', run),
     sendCommand('fanout', run),
+    listenCommand(run),
+    notifyCommand(run),
     pingCommand(run),
     versionsCommand(run),
     whyCommand(run),

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
-import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { MessagingTimeout, NoSuchMethod, RemoteError, UnsupportedVersion } from '../../errors/rpc.errors.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 import { describeTarget, type Target } from '../../wire/target.js';
-import { withBus } from '../bus-session.js';
+import { requireExchange, withBus } from '../bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { CommandEnd, EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
 import { jsonObject, keyValues, namespaceAndMethod, topicAndServer } from '../option-values.js';
@@ -112,7 +111,8 @@ function sendingOf(
 
 async function send(broker: MessageBroker, sending: Sending, output: Output, signal: AbortSignal): Promise<ExitCode> {
   const { kind, target, method, args, context, options } = sending;
-  await requireExchange(broker, target);
+  // Sending would make it, as services do; a wrong name would stay behind.
+  await requireExchange(broker, target.exchange ?? '');
   const { fanout, ...base } = target;
   const client = new RpcClient(broker, base, { transportOptions: { atLeastOnce: !options.wait } });
   const begun = performance.now();
@@ -137,12 +137,6 @@ async function send(broker: MessageBroker, sending: Sending, output: Output, sig
   } finally {
     await client.close();
   }
-}
-
-/** Sending would make it, as services do; a wrong name would stay behind. */
-async function requireExchange(broker: MessageBroker, { exchange = '' }: Target): Promise<void> {
-  if (await broker.hasExchange(exchange)) return;
-  throw new MessageUndeliverable(exchange, '*', undefined, `there is no exchange '${exchange}'`);
 }
 
 function headOf({ context, target, method }: Sending): string {
