@@ -8,6 +8,7 @@ import {
   VersionedObject,
   type VersionedObjectHead,
 } from '../wire/versioned-object.js';
+import { clock } from './traffic-lines.js';
 import { valueAt } from './where.js';
 
 /** A notification as `listen` shows and filters it. */
@@ -71,7 +72,7 @@ export function notificationLine(seen: SeenNotification, payload: unknown, lengt
         .join(' ')
     : stringifyJson(payload);
   const cells = [
-    sentAt.toISOString().slice(11, 23),
+    clock(sentAt.getTime()),
     priority.toUpperCase().padEnd(8),
     eventType.padEnd(28),
     publisher.padEnd(16),

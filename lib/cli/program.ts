@@ -4,6 +4,7 @@ import { listenCommand } from './commands/listen.js';
 import { notifyCommand } from './commands/notify.js';
 import { pingCommand } from './commands/ping.js';
 import { sendCommand } from './commands/send.js';
+import { serveCommand } from './commands/serve.js';
 import { tapCommand } from './commands/tap.js';
 import { versionsCommand } from './commands/versions.js';
 import { whyCommand } from './commands/why.js';
@@ -50,6 +51,7 @@ export function newProgram(run: CommandRun): Command {
     versionsCommand(run),
     whyCommand(run),
     tapCommand(run),
+    serveCommand(run),
   ];
   for (const command of [program, ...commands]) {
     command.exitOverride().configureOutput({ writeOut: run.terminal.out, writeErr: run.terminal.err });

@@ -102,4 +102,35 @@ describe.each(pythonVersions)('oslo-bus with oslo.messaging %s', (pythonVersion)
       expect(documents[0]).toMatchObject({ eventType: 'while nobody listens', queue: 'audit' });
     });
   });
+
+  describe('serve', () => {
+    const target = { exchange: 'nova', topic: 'standin' };
+    const serve = (rest: string) => `serve standin --exchange nova --server host9 --for 60s ${rest}`;
+
+    it('answers its client', async () => {
+      const { documents } = await running(serve('--echo --count 2 --json'), async () => {
+        const args = { n: 1, text: 'ž', nested: [null, { a: true }] };
+        expect(await python.call('ping', args, { target, prepare: { server: 'host9' } })).toEqual(args);
+        await python.cast('work', {}, { target: { ...target, namespace: 'baseapi' } });
+      });
+      expect(documents.map(({ kind, method }) => [kind, method])).toEqual([
+        ['call', 'ping'],
+        ['cast', 'work'],
+        [undefined, undefined],
+      ]);
+    });
+
+    it('fails as its servers fail', async () => {
+      await running(serve("--fail 'builtins.KeyError:missing' --count 1"), async () => {
+        expect(await python.failure('ping', {}, { target, allowed_remote_exmods: ['builtins'] })).toMatchObject({
+          class: expect.stringMatching(/^KeyError/),
+          args: [expect.stringMatching(/^missing/)],
+        });
+      });
+      await running(serve('--echo --version 1.4 --for 10s --count 1'), async () => {
+        const tooNew = { ...target, version: '1.5' };
+        expect(await python.failure('ping', {}, { target: tooNew })).toMatchObject({ exc_type: 'UnsupportedVersion' });
+      });
+    });
+  });
 });
