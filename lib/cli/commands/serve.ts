@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
+import { RemoteError } from '../../errors/rpc.errors.js';
 import { textOf } from '../../errors/text-of.js';
 import type { IncomingRequest } from '../../rpc/server/incoming-request.js';
 import { RpcServer } from '../../rpc/server/rpc-server.js';
@@ -46,6 +47,7 @@ const head = {
 
 const STARTUP_MS = 10_000;
 const STOP_MS = 5_000;
+const SHORT_ID = 12;
 /** As servers have it. */
 const POOL_SIZE = 64;
 
@@ -140,7 +142,7 @@ class Serving {
       this.tell(request, performance.now() - begun, { outcome: 'ok', result: result ?? null });
       return result;
     } catch (error) {
-      this.tell(request, performance.now() - begun, { outcome: 'failed', error: textOf(error) });
+      this.tell(request, performance.now() - begun, { outcome: 'failed', error: reasonOf(error) });
       throw error;
     } finally {
       this.end.countOne();
@@ -156,7 +158,14 @@ class Serving {
     const what =
       `${namespace === null ? '' : `${namespace}.`}${method} v${requested} ${argumentsOf({ args })}`.trimEnd();
     const came = result.error === undefined ? 'ok' : `FAIL ${result.error}`;
-    const cells = [clock(at), kind.padEnd(6), what.padEnd(36), requestId ?? '-', shownMs(elapsedMs), came];
+    const cells = [
+      clock(at),
+      kind.padEnd(6),
+      what.padEnd(36),
+      (requestId ?? '-').slice(0, SHORT_ID),
+      shownMs(elapsedMs),
+      came,
+    ];
     const facts = { at: new Date(at).toISOString(), kind, target, method, args, requestId: requestId ?? null };
     this.output.result({ event: 'request', ...facts, elapsedMs: Math.round(elapsedMs * 10) / 10, ...result }, [
       cells.join('  '),
@@ -172,4 +181,9 @@ class Serving {
       else this.output.note(`serve: '${queue}' stays, with ${seen.messages} waiting`);
     }
   }
+}
+
+/** As its caller sees it. */
+function reasonOf(error: unknown): string {
+  return error instanceof RemoteError ? error.message : textOf(error);
 }
