@@ -1,6 +1,7 @@
 import { type Broker, type MessageBroker, rpcSeamOf } from '../broker/broker.js';
 import { createBroker } from '../broker/connect-broker.js';
 import { parseTransportUrl } from '../config/transport-url.js';
+import { MessageUndeliverable } from '../errors/delivery.errors.js';
 import { ReadOnlyBus } from './exit-codes.js';
 import type { Output } from './output.js';
 import { chooseTransport, type TransportChoice, type TransportOptions } from './transport-choice.js';
@@ -42,6 +43,12 @@ export async function withBus<Result>(
  */
 export function connected(broker: Broker, { url }: TransportChoice): Promise<void> {
   return broker.connected(parseTransportUrl(url).hosts.length > 1 ? CONNECT_MS : 0);
+}
+
+/** @throws MessageUndeliverable there is none of that name */
+export async function requireExchange(broker: MessageBroker, exchange: string): Promise<void> {
+  if (await broker.hasExchange(exchange)) return;
+  throw new MessageUndeliverable(exchange, '*', undefined, `there is no exchange '${exchange}'`);
 }
 
 /** Not connected yet. */

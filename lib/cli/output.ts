@@ -98,15 +98,20 @@ export class Output {
     this.note(`oslo-bus: ${message}`);
   }
 
+  /** A value as it may be seen. */
+  visible(value: unknown): unknown {
+    return this.secrets === 'shown' ? value : maskedValue(value);
+  }
+
   /** JSON over several lines, for people. */
   pretty(value: unknown): string[] {
-    const text = stringifyJson(this.secrets === 'shown' ? value : maskedValue(value));
+    const text = stringifyJson(this.visible(value));
     return text.length > 60 && !/\d{16}/.test(text) ? JSON.stringify(JSON.parse(text), null, 2).split('\n') : [text];
   }
 
   private document(value: object): void {
     const whole = { v: JSON_VERSION, command: this.command, ...value };
-    const text = stringifyJson(this.secrets === 'shown' ? whole : maskedValue(whole));
+    const text = stringifyJson(this.visible(whole));
     // The characters that JSON leaves as they are, and a terminal does not: C1 controls, overrides of direction.
     this.terminal.out(`${printable(text)}\n`);
   }

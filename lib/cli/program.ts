@@ -4,10 +4,13 @@ import { completionCommand } from './commands/completion.js';
 import { contextCommand } from './commands/context.js';
 import { doctorCommand } from './commands/doctor.js';
 import { helpCommand } from './commands/help.js';
+import { listenCommand } from './commands/listen.js';
+import { notifyCommand } from './commands/notify.js';
 import { pingCommand } from './commands/ping.js';
 import { recordCommand } from './commands/record.js';
 import { replayCommand } from './commands/replay.js';
 import { sendCommand } from './commands/send.js';
+import { serveCommand } from './commands/serve.js';
 import { tapCommand } from './commands/tap.js';
 import { topCommand } from './commands/top.js';
 import { traceCommand } from './commands/trace.js';
@@ -52,6 +55,8 @@ export function newProgram(run: CommandRun): Command {
     sendCommand('call', run),
     sendCommand('cast', run),
     sendCommand('fanout', run),
+    listenCommand(run),
+    notifyCommand(run),
     pingCommand(run),
     versionsCommand(run),
     whyCommand(run),
@@ -64,6 +69,7 @@ export function newProgram(run: CommandRun): Command {
     contextCommand(run),
     completionCommand(run),
     helpCommand(run),
+    serveCommand(run),
   ];
   for (const command of commands) program.addCommand(command);
   for (const command of withThoseBelow(program)) {

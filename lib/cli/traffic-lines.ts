@@ -129,13 +129,15 @@ function resultOf({ kind, state, record, deadline, taken }: SeenRequest): string
   }
 }
 
-function argumentsOf({ args }: SeenRequest): string {
+/** `arg="hi" n=12`, masked and cut. */
+export function argumentsOf({ args }: Pick<SeenRequest, 'args'>): string {
   const pairs = Object.entries(maskedValue(args) as object).map(([key, value]) => `${key}=${stringifyJson(value)}`);
   const text = pairs.join(' ');
   return text.length <= LONGEST_ARGUMENTS ? text : `${text.slice(0, LONGEST_ARGUMENTS)}…`;
 }
 
-function clock(t: number): string {
+/** Of a time in milliseconds: `17:20:48.113`, UTC. */
+export function clock(t: number): string {
   return new Date(t).toISOString().slice(11, 23);
 }
 

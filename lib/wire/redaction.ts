@@ -25,6 +25,8 @@ const ASSIGNED_SECRET = new RegExp(
   String.raw`(${SECRET_WORD}\s{0,8}=\s{0,8})(?:"[^"]*"?|'[^']*'?|[^\s&,;"'\\]+)`,
   'gi',
 );
+/** JSON stays JSON, where its values were masked before. */
+const ALREADY_MASKED = /^(\\*")\*{3}\1$/;
 /** Keystone's tokens are known by their beginning, under whatever name. */
 const FERNET_TOKEN = /\bgAAAAA[\w-]{8,}={0,2}/g;
 /** Control characters, line separators and bidirectional overrides: they forge or break lines of a log. */
@@ -100,7 +102,7 @@ function maskQuoted(text: string): string {
     const end = endOfValue(text, start, key[1]!);
     // In a damaged text the quote that ends one value may be the one that opens the next key.
     if (start < done) done = Math.max(done, end);
-    if (start < done || end === start) continue;
+    if (start < done || end === start || ALREADY_MASKED.test(text.slice(start, end))) continue;
     masked += text.slice(done, start) + MASK;
     done = end;
   }

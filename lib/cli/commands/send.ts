@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
-import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { MessagingTimeout, NoSuchMethod, RemoteError, UnsupportedVersion } from '../../errors/rpc.errors.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
+import { stringifyJson } from '../../wire/json/json.js';
 import { describeTarget, type Target } from '../../wire/target.js';
-import { withBus } from '../bus-session.js';
+import { requireExchange, withBus } from '../bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
-import { CommandEnd, EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
-import { jsonObject, keyValues, namespaceAndMethod, topicAndServer } from '../option-values.js';
+import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
+import { count, jsonObject, keyValues, namespaceAndMethod, topicAndServer } from '../option-values.js';
 import { type Output, shownMs } from '../output.js';
 
 interface SendOptions extends CommonOptions {
@@ -20,6 +20,8 @@ interface SendOptions extends CommonOptions {
   readonly contextJson?: Record<string, unknown>;
   readonly requestId?: string;
   readonly wait?: boolean;
+  readonly count?: number;
+  readonly raw?: boolean;
 }
 
 /** One request, before it is sent. */
@@ -28,8 +30,12 @@ interface Sending {
   readonly target: Target;
   readonly method: string;
   readonly args: Record<string, unknown>;
-  readonly context: Record<string, unknown> & { readonly request_id: string };
   readonly options: SendOptions;
+}
+
+/** The same under its request id. */
+interface Sent extends Sending {
+  readonly context: Record<string, unknown> & { readonly request_id: string };
 }
 
 const TIMEOUT_MS = 60_000;
@@ -75,17 +81,19 @@ export function sendCommand(kind: Sending['kind'], run: CommandRun): Command {
     .option('--version <version>', 'of the interface')
     .addOption(OPTIONS.jsonObject('--context-json <json>', 'the request context, or @file'))
     .option('--request-id <id>', 'default: a new one')
-    .option('--wait', 'do not fail at once where nobody is there');
+    .option('--wait', 'do not fail at once where nobody is there')
+    .addOption(new Option('--count <n>', 'so often, one after the other').argParser(count));
   if (kind !== 'fanout') command.addOption(OPTIONS.server());
   if (kind === 'call') {
     command.addOption(OPTIONS.duration('--timeout <duration>', 'of the call (default: 60s)'));
+    command.option('--raw', 'the answer on one line, a text without its quotes');
     command.addOption(OPTIONS.duration('--monitor <duration>', 'give up after so long without a heartbeat'));
   }
   return command.action((topic: string, method: string, pairs: string[], options: SendOptions) =>
     runWork(run, kind, options, (output) => {
       const sending = sendingOf(kind, topic, method, pairs, options);
       return withBus(options, run.terminal.env, output, 'changes', (broker, { exchange }) =>
-        send(broker, { ...sending, target: { exchange, ...sending.target } }, output, run.terminal.interrupted),
+        sendAll(broker, { ...sending, target: { exchange, ...sending.target } }, output, run.terminal.interrupted),
       );
     }),
   );
@@ -105,80 +113,98 @@ function sendingOf(
     target: { ...address, namespace: namespace ?? null, version: options.version ?? null },
     method: name,
     args: { ...(options.args === undefined ? {} : jsonObject(options.args, '--args')), ...keyValues(pairs) },
-    context: { ...options.contextJson, request_id: options.requestId ?? `req-${randomUUID()}` },
     options,
   };
 }
 
-async function send(broker: MessageBroker, sending: Sending, output: Output, signal: AbortSignal): Promise<ExitCode> {
-  const { kind, target, method, args, context, options } = sending;
-  await requireExchange(broker, target);
-  const { fanout, ...base } = target;
+/** The exit code of the first that was not good. */
+async function sendAll(
+  broker: MessageBroker,
+  sending: Sending,
+  output: Output,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  const { target, options } = sending;
+  // Sending would make it, as services do; a wrong name would stay behind.
+  await requireExchange(broker, target.exchange ?? '');
+  const { fanout: _fanout, ...base } = target;
   const client = new RpcClient(broker, base, { transportOptions: { atLeastOnce: !options.wait } });
+  let exit: ExitCode = EXIT.done;
+  try {
+    for (let n = 0; n < (options.count ?? 1) && !(n > 0 && signal.aborted); n++) {
+      const context = { ...options.contextJson, request_id: options.requestId ?? `req-${randomUUID()}` };
+      const code = await send(client, { ...sending, context }, output, signal);
+      if (exit === EXIT.done) exit = code;
+    }
+  } finally {
+    await client.close();
+  }
+  return exit;
+}
+
+async function send(client: RpcClient, sent: Sent, output: Output, signal: AbortSignal): Promise<ExitCode> {
+  const { kind, target, method, args, context, options } = sent;
   const begun = performance.now();
   try {
     const to = client.prepare({
-      ...(fanout && { fanout }),
+      ...(target.fanout && { fanout: true }),
       timeout: (options.timeout ?? TIMEOUT_MS) / 1_000,
       callMonitorTimeout: options.monitor === undefined ? null : options.monitor / 1_000,
     });
     const result =
       kind === 'call' ? await to.call(method, args, { context, signal }) : await to.cast(method, args, { context });
     const elapsedMs = performance.now() - begun;
-    output.note(`${headOf(sending)}  ${kind === 'call' ? '' : 'sent in '}${shownMs(elapsedMs)}`);
-    const lines = kind === 'call' ? output.pretty(result ?? null) : [];
+    output.note(`${headOf(sent)}  ${kind === 'call' ? '' : 'sent in '}${shownMs(elapsedMs)}`);
+    const lines = kind === 'call' ? linesOf(result ?? null, options, output) : [];
     output.result(
-      { ...factsOf(sending, elapsedMs), outcome: 'ok', ...(kind === 'call' && { result: result ?? null }) },
+      { ...factsOf(sent, elapsedMs), outcome: 'ok', ...(kind === 'call' && { result: result ?? null }) },
       lines,
     );
     return EXIT.done;
   } catch (error) {
-    return failed(error, sending, performance.now() - begun, output);
-  } finally {
-    await client.close();
+    return failed(error, sent, performance.now() - begun, output);
   }
 }
 
-/** Sending would make it, as services do; a wrong name would stay behind. */
-async function requireExchange(broker: MessageBroker, { exchange = '' }: Target): Promise<void> {
-  if (await broker.hasExchange(exchange)) return;
-  throw new MessageUndeliverable(exchange, '*', undefined, `there is no exchange '${exchange}'`);
+function linesOf(result: unknown, { raw }: SendOptions, output: Output): string[] {
+  if (!raw) return output.pretty(result);
+  return [typeof result === 'string' ? result : stringifyJson(output.visible(result))];
 }
 
-function headOf({ context, target, method }: Sending): string {
+function headOf({ context, target, method }: Sent): string {
   const { namespace, version } = target;
   return `${context.request_id}  ${describeTarget(target)}  ${namespace ? `${namespace}.` : ''}${method}${version ? ` v${version}` : ''}`;
 }
 
-function factsOf({ context, target, method }: Sending, elapsedMs: number): object {
+function factsOf({ context, target, method }: Sent, elapsedMs: number): object {
   return { requestId: context.request_id, target, method, elapsedMs: Math.round(elapsedMs * 10) / 10 };
 }
 
 /** An answer that is a failure, or none, is a result; anything else has failed before. */
-function failed(error: unknown, sending: Sending, elapsedMs: number, output: Output): ExitCode {
+function failed(error: unknown, sent: Sent, elapsedMs: number, output: Output): ExitCode {
   const exit = exitCodeOf(error);
   if (error instanceof RemoteError) {
     const { excType, module, remoteMessage: message, args, kwargs, remoteTraceback: traceback } = error;
-    output.note(`${headOf(sending)}  FAIL after ${shownMs(elapsedMs)}`);
+    output.note(`${headOf(sent)}  FAIL after ${shownMs(elapsedMs)}`);
     const detail = { excType, module, message, args, kwargs, traceback };
-    output.result({ ...factsOf(sending, elapsedMs), outcome: 'failed', error: detail }, remoteLines(error));
+    output.result({ ...factsOf(sent, elapsedMs), outcome: 'failed', error: detail }, remoteLines(error));
   } else if (error instanceof NoSuchMethod || error instanceof UnsupportedVersion) {
-    output.note(`${headOf(sending)}  FAIL after ${shownMs(elapsedMs)}`);
+    output.note(`${headOf(sent)}  FAIL after ${shownMs(elapsedMs)}`);
     const detail = { excType: error.name, module: 'oslo_messaging.rpc.dispatcher', message: error.message };
-    output.result({ ...factsOf(sending, elapsedMs), outcome: 'failed', error: detail }, [
+    output.result({ ...factsOf(sent, elapsedMs), outcome: 'failed', error: detail }, [
       `${error.name}: ${error.message}`,
     ]);
   } else if (error instanceof MessagingTimeout) {
     const { diagnosis } = error;
-    output.note(`${headOf(sending)}  TIMED OUT after ${shownMs(elapsedMs)}`);
-    const next = `oslo-bus why ${describeTarget({ ...sending.target, exchange: undefined })} --exchange ${sending.target.exchange}`;
+    output.note(`${headOf(sent)}  TIMED OUT after ${shownMs(elapsedMs)}`);
+    const next = `oslo-bus why ${describeTarget({ ...sent.target, exchange: undefined })} --exchange ${sent.target.exchange}`;
     const lines = [`  ${diagnosis?.summary ?? error.message}`, `  next: ${next}`];
-    output.result({ ...factsOf(sending, elapsedMs), outcome: 'timeout', diagnosis: diagnosis ?? null, next }, []);
+    output.result({ ...factsOf(sent, elapsedMs), outcome: 'timeout', diagnosis: diagnosis ?? null, next }, []);
     for (const line of output.json ? [] : lines) output.note(line);
   } else {
     throw error;
   }
-  throw new CommandEnd(exit);
+  return exit;
 }
 
 function remoteLines({ excType, module, remoteMessage, args, remoteTraceback }: RemoteError): string[] {

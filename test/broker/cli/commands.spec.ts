@@ -19,7 +19,7 @@ let channel: Channel;
 let seen: { method: string; args: unknown; context: Record<string, unknown> }[] = [];
 
 const home = mkdtempSync(join(tmpdir(), 'oslo-bus-'));
-const run = (commandLine: string, options: Parameters<typeof oslo>[1] = {}) =>
+const run = (commandLine: Parameters<typeof oslo>[0], options: Parameters<typeof oslo>[1] = {}) =>
   oslo(commandLine, { ...options, env: { OSLO_TRANSPORT_URL: vhost.url, XDG_CONFIG_HOME: home, ...options.env } });
 
 function firehose(change: 'start' | 'stop'): Promise<unknown> {
@@ -45,9 +45,10 @@ beforeEach(async () => {
   const boom = (): never => {
     throw Object.assign(new TypeError('no such host'), { args: ['no such host'] });
   };
+  const text = (): string => 'a "text"\n\u001b[31m of two lines';
   const target = { exchange: 'openstack', topic: 'conductor', server: 'host1' };
   server = new RpcServer(broker, target, [
-    { version: '1.1', methods: { ping, boom, slow: () => new Promise((resolve) => setTimeout(resolve, 3_000)) } },
+    { version: '1.1', methods: { ping, boom, text, slow: () => new Promise((resolve) => setTimeout(resolve, 3_000)) } },
     { namespace: 'baseapi', version: '1.0', methods: { ping } },
   ]);
   await server.start();
@@ -97,6 +98,22 @@ describe('call', () => {
     expect((await run('call conductor none --json')).documents[0]).toMatchObject({
       error: { excType: 'NoSuchMethod' },
     });
+  });
+
+  it('is made as often as is counted, each under an id of its own; the first failure is the exit code', async () => {
+    const { code, documents } = await run('call conductor ping --count 3 --json');
+    expect({ code, sent: seen.length }).toEqual({ code: 0, sent: 3 });
+    expect(new Set(documents.map(({ requestId }) => requestId)).size).toBe(3);
+    const failing = await run('call conductor boom --count 2 --json');
+    expect(failing).toMatchObject({ code: 1, documents: [{ outcome: 'failed' }, { outcome: 'failed' }] });
+    expect((await run('call conductor ping --count none')).code).toBe(64);
+  });
+
+  it('raw is one line, and of a text the text', async () => {
+    const args = { arg: Array.from({ length: 40 }, (_, n) => n) };
+    const line = await run(['call', 'conductor', 'ping', '--args', JSON.stringify(args), '--raw']);
+    expect(line.out).toBe(`${JSON.stringify({ pong: args.arg })}\n`);
+    expect((await run('call conductor text --raw')).out).toBe('a "text"\\u000a\\u001b[31m of two lines\n');
   });
 
   it('a timeout says what was seen, and what to do next; exit 75', async () => {

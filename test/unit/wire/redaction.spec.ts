@@ -156,3 +156,10 @@ describe('an excerpt', () => {
 it('makes text fit for one line', () => {
   expect(printable('a\u0000\n\u2028\u202eb')).toBe('a\\u0000\\u000a\\u2028\\u202eb');
 });
+
+it('JSON whose values were masked before stays JSON', () => {
+  for (const value of [{ password: '***', n: 1 }, { text: JSON.stringify({ auth_token: '***' }) }]) {
+    expect(maskSecrets(JSON.stringify(value))).toBe(JSON.stringify(value));
+  }
+  expect(maskSecrets('{"password": "***\\"hunter2"}')).not.toContain('hunter2');
+});
