@@ -17,6 +17,7 @@ import {
   lookAtExchange,
   lookAtQueue,
   lookForAlarm,
+  openLookout,
   type QueueLook,
   tryPermissions,
   valueOf,
@@ -81,6 +82,15 @@ export async function gatherEvidence(
   request: ExaminationRequest,
   signal: AbortSignal,
 ): Promise<Evidence> {
+  const closeLookout = await openLookout(broker);
+  try {
+    return await gathered(broker, request, signal);
+  } finally {
+    await closeLookout();
+  }
+}
+
+async function gathered(broker: MessageBroker, request: ExaminationRequest, signal: AbortSignal): Promise<Evidence> {
   const { exchange, isConfigured, management, user, virtualHost, watchMs } = request;
   const list = (): Promise<BusListing> | undefined => management && listBus(management, virtualHost, user);
   const acceptance = await lookForAlarm(broker);
