@@ -113,8 +113,9 @@ function isGhost({ origin }: ExaminedQueue, { before, after }: Trend): boolean {
 
 function ghosts(evidence: Evidence): CheckResult {
   const check = new Check('SRV-GHOST');
-  if (!evidence.listings) {
-    check.unseen(NO_MANAGEMENT);
+  const listed = evidence.listings?.[1].queues;
+  if (!listed || 'unknown' in listed) {
+    check.unseen(listed ? listed.unknown : NO_MANAGEMENT);
     return check.result;
   }
   const names: string[] = [];

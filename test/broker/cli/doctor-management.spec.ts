@@ -264,7 +264,8 @@ describe('the user', () => {
   });
 
   it('hears what is wrong with the address', async () => {
-    const unreachable = await doctorAt(vhost.url, '--topics conductor --management-url http://127.0.0.1:1');
+    const nowhere = `http://127.0.0.1:${await freePort()}`;
+    const unreachable = await doctorAt(vhost.url, `--topics conductor --management-url ${nowhere}`);
     expect(unreachable.checks.find(({ code }) => code === 'CONN-STORM')!.unseen[0]).toContain('ECONNREFUSED');
     expect(unreachable.codes).toEqual([]);
     const wrong = await doctorAt(vhost.url, '--topics conductor --management-url rabbit://u:geheim@x');
@@ -288,31 +289,25 @@ describe('with the management API', () => {
   });
 
   it('tap switches the firehose on, and off again; the virtual host keeps what it is', async () => {
-    await rabbit.admin
-      .evaluate(
-        `rabbit_vhost:update_metadata(<<"${vhost.name}">>, #{description => <<"ours">>, tags => [a, b]}, <<"test">>), true`,
-      )
-      .catch(() => undefined);
-    const described = async (): Promise<unknown> => {
-      const credentials = `Basic ${Buffer.from('guest:guest').toString('base64')}`;
-      const answer = await fetch(`${managementUrl}/api/vhosts/${vhost.name}`, {
-        headers: { authorization: credentials },
-      });
-      const { description, tags, tracing } = (await answer.json()) as Record<string, unknown>;
+    const headers = { authorization: `Basic ${Buffer.from('guest:guest').toString('base64')}` };
+    const path = `${managementUrl}/api/vhosts/${vhost.name}-described`;
+    const body = JSON.stringify({ description: 'ours', tags: 'a,b' });
+    await fetch(path, { method: 'PUT', headers: { ...headers, 'content-type': 'application/json' }, body });
+    const described = async (): Promise<Record<string, unknown>> => {
+      const { description, tags, tracing } = (await (await fetch(path, { headers })).json()) as Record<string, unknown>;
       return { description, tags, tracing };
     };
-    const before = await described();
-    const seen: Promise<boolean>[] = [];
-    const tapped = await run('tap --switch-on --for 1s', {
-      onErr: (text) => {
-        if (text.startsWith('tap: firehose;')) seen.push(api.isTracing(vhost.name));
-      },
+    const seen: Promise<Record<string, unknown>>[] = [];
+    const tapped = await oslo(`tap --switch-on --for 1s --management-url ${managementUrl}`, {
+      env: { OSLO_TRANSPORT_URL: `${vhost.url}-described` },
+      onErr: (text) => void (text.startsWith('tap: firehose;') && seen.push(described())),
     });
     expect(tapped).toMatchObject({ code: 0, err: expect.stringContaining('is switched on, through http://127.0.0.1') });
     expect(tapped.err).toContain('is off again');
-    expect(await Promise.all(seen)).toEqual([true]);
-    expect(await described()).toEqual(before);
-    expect(before).toMatchObject({ tracing: false });
+    const told = { description: 'ours', tags: ['a', 'b'] };
+    expect(await Promise.all(seen)).toEqual([{ ...told, tracing: true }]);
+    expect(await described()).toEqual({ ...told, tracing: false });
+    await rabbit.admin.deleteVhost(`${vhost.name}-described`);
   });
 
   it('tap leaves it on where it was on', async () => {
