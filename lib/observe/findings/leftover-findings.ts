@@ -5,7 +5,7 @@ import { type QueueKind, queueKinds } from '../queue-kinds.js';
 import type { FindingCode } from './catalogue.js';
 import { type Evidence, type ExaminedQueue, NO_MANAGEMENT } from './evidence.js';
 import { Check, type CheckResult, counted, firstOf, named } from './finding.js';
-import { shownGrowth, tellUnseen, trendOf } from './server-findings.js';
+import { shownGrowth, tellUnseen, trendOf, twoLooks } from './server-findings.js';
 
 /** As many in a queue that does not grow right now. */
 const MANY = 1_000;
@@ -35,7 +35,7 @@ function nobodyListens({ queues, seconds }: Evidence): CheckResult {
     check.found({
       object: named('queue', queue.name),
       seen: `${counted(after.messages, 'message')}${change}, no consumer`,
-      known: `two looks at the queue, ${seconds} s apart`,
+      known: twoLooks(seconds),
       ...causeOf(queue, notified),
     });
   }
@@ -93,7 +93,9 @@ function orphansOf(queues: readonly ListedQueue[]) {
   const messages = queues.reduce((sum, { ready }) => sum + (ready ?? 0), 0);
   const lasting = queues.filter((queue) => expiryOf(queue) === undefined);
   const expiring = queues.map(expiryOf).filter((one) => one !== undefined);
+  const idle = queues.map(({ idleSince }) => idleSince).filter((one) => one !== null);
   const ends = [
+    ...(idle.length > 0 ? [`idle since ${shown(idle.toSorted()[0], 40)}${queues.length > 1 ? ' and later' : ''}`] : []),
     ...(expiring.length > 0
       ? [`${expiring.length} expire${expiring.length === 1 ? 's' : ''} ${lastOf(expiring)}`]
       : []),
@@ -101,13 +103,9 @@ function orphansOf(queues: readonly ListedQueue[]) {
   ];
   return {
     object: counted(queues.length, 'queue'),
-    seen: `no consumer, ${counted(messages, 'message')}: ${firstOf(queues.map(nameWithAge))}; ${ends.join(', ')}`,
+    seen: `no consumer, ${counted(messages, 'message')}: ${firstOf(queues.map(({ name }) => name))}; ${ends.join(', ')}`,
     known: 'the management API has listed them at two looks',
   };
-}
-
-function nameWithAge({ name, idleSince }: ListedQueue): string {
-  return idleSince === null ? name : `${name} (idle since ${idleSince})`;
 }
 
 /** Milliseconds that it lives without a consumer. */

@@ -187,13 +187,18 @@ describe('without topics', () => {
     const connections = await Promise.all(
       Array.from({ length: 101 }, () => amqp.connect(vhost.amqpUrl, { clientProperties })),
     );
-    const { findings } = await doctorUntil(['CONN-STORM'], '101 connections');
+    const { findings, codes } = await eventually(
+      async () => {
+        const one = await doctor();
+        return one.out.includes('101 connections') ? one : undefined;
+      },
+      'the storm being counted',
+      PATIENCE_MS,
+    );
     for (const one of connections) await one.close();
-    expect(findings[0]).toMatchObject({
-      object: 'nova-api:99 on 127.0.0.1',
-      severity: 'warning',
-      seen: expect.stringMatching(/^101 connections/),
-    });
+    // They were opened a moment ago: that is seen, too.
+    expect(new Set(codes)).toEqual(new Set(['CONN-STORM']));
+    expect(findings[0]).toMatchObject({ object: 'nova-api:99 on 127.0.0.1', severity: 'warning' });
   });
 
   it('CONN-OLD-CLIENT', async () => {
