@@ -63,7 +63,7 @@ function causeOf({ kind }: ExaminedQueue, all: readonly ExaminedQueue[]): { caus
   };
 }
 
-function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings }: Evidence): CheckResult {
+function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings, unconsumed }: Evidence): CheckResult {
   const check = new Check(code);
   const [before, after] = listings ?? [];
   const queues = after && valueOf(after.queues);
@@ -72,18 +72,20 @@ function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings }: Evid
     return check.result;
   }
   const kinds = kindsOf(after, queues);
-  const first = new Map(valueOf(before.queues)?.map((queue) => [queue.name, queue]));
+  const first = new Map(valueOf(before.queues)?.map((queue) => [queue.name, queue.consumers]));
   const orphaned: ListedQueue[] = [];
   let unknown = 0;
   for (const queue of queues) {
-    if (kinds.get(queue.name)?.kind !== kind || queue.exclusive) continue;
-    const counts = [first.get(queue.name)?.consumers, queue.consumers];
+    const { name } = queue;
+    if (kinds.get(name)?.kind !== kind) continue;
+    const look = unconsumed.get(name);
     // A queue that has come in between is nobody's orphan yet.
-    if (counts.some((one) => (one ?? 0) > 0) || counts[0] === undefined) check.fine();
-    else if (counts.includes(null)) unknown += 1;
-    else orphaned.push(queue);
+    if ((queue.consumers ?? 0) > 0 || queue.exclusive || (first.get(name) ?? 0) > 0 || !first.has(name)) check.fine();
+    else if (!look || 'unknown' in look) unknown += 1;
+    else if (look.value?.consumers === 0) orphaned.push(queue);
+    else check.fine();
   }
-  if (unknown > 0) check.unseen(`the consumers of ${counted(unknown, 'new queue')} are not known yet`);
+  if (unknown > 0) check.unseen(`the consumers of ${counted(unknown, 'queue')} are not known`);
   if (orphaned.length > 0) check.found(orphansOf(orphaned));
   else if (unknown === 0) check.fine();
   return check.result;

@@ -39,10 +39,10 @@ let connection: ChannelModel;
 let channel: Channel;
 
 /** Looks again until the broker's numbers are there: what came of it must be these codes. */
-async function doctorUntil(codes: readonly string[], text = ''): Promise<DoctorRun> {
+async function doctorUntil(codes: readonly string[], text = '', rest = ''): Promise<DoctorRun> {
   const seen: DoctorRun[] = [];
   const isFound = async (): Promise<DoctorRun | undefined> => {
-    const run = await doctor();
+    const run = await doctor(rest);
     seen.push(run);
     return run.codes.join() === codes.join() && run.out.includes(text) ? run : undefined;
   };
@@ -53,7 +53,7 @@ async function doctorUntil(codes: readonly string[], text = ''): Promise<DoctorR
 }
 
 const doctor = (rest = '', url = vhost.url): Promise<DoctorRun> =>
-  doctorAt(url, `--timeout 500ms --management-url ${managementUrl} ${rest}`);
+  doctorAt(url, `--management-url ${managementUrl} ${rest}`);
 
 async function tagged(user: string, tag: string): Promise<string> {
   await rabbit.admin.addUser(user, 'secret');
@@ -148,7 +148,7 @@ describe('without topics', () => {
     await channel.assertQueue('mute', { durable: false });
     await channel.bindQueue('mute', 'openstack', 'mute');
     await channel.consume('mute', () => undefined);
-    const { findings } = await doctorUntil(['SRV-SILENT'], 'nova-compute:77');
+    const { findings } = await doctorUntil(['SRV-SILENT'], 'nova-compute:77', '--topics mute --timeout 500ms');
     const seen = "consumed, and no answer within 0.5 s: 'nova-compute:77 on 127.0.0.1'";
     expect(findings[0]).toMatchObject({ object: "queue 'mute'", seen });
   });

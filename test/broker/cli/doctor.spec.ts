@@ -11,7 +11,7 @@ let server: RpcServer;
 let connection: ChannelModel;
 let channel: Channel;
 
-const doctor = (rest: string, url = vhost.url): Promise<DoctorRun> => doctorAt(url, `--timeout 500ms ${rest}`);
+const doctor = (rest: string, url = vhost.url): Promise<DoctorRun> => doctorAt(url, rest);
 
 /** As another program would make it. */
 async function planted(queue: string, options: amqp.Options.AssertQueue = { durable: false }): Promise<void> {
@@ -210,7 +210,7 @@ describe('of servers', () => {
   it('SRV-SILENT: a server that hangs', async () => {
     await planted('mute');
     await channel.consume('mute', () => undefined);
-    const { code, codes, findings } = await doctor('--topics mute');
+    const { code, codes, findings } = await doctor('--topics mute --timeout 500ms');
     expect({ code, codes }).toEqual({ code: 2, codes: ['SRV-SILENT'] });
     expect(findings[0]).toMatchObject({ object: "queue 'mute'", seen: 'consumed, and no answer within 0.5 s' });
   });

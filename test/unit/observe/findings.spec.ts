@@ -87,6 +87,7 @@ const healthy: Evidence = {
   leftOut: 0,
   pings: { value: new Map([['conductor', { name: 'answered' }]]) },
   versions: undefined,
+  unconsumed: new Map(),
   listings: [listing, listing],
 };
 
@@ -270,14 +271,17 @@ describe('orphans', () => {
   const reply = (consumers: number | null, change: Partial<ListedQueue> = {}): Pick<BusListing, 'queues'> => ({
     queues: { value: [listedQueue, { ...listedQueue, name: 'reply_1', consumers, ready: 3, ...change }] },
   });
+  const unconsumed = new Map([['reply_1', { value: { messages: 3, consumers: 0 } }]]);
 
   it('have no consumer at both looks', () => {
-    const [finding] = findingsOf({ listings: listings(reply(0, { arguments: { 'x-expires': 1_800_000 } }), reply(0)) });
-    expect(finding).toMatchObject({
-      code: 'REPLY-ORPHAN',
-      severity: 'hint',
-      seen: "no consumer, 3 messages: 'reply_1'; 1 expires within 30 min after its last use",
-    });
+    const after = reply(0, { arguments: { 'x-expires': 1_800_000 }, idleSince: '2026-11-28T07:57:53' });
+    expect(findingsOf({ unconsumed, listings: listings(after, reply(0)) })).toMatchObject([
+      {
+        code: 'REPLY-ORPHAN',
+        severity: 'hint',
+        seen: "no consumer, 3 messages: 'reply_1'; idle since 2026-11-28T07:57:53, 1 expires within 30 min after its last use",
+      },
+    ]);
   });
 
   it.each([
@@ -285,13 +289,21 @@ describe('orphans', () => {
     ['are new', reply(0), {}],
     ['are exclusive', reply(0, { exclusive: true }), reply(0)],
   ])('are none that %s', (_what, after, before) => {
-    expect(codesOf({ listings: listings(after, before) })).toEqual([]);
+    expect(codesOf({ unconsumed, listings: listings(after, before) })).toEqual([]);
   });
 
-  it('are not known yet as long as their numbers are not', () => {
+  it.each([
+    ['have one by now', { messages: 0, consumers: 1 }],
+    ['are gone by now', undefined],
+  ])('are none that %s', (_what, value) => {
+    const looks = new Map([['reply_1', { value }]]);
+    expect(codesOf({ unconsumed: looks, listings: listings(reply(0), reply(0)) })).toEqual([]);
+  });
+
+  it('that nobody has looked at are not called fine', () => {
     expect(codesOf({ listings: listings(reply(null), reply(null)) })).toEqual([]);
     expect(unseenOf('REPLY-ORPHAN', { listings: listings(reply(null), reply(null)) })).toEqual([
-      'the consumers of 1 new queue are not known yet',
+      'the consumers of 1 queue are not known',
     ]);
   });
 });
@@ -395,6 +407,7 @@ it('hostile names neither move the cursor nor tell secrets', () => {
     queues: [queue([5, 50], 0, { name }), notified([0, 5_000], 0, `${name}.info`)],
     declarations: { value: [{ declaration: { ...conductor, name }, outcome: { name: 'different', words: name } }] },
     permissions: { value: [{ what: name, outcome: { name: 'refused', words: name } }] },
+    unconsumed: new Map([[`reply_${name}`, { value: { messages: 3, consumers: 0 } }]]),
     listings: [0, 1].map(() => ({
       ...listing,
       alarms: { value: [{ node: name, resource: name }] },
