@@ -44,6 +44,7 @@ const SECTIONS = [
     'When something is wrong',
     {
       troubleshooting: 'Troubleshooting by symptom',
+      doctor: 'What doctor finds',
       errors: 'Error catalogue',
     },
   ],

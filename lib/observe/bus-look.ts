@@ -22,6 +22,7 @@ import {
   ManagementFailure,
   type UserPermissions,
 } from './management-answers.js';
+import { openTapQueue } from './tap-queue.js';
 
 /** Something that was asked, and what is known of it; or why nothing is. */
 export type Known<T> = { readonly value: T } | { readonly unknown: string };
@@ -74,6 +75,21 @@ export interface BusListing {
 const ALARM_MS = 1_500;
 const GIVE_UP_MS = 5_000;
 const REFUSED = 403;
+
+/**
+ * Opens the connection that consumes. A broker that has an alarm reads nothing from the one that has published, and all looks
+ * would wait there until the alarm is over. The returned function ends it.
+ */
+export async function openLookout(broker: MessageBroker): Promise<() => Promise<void>> {
+  try {
+    const { close } = await openTapQueue(broker, 'lookout', [], () => undefined);
+    return close;
+  } catch (error) {
+    // The connection is there all the same.
+    if (refusalIn(error) === undefined) throw error;
+    return () => Promise.resolve();
+  }
+}
 
 /** Only those who publish are told of an alarm, and their messages are not confirmed then. */
 export async function lookForAlarm(broker: MessageBroker): Promise<Acceptance> {

@@ -17,6 +17,7 @@ import {
   lookAtExchange,
   lookAtQueue,
   lookForAlarm,
+  openLookout,
   type QueueLook,
   tryPermissions,
   valueOf,
@@ -81,6 +82,15 @@ export async function gatherEvidence(
   request: ExaminationRequest,
   signal: AbortSignal,
 ): Promise<Evidence> {
+  const closeLookout = await openLookout(broker);
+  try {
+    return await gathered(broker, request, signal);
+  } finally {
+    await closeLookout();
+  }
+}
+
+async function gathered(broker: MessageBroker, request: ExaminationRequest, signal: AbortSignal): Promise<Evidence> {
   const { exchange, isConfigured, management, user, virtualHost, watchMs } = request;
   const list = (): Promise<BusListing> | undefined => management && listBus(management, virtualHost, user);
   const acceptance = await lookForAlarm(broker);
@@ -106,10 +116,12 @@ export async function gatherEvidence(
     after: after.get(subject.name)!,
     listed: listed.get(subject.name),
   }));
+  const unconsumed = await lookAtAll(broker, unconsumedIn(listing));
   const exchangeOf = exchangesOf(exchange, listing);
   return {
     ...{ exchange, virtualHost, user, isConfigured, seconds, hasExchange, acceptance, permissions },
     declarations: compared,
+    unconsumed,
     queues: withServers(queues, request),
     leftOut: all.length - subjects.length,
     pings: takes ? await pingAll(request, queues, exchangeOf, signal) : { unknown: BLOCKED },
@@ -167,6 +179,14 @@ function listedSubjects(listing: BusListing | undefined): Subject[] {
   });
 }
 
+/** Of processes: a list of some seconds ago does not know who has come since. */
+function unconsumedIn(listing: BusListing | undefined): readonly { name: string }[] {
+  const queues = (valueOf(listing?.queues) ?? []).filter(({ consumers, exclusive }) => !exclusive && !consumers);
+  const kinds = queueKinds(queues.map(({ name }) => name));
+  const ofProcesses = queues.filter(({ name }) => ['fanout', 'reply'].includes(kinds.get(name)!.kind));
+  return ofProcesses.slice(0, MOST_QUEUES);
+}
+
 /** A server that has a queue for none of several topics is missing at each of them. */
 function withServers(queues: readonly ExaminedQueue[], { servers, topics }: ExaminationRequest): ExaminedQueue[] {
   if (topics.length < 2) return [...queues];
@@ -181,7 +201,10 @@ function withServers(queues: readonly ExaminedQueue[], { servers, topics }: Exam
 
 // ---- what is done -----------------------------------------------------------------------------------
 
-async function lookAtAll(broker: MessageBroker, subjects: readonly Subject[]): Promise<Map<string, QueueLook>> {
+async function lookAtAll(
+  broker: MessageBroker,
+  subjects: readonly { name: string }[],
+): Promise<Map<string, QueueLook>> {
   const looks = new Map<string, QueueLook>();
   await severalAtATime(subjects, async ({ name }) => void looks.set(name, await lookAtQueue(broker, name)));
   return looks;

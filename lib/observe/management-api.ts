@@ -162,11 +162,11 @@ export class ManagementApi {
     const path = `vhosts/${encodeURIComponent(virtualHost)}`;
     const { value } = await this.ask(path);
     const { description, tags, default_queue_type: queueType } = requireRecord(value, 'virtual host');
-    // What is not repeated is emptied.
+    // What is not repeated is emptied. The broker writes `undefined` where it has nothing.
     const kept = {
-      ...(typeof description === 'string' && { description }),
+      ...(isSet(description) && { description }),
       ...(Array.isArray(tags) && { tags: tags.join(',') }),
-      ...(typeof queueType === 'string' && queueType !== 'undefined' && { default_queue_type: queueType }),
+      ...(isSet(queueType) && { default_queue_type: queueType }),
     };
     await this.ask(path, { method: 'PUT', body: JSON.stringify({ ...kept, tracing }) });
   }
@@ -219,6 +219,10 @@ function parseUrl(url: string): URL {
   throw new ConfigurationError(
     `'${shown(maskUrl(url))}' is no URL of a management API: write http://user:password@host:15672`,
   );
+}
+
+function isSet(value: unknown): boolean {
+  return typeof value === 'string' && value !== 'undefined';
 }
 
 function unreachable(what: string, error: unknown): ManagementFailure {

@@ -26,7 +26,8 @@ function run(...args: string[]) {
 it('the command line is one file that runs alone', () => {
   const { status, stdout } = run('--help');
   expect(status).toBe(0);
-  for (const name of ['call', 'cast', 'fanout', 'ping', 'listen', 'notify', 'serve', 'versions', 'why', 'tap'])
+  const names = 'call cast fanout notify serve replay bench ping versions why doctor listen tap record trace top topology context completion';
+  for (const name of names.split(' '))
     expect(stdout).toContain(`\n  ${name} `);
 });
 

@@ -165,9 +165,11 @@ function listOf(text: string): string[] {
 /** Silent pings, with an interface that the servers have as far as it is known. */
 class Pings {
   private readonly client: RpcClient;
+  /** Left behind for answers that come late. A check that runs each minute would leave dozens. */
+  private readonly replyQueues = new Set<string>();
 
   constructor(
-    broker: MessageBroker,
+    private readonly broker: MessageBroker,
     exchange: string,
     private readonly options: DoctorOptions,
   ) {
@@ -185,13 +187,18 @@ class Pings {
     } catch (error) {
       if (error instanceof UnsupportedVersion) return { name: 'answered' };
       if (error instanceof MessageUndeliverable) return { name: 'unrouted' };
-      if (error instanceof MessagingTimeout) return { name: 'silent', timeoutMs: this.timeoutMs };
+      if (error instanceof MessagingTimeout) {
+        if (error.replyQueue !== undefined) this.replyQueues.add(error.replyQueue);
+        return { name: 'silent', timeoutMs: this.timeoutMs };
+      }
       return { name: 'failed', reason: textOf(error) };
     }
   };
 
-  close(): Promise<void> {
-    return this.client.close();
+  async close(): Promise<void> {
+    await this.client.close();
+    // Without a connection they expire by themselves.
+    for (const queue of this.replyQueues) await this.broker.deleteQueue(queue).catch(() => undefined);
   }
 
   private get timeoutMs(): number {

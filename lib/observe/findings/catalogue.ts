@@ -79,7 +79,7 @@ export const CATALOGUE = {
       'It was made by a service with another amqp_durable_queues or rabbit_quorum_queue, or before that option was changed. Services that are configured otherwise fail to declare it (PRECONDITION_FAILED).',
     remedy:
       'Give all services of this bus the same options. Then stop them, delete the object, and start them again: durability cannot be changed.',
-    seen: 'The object is declared as the configuration says, which changes nothing where it exists. The broker compares.',
+    seen: 'The object is declared as the configuration says, which changes nothing where it exists. The broker compares. Without --config-file our options are the defaults: then it is a warning.',
   },
   'TOPO-TYPE': {
     severity: 'error',
@@ -95,7 +95,7 @@ export const CATALOGUE = {
     cause:
       'Two services have different options (quorum queues, lengths, times to live), or the queue is older than a change of them. The one that comes second fails to declare it (PRECONDITION_FAILED).',
     remedy: 'Give all services the same options. Then stop them, delete the queue, and start them again.',
-    seen: 'The queue is declared as the configuration says. The broker names the argument, ours and theirs.',
+    seen: 'The queue is declared as the configuration says. The broker names the argument, ours and theirs. Without --config-file our options are the defaults: then it is a warning.',
   },
   'TOPO-SHARED-NAME': {
     severity: 'warning',
@@ -150,7 +150,7 @@ export const CATALOGUE = {
     title: 'Servers of one topic serve different versions',
     cause: 'An upgrade is not finished. A call of a newer version fails wherever an older server gets it.',
     remedy: 'Finish the upgrade, or pin the callers meanwhile ([upgrade_levels]).',
-    seen: 'With --versions only: each server is asked. A version that it does not serve is an ERROR in its log.',
+    seen: 'Each server is asked for its versions. One that it does not serve is an ERROR in its log, so this is done only where somebody wants it.',
   },
   'SRV-GHOST': {
     severity: 'hint',
@@ -192,7 +192,7 @@ export const CATALOGUE = {
       'It connects again and again (a wrong heartbeat, a proxy that cuts connections, a crash loop), or makes a new transport for each request.',
     remedy:
       'Look at the log of that program, and at heartbeat_timeout_threshold and the timeouts of proxies in between.',
-    seen: 'With management only: more than 100 connections of one process, or more than 5 new ones a second between the two looks.',
+    seen: 'With management only: more than 100 connections of one process, or 20 and more new ones between the two looks, at more than 5 a second.',
   },
   'CONN-OLD-CLIENT': {
     severity: 'warning',

@@ -6,8 +6,9 @@ import { Check, type CheckResult, counted, firstOf } from './finding.js';
 
 /** Of one process: Python's pools have 30 at most, unless told otherwise. */
 const MANY = 100;
-/** New connections a second. */
+/** New connections a second, and in all: ours are among them, and a service that has just started. */
 const CHURN = 5;
+const CHURNED = 20;
 /** Capabilities without which a client does not notice what has happened to it. */
 const NEEDED = ['consumer_cancel_notify', 'connection.blocked'];
 /** Heartbeats are right from there on. */
@@ -27,7 +28,7 @@ export function connectionFindings({ listings, seconds }: Evidence): CheckResult
   const first = valueOf(before.connections);
   const known = new Set(first?.map(({ name }) => name));
   for (const [program, own] of programs(connections.value)) {
-    const fresh = first ? own.filter(({ name }) => !known.has(name)).length / seconds : 0;
+    const fresh = first ? churn(own.filter(({ name }) => !known.has(name)).length, seconds) : 0;
     checkProgram(program, own, fresh, storm);
     checkAge(program, own, old);
   }
@@ -51,7 +52,7 @@ function programs(connections: readonly ListedConnection[]): Map<string, ListedC
 }
 
 function checkProgram(program: string, own: readonly ListedConnection[], fresh: number, check: Check): void {
-  if (own.length <= MANY && fresh <= CHURN) return check.fine();
+  if (own.length <= MANY && fresh === 0) return check.fine();
   const seen = [
     counted(own.length, 'connection'),
     ...(fresh > 0 ? [`${Math.round(fresh * 10) / 10} new ones a second`] : []),
@@ -63,6 +64,12 @@ function checkProgram(program: string, own: readonly ListedConnection[], fresh: 
   });
 }
 
+/** Connections a second; 0: no more than is usual. */
+function churn(opened: number, seconds: number): number {
+  const rate = opened / seconds;
+  return opened >= CHURNED && rate > CHURN ? rate : 0;
+}
+
 /** Connections that were gone again before they were listed. */
 function checkChurn(before: BusListing, after: BusListing, seconds: number, check: Check): void {
   const [first, last] = [before, after].map(({ overview }) => valueOf(overview)?.connectionsOpened);
@@ -70,8 +77,8 @@ function checkChurn(before: BusListing, after: BusListing, seconds: number, chec
     check.unseen('how many connections were opened in all is not known yet');
     return;
   }
-  const rate = (last - first) / seconds;
-  if (rate <= CHURN) return check.fine();
+  const rate = churn(last - first, seconds);
+  if (rate === 0) return check.fine();
   check.found({
     object: 'the cluster',
     seen: `${Math.round(rate)} connections a second are opened, over all virtual hosts`,

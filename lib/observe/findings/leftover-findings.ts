@@ -5,7 +5,7 @@ import { type QueueKind, queueKinds } from '../queue-kinds.js';
 import type { FindingCode } from './catalogue.js';
 import { type Evidence, type ExaminedQueue, NO_MANAGEMENT } from './evidence.js';
 import { Check, type CheckResult, counted, firstOf, named } from './finding.js';
-import { shownGrowth, tellUnseen, trendOf } from './server-findings.js';
+import { shownGrowth, tellUnseen, trendOf, twoLooks } from './server-findings.js';
 
 /** As many in a queue that does not grow right now. */
 const MANY = 1_000;
@@ -35,7 +35,7 @@ function nobodyListens({ queues, seconds }: Evidence): CheckResult {
     check.found({
       object: named('queue', queue.name),
       seen: `${counted(after.messages, 'message')}${change}, no consumer`,
-      known: `two looks at the queue, ${seconds} s apart`,
+      known: twoLooks(seconds),
       ...causeOf(queue, notified),
     });
   }
@@ -63,7 +63,7 @@ function causeOf({ kind }: ExaminedQueue, all: readonly ExaminedQueue[]): { caus
   };
 }
 
-function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings }: Evidence): CheckResult {
+function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings, unconsumed }: Evidence): CheckResult {
   const check = new Check(code);
   const [before, after] = listings ?? [];
   const queues = after && valueOf(after.queues);
@@ -72,18 +72,20 @@ function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings }: Evid
     return check.result;
   }
   const kinds = kindsOf(after, queues);
-  const first = new Map(valueOf(before.queues)?.map((queue) => [queue.name, queue]));
+  const first = new Map(valueOf(before.queues)?.map((queue) => [queue.name, queue.consumers]));
   const orphaned: ListedQueue[] = [];
   let unknown = 0;
   for (const queue of queues) {
-    if (kinds.get(queue.name)?.kind !== kind || queue.exclusive) continue;
-    const counts = [first.get(queue.name)?.consumers, queue.consumers];
+    const { name } = queue;
+    if (kinds.get(name)?.kind !== kind) continue;
+    const look = unconsumed.get(name);
     // A queue that has come in between is nobody's orphan yet.
-    if (counts.some((one) => (one ?? 0) > 0) || counts[0] === undefined) check.fine();
-    else if (counts.includes(null)) unknown += 1;
-    else orphaned.push(queue);
+    if ((queue.consumers ?? 0) > 0 || queue.exclusive || (first.get(name) ?? 0) > 0 || !first.has(name)) check.fine();
+    else if (!look || 'unknown' in look) unknown += 1;
+    else if (look.value?.consumers === 0) orphaned.push(queue);
+    else check.fine();
   }
-  if (unknown > 0) check.unseen(`the consumers of ${counted(unknown, 'new queue')} are not known yet`);
+  if (unknown > 0) check.unseen(`the consumers of ${counted(unknown, 'queue')} are not known`);
   if (orphaned.length > 0) check.found(orphansOf(orphaned));
   else if (unknown === 0) check.fine();
   return check.result;
@@ -93,7 +95,9 @@ function orphansOf(queues: readonly ListedQueue[]) {
   const messages = queues.reduce((sum, { ready }) => sum + (ready ?? 0), 0);
   const lasting = queues.filter((queue) => expiryOf(queue) === undefined);
   const expiring = queues.map(expiryOf).filter((one) => one !== undefined);
+  const idle = queues.map(({ idleSince }) => idleSince).filter((one) => one !== null);
   const ends = [
+    ...(idle.length > 0 ? [`idle since ${shown(idle.toSorted()[0], 40)}${queues.length > 1 ? ' and later' : ''}`] : []),
     ...(expiring.length > 0
       ? [`${expiring.length} expire${expiring.length === 1 ? 's' : ''} ${lastOf(expiring)}`]
       : []),
@@ -101,13 +105,9 @@ function orphansOf(queues: readonly ListedQueue[]) {
   ];
   return {
     object: counted(queues.length, 'queue'),
-    seen: `no consumer, ${counted(messages, 'message')}: ${firstOf(queues.map(nameWithAge))}; ${ends.join(', ')}`,
+    seen: `no consumer, ${counted(messages, 'message')}: ${firstOf(queues.map(({ name }) => name))}; ${ends.join(', ')}`,
     known: 'the management API has listed them at two looks',
   };
-}
-
-function nameWithAge({ name, idleSince }: ListedQueue): string {
-  return idleSince === null ? name : `${name} (idle since ${idleSince})`;
 }
 
 /** Milliseconds that it lives without a consumer. */

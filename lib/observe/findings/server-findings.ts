@@ -16,7 +16,6 @@ const BACKLOG = 10;
 const LONG_BACKLOG = 1_000;
 /** Python's rpc_response_timeout: whoever waits longer has given up. */
 const TIMEOUT_SECONDS = 60;
-const TWO_LOOKS = 'two looks at the queue';
 
 /** Checks of topics and servers. */
 export function serverFindings(evidence: Evidence): CheckResult[] {
@@ -41,6 +40,11 @@ export function trendOf({ before, after }: ExaminedQueue, seconds: number): Tren
 export function shownGrowth(growth: number): string {
   const rounded = Math.abs(growth) < 10 ? Math.round(growth * 10) / 10 : Math.round(growth);
   return `${rounded > 0 ? '+' : ''}${rounded}/s`;
+}
+
+/** How it was known. */
+export function twoLooks(seconds: number): string {
+  return `two looks, ${Math.round(seconds * 10) / 10} s apart`;
 }
 
 /** Tells of looks that have failed. */
@@ -102,7 +106,7 @@ function unconsumed({ name, kind }: ExaminedQueue, { after, growth }: Trend, { s
     object: named('queue', name),
     seen: `${counted(after.messages, 'message')} wait${after.messages === 1 ? 's' : ''}${change}, nobody consumes`,
     cause: `${who} down, or cannot log in. Calls wait here and time out.`,
-    known: `${TWO_LOOKS}, ${seconds} s apart`,
+    known: twoLooks(seconds),
   };
 }
 
@@ -113,8 +117,9 @@ function isGhost({ origin }: ExaminedQueue, { before, after }: Trend): boolean {
 
 function ghosts(evidence: Evidence): CheckResult {
   const check = new Check('SRV-GHOST');
-  if (!evidence.listings) {
-    check.unseen(NO_MANAGEMENT);
+  const listed = evidence.listings?.[1].queues;
+  if (!listed || 'unknown' in listed) {
+    check.unseen(listed ? listed.unknown : NO_MANAGEMENT);
     return check.result;
   }
   const names: string[] = [];
@@ -149,7 +154,7 @@ function backlog(evidence: Evidence): CheckResult {
         severity: trend.growth > 0 && trend.after.messages > LONG_BACKLOG ? 'error' : 'warning',
         object: named('queue', queue.name),
         seen: `${seen}${ratesOf(queue)}; ${counted(trend.after.consumers, 'consumer')}${consumersOf(queue.name, evidence.listings)}`,
-        known: `${TWO_LOOKS}, ${evidence.seconds} s apart`,
+        known: twoLooks(evidence.seconds),
       });
   }
   if (requestQueues(evidence).length === 0) check.unseen(`--topics, or ${NO_MANAGEMENT}`);
@@ -221,7 +226,7 @@ function silent({ queues, listings, pings }: Evidence): CheckResult {
 function versionSkew({ versions }: Evidence): CheckResult {
   const check = new Check('SRV-VERSION-SKEW');
   if (!versions) {
-    check.unseen('--versions');
+    check.unseen('servers were not asked for their versions');
     return check.result;
   }
   const interfaces = new Map<string, ServedVersion[]>();

@@ -59,13 +59,15 @@ function differenceOf({ declaration: { kind, name } }: DeclarationTry, words: st
   const difference = inequivalenceIn(words);
   const exchange = kind === 'exchange' ? valueOf(listings?.[1].exchanges)?.find((one) => one.name === name) : undefined;
   const maker = exchange?.madeBy === undefined ? '' : `; user '${shown(exchange.madeBy)}' has made it`;
-  const where = isConfigured ? 'by our configuration' : 'by the defaults (no --config-file is given)';
+  // A type is no option: oslo.messaging has one for each purpose.
+  const isSure = isConfigured || difference?.property === 'type';
+  const where = isSure ? 'by our configuration' : 'by the defaults (no --config-file is given)';
   const seen = difference
     ? `'${difference.property}' is ${shown(difference.theirs)} there, and ${shown(difference.ours)} ${where}`
     : shown(words, 400);
   return {
     // The services may well agree among themselves.
-    ...(!isConfigured && { severity: 'warning' as const }),
+    ...(!isSure && { severity: 'warning' as const }),
     object: named(kind, name),
     seen: `${seen}${maker}`,
     known: 'it was declared as configured (406)',
