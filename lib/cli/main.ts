@@ -1,7 +1,10 @@
 #!/usr/bin/env node
+import { fork } from 'node:child_process';
 import { EXIT } from './exit-codes.js';
 import { runCommandLine } from './program.js';
 
+/** Only what it says on stderr is for people. */
+const FORKED = { serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc'] } as const;
 const interruption = new AbortController();
 
 /** The first one ends a command in order, the second at once. */
@@ -20,6 +23,8 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   isTerminal: process.stdout.isTTY,
+  again: (further) =>
+    fork(process.argv[1]!, [...process.argv.slice(2), ...further], { ...FORKED, stdio: [...FORKED.stdio] }),
   env: process.env,
   interrupted: interruption.signal,
 });

@@ -4,6 +4,8 @@ import { parseJson } from '../wire/json/json.js';
 import { EXIT, UsageError } from './exit-codes.js';
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const SIZES: Readonly<Record<string, number>> = { B: 1, KiB: 1_024, MiB: 1_048_576 };
+const HIGHEST_RATE = 100_000;
 const LONGEST_MS = 24 * 3_600_000;
 /** A message of more is refused by brokers. */
 const LONGEST_FILE = 64 * 1024 * 1024;
@@ -21,6 +23,21 @@ export function count(text: string): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && number >= 1 && Number.isSafeInteger(number)) return number;
   throw new UsageError(`'${text}' is no whole number from 1`);
+}
+
+/** `500/s` or `500`. @throws UsageError */
+export function ratePerSecond(text: string): number {
+  const number = Number(text.replace(/\/s$/, ''));
+  if (/^\d+(\.\d+)?(\/s)?$/.test(text) && number > 0 && number <= HIGHEST_RATE) return number;
+  throw new UsageError(`'${text}' is no rate up to ${HIGHEST_RATE}/s: write 500/s`);
+}
+
+/** Bytes of `100B`, `10KiB`, `1MiB`; a bare number is bytes. @throws UsageError */
+export function byteSize(text: string): number {
+  const parts = /^(\d+)(B|KiB|MiB)?$/.exec(text);
+  const bytes = parts ? Number(parts[1]) * SIZES[parts[2] ?? 'B']! : Number.NaN;
+  if (bytes <= LONGEST_FILE) return bytes;
+  throw new UsageError(`'${text}' is no size up to 64MiB: write 100B, 10KiB or 1MiB`);
 }
 
 /** For options that may be given several times. */

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { OsloMessagingError } from '../errors/oslo-messaging.error.js';
 import { textWithCause } from '../errors/text-of.js';
 import { stringifyJson } from '../wire/json/json.js';
@@ -12,6 +13,8 @@ export interface Terminal {
   readonly err: (text: string) => void;
   readonly isTerminal: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Runs the same command line once more, with these arguments behind it, in a process of its own that has a channel to us. */
+  readonly again?: (further: readonly string[]) => ChildProcess;
   /** Aborted when the user wants the command to end, in order. */
   readonly interrupted: AbortSignal;
 }
@@ -46,6 +49,11 @@ export class Output {
   /** For people, on stderr. */
   note(line: string): void {
     this.terminal.err(`${this.fit(line)}\n`);
+  }
+
+  /** How far something is: on a terminal one line that is written again and again, elsewhere nothing. An empty one takes it away. */
+  progress(line: string): void {
+    if (this.terminal.isTerminal && !this.json) this.terminal.err(`\r\u001b[K${this.fit(line)}`);
   }
 
   /** How a command has failed; with JSON a document as well, as nothing else may come on stdout. */

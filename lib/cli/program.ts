@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { type CommandRun, withThoseBelow } from './command.js';
+import { benchCommand } from './commands/bench.js';
 import { completionCommand } from './commands/completion.js';
 import { contextCommand } from './commands/context.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -51,6 +52,7 @@ export function newProgram(run: CommandRun): Command {
     whyCommand(run),
     doctorCommand(run),
     tapCommand(run),
+    benchCommand(run),
     contextCommand(run),
     completionCommand(run),
     helpCommand(run),

@@ -12,6 +12,8 @@ export interface TransportOptions {
   readonly context?: string;
   readonly exchange?: string;
   readonly readOnly?: boolean;
+  /** Files may name another bus for notifications. @defaultValue 'rpc' */
+  readonly carries?: 'notifications' | 'rpc';
 }
 
 /** The bus that a command speaks to, and why it is that one. */
@@ -70,22 +72,22 @@ type Chosen = Pick<TransportChoice, 'because' | 'url'> & Partial<TransportChoice
 
 function chosen(given: TransportOptions, env: Readonly<Record<string, string | undefined>>): Chosen {
   if (given.transportUrl !== undefined) return { url: given.transportUrl, because: '--transport-url' };
-  if (given.configFile?.length) return ofFiles(given.configFile);
+  if (given.configFile?.length) return ofFiles(given.configFile, given.carries);
   const contexts = new ContextStore(env);
-  if (given.context !== undefined) return ofContext(contexts, given.context);
+  if (given.context !== undefined) return ofContext(contexts, given.context, given.carries);
   if (env.OSLO_TRANSPORT_URL) return { url: env.OSLO_TRANSPORT_URL, because: 'OSLO_TRANSPORT_URL' };
   const named = env.OSLO_BUS_CONTEXT || contexts.selected();
-  if (named !== undefined) return ofContext(contexts, named);
+  if (named !== undefined) return ofContext(contexts, named, given.carries);
   return { url: DEFAULT_TRANSPORT_URL, because: 'nothing else is given' };
 }
 
-function ofContext(contexts: ContextStore, name: string): Chosen {
+function ofContext(contexts: ContextStore, name: string, carries: TransportOptions['carries']): Chosen {
   const context = contexts.read(name);
   const { configFile, exchange, managementUrl, readOnly, topics } = context;
   const files = typeof configFile === 'string' ? [configFile] : configFile;
   return {
     url: urlOfContext(context, contexts.fileOf(name)) ?? DEFAULT_TRANSPORT_URL,
-    ...(files && ofFiles(files)),
+    ...(files && ofFiles(files, carries)),
     because: `context '${name}'`,
     ...(exchange !== undefined && { exchange }),
     ...(managementUrl !== undefined && { managementUrl }),
@@ -94,14 +96,15 @@ function ofContext(contexts: ContextStore, name: string): Chosen {
   };
 }
 
-function ofFiles(files: readonly string[]): Chosen {
+function ofFiles(files: readonly string[], carries: TransportOptions['carries']): Chosen {
   const { transportUrl, rabbit, exchange, notifications, notes, files: read } = loadOsloConfig(files);
+  const ownUrl = carries === 'notifications' ? notifications.transportUrl : undefined;
   const services = read.map((file) => SERVICE_CONVENTIONS[basename(file)]).filter((one) => one !== undefined);
   const guessed = services.map((one) => one.exchange).find((one) => one !== undefined);
   const known = exchange ?? guessed;
   const told = exchange === undefined && guessed !== undefined ? [`exchange '${guessed}', by the file's name`] : [];
   return {
-    url: transportUrl ?? DEFAULT_TRANSPORT_URL,
+    url: ownUrl ?? transportUrl ?? DEFAULT_TRANSPORT_URL,
     options: rabbit,
     conventionalTopics: services.flatMap(({ topics }) => topics.map(({ topic }) => topic)),
     ...(notifications.topics && { notificationTopics: notifications.topics }),
