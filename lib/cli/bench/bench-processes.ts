@@ -19,7 +19,7 @@ export interface LoadReport extends OwnCost {
 
 /** From a process that generates load to the one that adds up. */
 export type FromProcess =
-  | { readonly name: 'batch'; readonly requests: readonly MeasuredRequest[]; readonly reasons: readonly string[] }
+  | { readonly name: 'batch'; readonly requests: readonly MeasuredRequest[] }
   | { readonly name: 'ended'; readonly report: LoadReport }
   | { readonly name: 'ready' };
 /** And back. */
@@ -61,7 +61,6 @@ export async function loadOfProcesses(
       if (message.name === 'ended') reports.push(message.report);
       if (message.name !== 'batch') return;
       for (const request of message.requests) tally.add(request);
-      for (const reason of message.reasons) tally.addReason(reason);
     });
     await once(child, 'close');
   });
@@ -99,7 +98,6 @@ function summed(reports: readonly LoadReport[]): LoadReport {
 /** The other end: tells what it measures, five times a second. */
 export class ParentProcess {
   private requests: MeasuredRequest[] = [];
-  private reasons: string[] = [];
   private readonly timer: NodeJS.Timeout;
   private readonly stopping = new AbortController();
 
@@ -127,10 +125,6 @@ export class ParentProcess {
     this.requests.push(request);
   }
 
-  failed(reason: string): void {
-    if (this.reasons.length < MOST_REASONS) this.reasons.push(reason);
-  }
-
   end(report: LoadReport): void {
     clearInterval(this.timer);
     this.flush();
@@ -139,9 +133,8 @@ export class ParentProcess {
   }
 
   private flush(): void {
-    this.tell({ name: 'batch', requests: this.requests, reasons: this.reasons });
+    this.tell({ name: 'batch', requests: this.requests });
     this.requests = [];
-    this.reasons = [];
   }
 
   private tell(message: FromProcess): void {
@@ -150,4 +143,3 @@ export class ParentProcess {
 }
 
 const BATCH_MS = 200;
-const MOST_REASONS = 1_000;

@@ -7,7 +7,7 @@ import { RpcClient } from '../../rpc/client/rpc-client.js';
 import type { RpcCallContext } from '../../rpc/client/rpc-call-context.js';
 import type { Target } from '../../wire/target.js';
 import { SILENT_METHOD, silentPing } from '../silent-ping.js';
-import type { RequestOutcome } from './load-generator.js';
+import type { RequestEnd } from './load-generator.js';
 
 export const BENCH_KINDS = ['call', 'cast', 'notify'] as const;
 
@@ -27,8 +27,8 @@ export interface BenchRequest {
 export interface BenchTarget {
   /** Fails before anything is measured, where every request would. */
   check(): Promise<void>;
-  /** Never rejects. `failed` is told why. */
-  send(failed: (reason: string) => void): Promise<Exclude<RequestOutcome, 'unsent'>>;
+  /** Never rejects. */
+  send(): Promise<RequestEnd>;
   close(): Promise<void>;
 }
 
@@ -61,18 +61,17 @@ class RpcTarget implements BenchTarget {
     await silentPing(this.to);
   }
 
-  async send(failed: (reason: string) => void): Promise<Exclude<RequestOutcome, 'unsent'>> {
+  async send(): Promise<RequestEnd> {
     const { kind, method, args } = this.request;
     try {
       await (kind === 'call' ? this.to.call(method, args) : this.to.cast(method, args));
-      return 'answered';
+      return { outcome: 'answered' };
     } catch (error) {
       // The refusal is the answer.
       if (method === SILENT_METHOD && (error instanceof NoSuchMethod || error instanceof RemoteError))
-        return 'answered';
-      if (error instanceof MessagingTimeout) return 'timed out';
-      failed(textOf(error));
-      return 'failed';
+        return { outcome: 'answered' };
+      if (error instanceof MessagingTimeout) return { outcome: 'timed out' };
+      return { outcome: 'failed', reason: textOf(error) };
     }
   }
 
@@ -103,14 +102,13 @@ class NotifyTarget implements BenchTarget {
     throw new MessageUndeliverable(exchange, this.queue, undefined, reason);
   }
 
-  async send(failed: (reason: string) => void): Promise<Exclude<RequestOutcome, 'unsent'>> {
+  async send(): Promise<RequestEnd> {
     const { method, args } = this.request;
     try {
       await this.notifier.info(method, args, { context: {} });
-      return 'answered';
+      return { outcome: 'answered' };
     } catch (error) {
-      failed(textOf(error));
-      return 'failed';
+      return { outcome: 'failed', reason: textOf(error) };
     }
   }
 

@@ -8,9 +8,14 @@ export type LoadModel =
 /** What became of one request: `unsent`, too many were in flight already. */
 export type RequestOutcome = 'answered' | 'failed' | 'timed out' | 'unsent';
 
-/** One request that counts. */
-export interface MeasuredRequest {
+/** How a request has ended, and where it has failed why. */
+export interface RequestEnd {
   readonly outcome: RequestOutcome;
+  readonly reason?: string;
+}
+
+/** One request that counts. */
+export interface MeasuredRequest extends RequestEnd {
   /** Milliseconds; in the open model since the moment at which it should have gone out. */
   readonly latencyMs: number;
   /** Milliseconds after which it went out. Of that alone we are to blame, and not the server. */
@@ -28,7 +33,7 @@ export interface LoadPlan {
   /** Milliseconds by which an open schedule begins later, where several processes share one. */
   readonly offsetMs?: number;
   /** Never rejects. */
-  send(): Promise<Exclude<RequestOutcome, 'unsent'>>;
+  send(): Promise<RequestEnd>;
   measured(request: MeasuredRequest): void;
   /** Milliseconds, never backwards. */
   now?(): number;
@@ -45,6 +50,10 @@ export interface LoadSpan {
 /** As many may be in flight; more would be a burden of our own. */
 export const MOST_IN_FLIGHT = 20_000;
 const LONGEST_SLEEP_MS = 200;
+
+function timer(ms: number): Promise<void> {
+  return pause(Math.ceil(ms));
+}
 
 /** Sends requests as planned, and resolves when all of them have ended. */
 export class LoadGenerator {
@@ -83,7 +92,7 @@ export class LoadGenerator {
   }
 
   private async until(dueAt: number, interrupted: AbortSignal): Promise<void> {
-    const { sleep = pause } = this.plan;
+    const { sleep = timer } = this.plan;
     for (let ms = dueAt - this.now(); ms > 0 && !interrupted.aborted; ms = dueAt - this.now()) {
       // Whoever interrupts a slow schedule does not wait for its next request.
       await sleep(Math.min(ms, LONGEST_SLEEP_MS));
@@ -101,7 +110,7 @@ export class LoadGenerator {
 
   private launch(dueAt: number): void {
     if (this.pending.size >= MOST_IN_FLIGHT) {
-      if (this.counts(dueAt)) this.tell('unsent', dueAt, this.now());
+      if (this.counts(dueAt)) this.tell({ outcome: 'unsent' }, dueAt, this.now());
       return;
     }
     const request = this.request(dueAt).finally(() => this.pending.delete(request));
@@ -111,8 +120,8 @@ export class LoadGenerator {
   private async request(dueAt: number): Promise<void> {
     const isMeasured = this.counts(dueAt);
     const sentAt = this.now();
-    const outcome = await this.plan.send();
-    if (isMeasured) this.tell(outcome, dueAt, sentAt);
+    const end = await this.plan.send();
+    if (isMeasured) this.tell(end, dueAt, sentAt);
   }
 
   private counts(dueAt: number): boolean {
@@ -121,7 +130,7 @@ export class LoadGenerator {
     return true;
   }
 
-  private tell(outcome: RequestOutcome, dueAt: number, sentAt: number): void {
-    this.plan.measured({ outcome, latencyMs: this.now() - dueAt, behindMs: sentAt - dueAt });
+  private tell(end: RequestEnd, dueAt: number, sentAt: number): void {
+    this.plan.measured({ ...end, latencyMs: this.now() - dueAt, behindMs: sentAt - dueAt });
   }
 }

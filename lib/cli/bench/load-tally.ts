@@ -28,20 +28,15 @@ export class LoadTally {
   private readonly columns = new Map<number, number>();
 
   /** A request that has timed out counts with the time that it has waited: left out, it would make the others look better. */
-  add({ outcome, latencyMs, behindMs }: MeasuredRequest): void {
+  add({ outcome, reason, latencyMs, behindMs }: MeasuredRequest): void {
     this.outcomes[outcome] += 1;
+    if (reason !== undefined) this.addReason(reason);
     if (outcome === 'unsent') return;
     const micros = microsOf(latencyMs);
     this.latency.record(micros);
     this.behind.record(microsOf(behindMs));
     const column = Math.floor(Math.log10(micros) * COLUMNS_PER_DECADE);
     this.columns.set(column, (this.columns.get(column) ?? 0) + 1);
-  }
-
-  addReason(reason: string, times = 1): void {
-    if (this.reasons.size < MOST_REASONS || this.reasons.has(reason)) {
-      this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + times);
-    }
   }
 
   get sent(): number {
@@ -61,6 +56,11 @@ export class LoadTally {
   /** Milliseconds: `50` for the median. */
   percentile(percent: number): number {
     return this.latency.count === 0 ? 0 : this.latency.percentile(percent) / 1_000;
+  }
+
+  private addReason(reason: string): void {
+    if (this.reasons.size >= MOST_REASONS && !this.reasons.has(reason)) return;
+    this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
   }
 
   /** One line: latencies from left to right, by a logarithmic scale. */

@@ -161,10 +161,7 @@ class Bench {
       report =
         processes > 1
           ? await loadOfProcesses(several(), this.tally, terminal.interrupted)
-          : await this.generate(target, own, terminal.interrupted, {
-              measured: (request) => this.tally.add(request),
-              failed: (reason) => this.tally.addReason(reason),
-            });
+          : await this.generate(target, own, terminal.interrupted, (request) => this.tally.add(request));
     } finally {
       await target.close();
       this.output.progress('');
@@ -181,9 +178,11 @@ class Bench {
     const parent = new ParentProcess(own);
     const target = benchTarget(this.broker, this.request);
     try {
+      // The first call makes the reply queue: that is no part of the load.
+      await target.check();
       await parent.begin();
       const interrupted = AbortSignal.any([parent.stopped, terminal.interrupted]);
-      parent.end(await this.generate(target, share, interrupted, parent));
+      parent.end(await this.generate(target, share, interrupted, (request) => parent.measured(request)));
       return EXIT.done;
     } finally {
       await target.close();
@@ -194,7 +193,7 @@ class Bench {
     target: ReturnType<typeof benchTarget>,
     share: Parameters<typeof shareOf>[1],
     interrupted: AbortSignal,
-    told: Pick<LoadPlan, 'measured'> & { failed(reason: string): void },
+    measured: LoadPlan['measured'],
   ): Promise<LoadReport> {
     const { warmup: warmupMs = DEFAULTS.warmupMs, count: most = Infinity } = this.options;
     const durationMs = this.options.duration ?? (most === Infinity ? DEFAULTS.durationMs : Infinity);
@@ -210,8 +209,8 @@ class Bench {
       count: most === Infinity ? most : shareOf(most, share),
       ...(this.model.name === 'open' && { offsetMs: (share.index * 1_000) / this.model.perSecond }),
       ...(metronome && { sleep: (ms: number) => metronome.sleep(ms) }),
-      send: () => target.send((reason) => told.failed(reason)),
-      measured: (request) => told.measured(request),
+      send: () => target.send(),
+      measured,
     });
     const cpu = process.cpuUsage();
     const progress = setInterval(() => this.progress(generator.inFlight), PROGRESS_MS);
