@@ -55,13 +55,10 @@ describe('bench beside a server in Python', () => {
       ours: { cpuPercent: expect.any(Number), memoryBytes: expect.any(Number) },
       expectations: [{ text: 'errors=0', actual: 0, met: true }],
     });
-    // Those of the warm-up ran as well; of the last four some may have been under way when the count was reached.
-    const { sent, answered } = result as { sent: number; answered: number };
-    expect(answered).toBe(sent);
-    expect(sent).toBeGreaterThanOrEqual(40);
-    expect(sent).toBeLessThan(44);
+    expect(result).toMatchObject({ sent: 40, answered: 40 });
+    // Those of the warm-up ran as well.
     const requests = server.requests('one');
-    expect(requests.length).toBeGreaterThanOrEqual(sent);
+    expect(requests.length).toBeGreaterThan(40);
     for (const { args } of requests) expect(args).toEqual({ data: 'x'.repeat(200) });
   });
 
@@ -87,7 +84,7 @@ describe('bench beside a server in Python', () => {
     expect(out).toMatch(/ours: \d+ % CPU, \d+ MB/);
   });
 
-  it('a call that is not answered in time is counted, and its late answer too', async () => {
+  it('a call that is not answered in time counts with the time that it has waited', async () => {
     const { documents } = await run(
       `bench call conductor slow --args '{"seconds": 1}' --rate 4/s --duration 1s --timeout 500ms --json`,
     );
@@ -134,11 +131,10 @@ describe('bench beside a server in Python', () => {
     child.stderr!.on('data', (text) => (err += String(text)));
     const code = await new Promise((ended) => child.once('close', ended));
     expect({ code, err }).toMatchObject({ code: 0, err: expect.stringContaining('3 processes') });
-    const result = JSON.parse(out) as { sent: number; answered: number; processes: number };
-    expect(result).toMatchObject({ processes: 3, answered: result.sent });
-    expect(result.sent).toBeGreaterThanOrEqual(60);
+    const result: unknown = JSON.parse(out);
+    expect(result).toMatchObject({ processes: 3, sent: 60, answered: 60 });
     const ran = server.requests('one').filter(({ method }) => method === 'echo').length - before;
-    expect(ran).toBeGreaterThanOrEqual(result.sent);
+    expect(ran).toBeGreaterThanOrEqual(60);
     // It is said once to which bus they speak.
     expect(err.match(/^bus /gm)).toHaveLength(1);
   });
