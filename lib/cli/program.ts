@@ -8,6 +8,7 @@ import { helpCommand } from './commands/help.js';
 import { pingCommand } from './commands/ping.js';
 import { sendCommand } from './commands/send.js';
 import { tapCommand } from './commands/tap.js';
+import { topologyCommand } from './commands/topology.js';
 import { whyCommand } from './commands/why.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
 import { TOPIC_NAMES } from './help-topics.js';
@@ -53,6 +54,7 @@ export function newProgram(run: CommandRun): Command {
     doctorCommand(run),
     tapCommand(run),
     benchCommand(run),
+    topologyCommand(run),
     contextCommand(run),
     completionCommand(run),
     helpCommand(run),
