@@ -10,7 +10,7 @@ const MAY_IMPORT = {
   broker: ['config', 'events', 'wire', 'errors'],
   rpc: ['broker/broker[.]ts$', 'config', 'events', 'wire', 'errors'],
   notify: ['broker/broker[.]ts$', 'config', 'events', 'wire', 'errors'],
-  observe: ['broker/broker[.]ts$', 'broker/bounds/body-reader[.]ts$', 'config', 'events', 'wire', 'errors'],
+  observe: ['broker/(broker|refusal-words|bounds/body-reader)[.]ts$', 'config', 'events', 'wire', 'errors'],
   nest: ['rpc', 'notify', 'broker', 'config', 'events', 'wire', 'errors'],
   testing: ['nest', 'rpc', 'notify', 'broker', 'config', 'events', 'wire', 'errors'],
   cli: ['observe', 'rpc', 'notify', 'broker', 'config', 'events', 'wire', 'errors'],

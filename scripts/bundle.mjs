@@ -37,16 +37,22 @@ function importsOf(file, chunks) {
 function writeDoor(door, chunks) {
   const { exports } = chunks.get(`${door}.cjs`);
   const peers = [...new Set(importsOf(`${door}.cjs`, chunks))].filter((id) => !/^(node:|url$)/.test(id)).toSorted();
+  const name = door.replace(/^.*\//, '');
   const lines = [
     ...peers.map((peer) => `import '${peer}';`),
-    `import bundle from './${door.replace(/^.*\//, '')}.cjs';`,
+    `import bundle from './${name}.import.cjs';`,
     'export const {',
     ...exports.toSorted().map((name) => `  ${name},`),
     '} = bundle;\n',
   ];
   writeFileSync(join(dist, `${door}.js`), lines.join('\n'));
+  // Node searches a script that is imported for the names it exports: longer than it takes to load. Here it finds nothing to search.
+  writeFileSync(
+    join(dist, `${door}.import.cjs`),
+    `const bundle = require('./${name}.cjs');\nmodule.exports = bundle;\n`,
+  );
   // TypeScript reads the types of a script in a file of its own.
-  writeFileSync(join(dist, `${door}.d.cts`), `export * from './${door.replace(/^.*\//, '')}.js';\n`);
+  writeFileSync(join(dist, `${door}.d.cts`), `export * from './${name}.js';\n`);
 }
 
 function typesBehind(file, found = new Set()) {

@@ -53,6 +53,28 @@ export function isStopped(error: unknown): boolean {
   return isRefusal(error, ReplyCode.notFound, 'process is stopped');
 }
 
+/** What the broker says of something that exists with other properties than it was declared with. */
+export interface Inequivalence {
+  readonly kind: string;
+  readonly name: string;
+  /** `durable`, `type`, `x-expires`. */
+  readonly property: string;
+  /** As the broker writes them. */
+  readonly ours: string;
+  readonly theirs: string;
+}
+
+/** Undefined: the text speaks of something else. */
+export function inequivalenceIn(text: string): Inequivalence | undefined {
+  const parts =
+    /inequivalent arg '([^']*)' for (\w+) '(.*?)' in vhost '.*?': received (.*?) but current is (.*?)[\s"]*$/s.exec(
+      text,
+    );
+  if (!parts) return undefined;
+  const [, property = '', kind = '', name = '', ours = '', theirs = ''] = parts;
+  return { kind, name, property, ours, theirs };
+}
+
 function isRefusal(error: unknown, code: number, words = ''): boolean {
   return error instanceof BrokerRefusal && error.code === code && error.text.includes(words);
 }

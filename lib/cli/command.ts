@@ -21,22 +21,36 @@ export interface CommandRun {
 export interface CommandHead {
   readonly name: string;
   readonly summary: string;
-  /** Three command lines that run as they are. */
-  readonly examples: readonly [string, string, string];
+  /** Three command lines that run as they are; one of a command below another. */
+  readonly examples: readonly [string, string, string] | readonly [string];
 }
 
-/** A command with the options that all have. */
-export function newCommand({ name, summary, examples }: CommandHead): Command {
-  return new Command(name)
-    .description(summary)
+/** A command that speaks to a bus, with the options that all of these have. */
+export function newCommand(head: CommandHead, exchanges?: 'several'): Command {
+  const command = plainCommand(head)
     .option('--transport-url <url>', 'the bus, as in oslo.messaging: rabbit://user:password@host:5672/vhost')
     .option('--config-file <path>', "a service's configuration file or directory (repeatable)", collect)
-    .option('--context <name>', 'a bus under a name')
-    .option('--exchange <name>', 'the control exchange (default: of the file or context, else openstack)')
-    .option('--read-only', 'refuse whatever would change something on the bus')
+    .option('--context <name>', 'a bus under a name: see oslo-bus context')
+    .option('--read-only', 'refuse whatever would change something on the bus');
+  const exchange = 'the control exchange (default: of the file or context, else openstack)';
+  if (exchanges) command.option('--exchange <name>', `${exchange} (repeatable)`, collect);
+  else command.option('--exchange <name>', exchange);
+  return command;
+}
+
+/** A command that speaks to no bus. */
+export function plainCommand({ name, summary, examples }: CommandHead): Command {
+  const title = examples.length === 1 ? 'Example' : 'Examples';
+  return new Command(name)
+    .description(summary)
     .option('--json', 'one JSON document, or one a line')
     .option('--show-secrets', 'do not mask secrets (on a terminal only)')
-    .addHelpText('after', `\nExamples:\n${examples.map((one) => `  $ ${one}`).join('\n')}`);
+    .addHelpText('after', `\n${title}:\n${examples.map((one) => `  $ ${one}`).join('\n')}`);
+}
+
+/** A command, and those below it. */
+export function withThoseBelow(command: Command): Command[] {
+  return [command, ...command.commands.flatMap((below) => withThoseBelow(below))];
 }
 
 /** Options that several commands take. */
@@ -45,14 +59,18 @@ export const OPTIONS = {
   duration: (flags: string, description: string) => new Option(flags, description).argParser(duration),
   jsonObject: (flags: string, description: string) =>
     new Option(flags, description).argParser((text) => jsonObject(text, flags.split(' ')[0]!)),
+  all: () => new Option('--all', 'each server of the topic: name them with --servers'),
+  managementUrl: () =>
+    new Option('--management-url <url>', "RabbitMQ's management API: http://user:password@host:15672"),
   server: () => new Option('--server <name>', 'the server, where TOPIC.SERVER cannot say it'),
+  servers: () => new Option('--servers <names>', 'each of these, separated by commas'),
 };
 
 /** Runs a command's work; whatever it throws is told, and becomes the exit code. */
 export async function runWork(
   { terminal, ended }: CommandRun,
   name: string,
-  options: CommonOptions,
+  options: Pick<CommonOptions, 'json' | 'showSecrets'>,
   work: (output: Output) => Promise<ExitCode | void>,
 ): Promise<void> {
   const output = outputOf(terminal, name, options);
@@ -67,6 +85,10 @@ export async function runWork(
   }
 }
 
-function outputOf(terminal: Terminal, name: string, { json = false, showSecrets }: CommonOptions): Output {
+function outputOf(
+  terminal: Terminal,
+  name: string,
+  { json = false, showSecrets }: Pick<CommonOptions, 'json' | 'showSecrets'>,
+): Output {
   return new Output(terminal, name, json, showSecrets && terminal.isTerminal ? 'shown' : 'masked');
 }

@@ -3,11 +3,16 @@ import { MessageDeliveryFailure, MessageUndeliverable, PreconditionFailed } from
 import { MessagingTimeout, NoSuchMethod, RemoteError, UnsupportedVersion } from '../errors/rpc.errors.js';
 import { chainOf } from '../errors/text-of.js';
 import { MalformedMessage } from '../errors/wire.errors.js';
+import { ManagementFailure } from '../observe/management-answers.js';
 
 /** How a command has ended; numbers from 64 on are those of sysexits.h where it has one. */
 export const EXIT = {
   done: 0,
   failed: 1,
+  /** Of doctor: what stops services. */
+  errors: 2,
+  /** Of checks for Nagios: nothing could be seen. */
+  unknown: 3,
   usage: 64,
   nobody: 68,
   unreachable: 69,
@@ -31,6 +36,11 @@ export class ReadOnlyBus extends Error {
   override readonly name = 'ReadOnlyBus';
 }
 
+/** A file was there, and is not what it should be. */
+export class UnreadableFile extends Error {
+  override readonly name = 'UnreadableFile';
+}
+
 /** A command that ends with this code; what it had to say is said. */
 export class CommandEnd extends Error {
   override readonly name = 'CommandEnd';
@@ -42,10 +52,13 @@ export class CommandEnd extends Error {
 
 const NOT_ALLOWED = new Set([403, 530]);
 const NOT_FOUND = 404;
+/** Of the system, on files. */
+const FILE_CALLS = new Set<unknown>(['mkdir', 'open', 'read', 'rename', 'rm', 'scandir', 'stat', 'unlink', 'write']);
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommandEnd) return error.exitCode;
   if (error instanceof UsageError || error instanceof InvalidTarget) return EXIT.usage;
+  if (error instanceof UnreadableFile) return EXIT.file;
   if (error instanceof ReadOnlyBus) return EXIT.refused;
   if (error instanceof InvalidTransportUrl || error instanceof ConfigurationError) return EXIT.configuration;
   if (error instanceof PreconditionFailed) return EXIT.configuration;
@@ -53,6 +66,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof MessagingTimeout) return EXIT.timeout;
   if (error instanceof MessageUndeliverable) return EXIT.nobody;
   if (error instanceof MessageDeliveryFailure) return deliveryCode(error);
+  if (error instanceof ManagementFailure) return error.problem === 'refused' ? EXIT.refused : EXIT.unreachable;
   if (error instanceof Error && error.name === 'AbortError') return EXIT.interrupted;
   const isAnswer = [RemoteError, NoSuchMethod, UnsupportedVersion].some((answer) => error instanceof answer);
   if (isAnswer) return EXIT.failed;
@@ -67,5 +81,5 @@ function deliveryCode(error: MessageDeliveryFailure): ExitCode {
 
 function isFileError(error: unknown): boolean {
   const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown };
-  return typeof code === 'string' && (syscall === 'open' || syscall === 'read' || syscall === 'write');
+  return typeof code === 'string' && FILE_CALLS.has(syscall);
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { askOn } from './confirm.js';
 import { EXIT } from './exit-codes.js';
 import { runCommandLine } from './program.js';
 
@@ -20,6 +21,13 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   isTerminal: process.stdout.isTTY,
+  get size() {
+    const { columns, rows, isTTY } = process.stdout;
+    return isTTY ? { columns, rows } : undefined;
+  },
+  rewrites: process.stderr.isTTY,
+  ...(process.stdin.isTTY &&
+    process.stderr.isTTY && { ask: askOn(process.stdin, process.stderr, interruption.signal) }),
   env: process.env,
   interrupted: interruption.signal,
 });

@@ -23,6 +23,36 @@ export function count(text: string): number {
   throw new UsageError(`'${text}' is no whole number from 1`);
 }
 
+/** A number a second: `500` or `500/s`. @throws UsageError */
+export function rate(text: string): number {
+  return count(text.replace(/\/s$/, ''));
+}
+
+const BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** Bytes of `64MiB`, `512KiB`, `1GiB`; a bare number is bytes. @throws UsageError */
+export function bytes(text: string): number {
+  const parts = /^(\d+)(B|KiB|MiB|GiB)?$/.exec(text);
+  const number = parts ? Number(parts[1]) * BYTES[parts[2] ?? 'B']! : Number.NaN;
+  if (number >= 1 && Number.isSafeInteger(number)) return number;
+  throw new UsageError(`'${text}' is no number of bytes: write 64MiB, 512KiB or 1GiB`);
+}
+
+const KINDS: ReadonlySet<string> = new Set(['call', 'cast', 'fanout', 'notification']);
+
+/** Some of the kinds of messages, separated by commas. @throws UsageError */
+export function kinds(text: string): ReadonlySet<string> {
+  const wanted = new Set(text.split(','));
+  for (const kind of wanted) if (!KINDS.has(kind)) throw new UsageError(`there is no kind '${kind}'`);
+  return wanted;
+}
+
+/** `3.12`, as far as such numbers go. @throws UsageError */
+export function version(text: string): string {
+  if (/^\d{1,5}\.\d{1,5}(\.\d{1,5})?$/.test(text)) return text;
+  throw new UsageError(`'${text}' is no version like 3.12`);
+}
+
 /** For options that may be given several times. */
 export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];

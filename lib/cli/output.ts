@@ -4,6 +4,9 @@ import { stringifyJson } from '../wire/json/json.js';
 import { maskedValue } from '../wire/masked-value.js';
 import { maskSecrets, printable } from '../wire/redaction.js';
 
+/** Shows a question, and resolves to the line that is typed; to nothing at the end of input. */
+export type AskUser = (question: string) => Promise<string>;
+
 /** The world around a command, replaced in tests. */
 export interface Terminal {
   /** Results. */
@@ -11,10 +14,21 @@ export interface Terminal {
   /** Everything about them. */
   readonly err: (text: string) => void;
   readonly isTerminal: boolean;
+  /** Of the terminal that `out` is, right now; absent where it is none. */
+  readonly size?: { readonly columns: number; readonly rows: number } | undefined;
+  /** Whether a line of `err` may be written over. */
+  readonly rewrites?: boolean;
+  /** Absent where nobody sits who could answer. */
+  readonly ask?: AskUser;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted when the user wants the command to end, in order. */
   readonly interrupted: AbortSignal;
 }
+
+/** From the cursor to the end of the line. */
+const ERASE_REST = '\u001b[K';
+/** From the cursor to the end of the screen. */
+const ERASE_BELOW = '\u001b[J';
 
 /** Of all JSON that is written. */
 const JSON_VERSION = 1;
@@ -24,6 +38,9 @@ const JSON_VERSION = 1;
  * secrets are masked once more on the way out.
  */
 export class Output {
+  private isProgressShown = false;
+  private screenRows = 0;
+
   constructor(
     private readonly terminal: Terminal,
     private readonly command: string,
@@ -31,15 +48,45 @@ export class Output {
     private readonly secrets: 'masked' | 'shown' = 'masked',
   ) {}
 
+  /** How wide a line may be; absent: nobody cuts it. */
+  get columns(): number | undefined {
+    return this.terminal.size?.columns;
+  }
+
+  /** A result that takes the place of the one before, on a terminal; elsewhere they come one after the other. */
+  screen(value: object, lines: readonly string[]): void {
+    const { size } = this.terminal;
+    if (this.json || !size) return this.result(value, lines);
+    // What has left the screen above cannot be written over.
+    const shown = lines.slice(0, size.rows - 1).map((line) => this.fit(line).slice(0, size.columns - 1));
+    const back = this.screenRows === 0 ? '' : `\u001b[${this.screenRows}A`;
+    this.terminal.out(`${back}${ERASE_BELOW}${shown.map((line) => `${line}\n`).join('')}`);
+    this.screenRows = shown.length;
+  }
+
   /** One result: as JSON with the version and the command's name, or as lines. */
   result(value: object, lines: readonly string[]): void {
     if (this.json) this.document(value);
     else for (const line of lines) this.terminal.out(`${this.fit(line)}\n`);
   }
 
+  /** The same of words that are our own: nothing in them comes from peers, or is a secret. */
+  ownText(value: object, text: string): void {
+    if (this.json) this.terminal.out(`${stringifyJson({ v: JSON_VERSION, command: this.command, ...value })}\n`);
+    else this.terminal.out(text);
+  }
+
   /** For people, on stderr. */
   note(line: string): void {
+    if (this.isProgressShown) this.progress('');
     this.terminal.err(`${this.fit(line)}\n`);
+  }
+
+  /** A line for people that the next one replaces; where that cannot be, nobody needs it. */
+  progress(line: string): void {
+    if (!this.terminal.rewrites) return;
+    this.isProgressShown = line !== '';
+    this.terminal.err(`\r${this.fit(line).slice(0, (this.columns ?? line.length + 1) - 1)}${ERASE_REST}`);
   }
 
   /** How a command has failed; with JSON a document as well, as nothing else may come on stdout. */

@@ -1,10 +1,19 @@
 import { Command, CommanderError } from 'commander';
-import type { CommandRun } from './command.js';
+import { type CommandRun, withThoseBelow } from './command.js';
+import { completionCommand } from './commands/completion.js';
+import { contextCommand } from './commands/context.js';
+import { doctorCommand } from './commands/doctor.js';
+import { helpCommand } from './commands/help.js';
 import { pingCommand } from './commands/ping.js';
+import { recordCommand } from './commands/record.js';
+import { replayCommand } from './commands/replay.js';
 import { sendCommand } from './commands/send.js';
 import { tapCommand } from './commands/tap.js';
+import { traceCommand } from './commands/trace.js';
+import { versionsCommand } from './commands/versions.js';
 import { whyCommand } from './commands/why.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
+import { TOPIC_NAMES } from './help-topics.js';
 import type { Terminal } from './output.js';
 
 /** Set by the bundler. */
@@ -12,7 +21,7 @@ declare const OSLO_BUS_VERSION: string | undefined;
 
 const EXIT_CODES = `
 Exit codes:
-  0 done   1 answered with an error   64 wrong usage   68 nobody there   69 bus not reachable   70 our own fault
+  0 done   1 answered with an error, doctor: warnings   2 doctor: errors   3 doctor for Nagios: unknown   64 wrong usage   68 nobody there   69 bus not reachable   70 our own fault
   74 file   75 timed out   77 login or permission refused   78 wrong configuration   130 interrupted twice`;
 
 /** Runs one command line, and resolves to its exit code; never rejects. */
@@ -36,18 +45,27 @@ export function newProgram(run: CommandRun): Command {
     .version(typeof OSLO_BUS_VERSION === 'string' ? OSLO_BUS_VERSION : 'from source')
     // After a command, --version is that of the interface.
     .enablePositionalOptions()
-    .addHelpText('after', EXIT_CODES);
+    .helpCommand(false)
+    .addHelpText('after', `\nTopics, by oslo-bus help TOPIC: ${TOPIC_NAMES.join(', ')}\n${EXIT_CODES}`);
   const commands = [
     sendCommand('call', run),
     sendCommand('cast', run),
     sendCommand('fanout', run),
     pingCommand(run),
+    versionsCommand(run),
     whyCommand(run),
+    doctorCommand(run),
     tapCommand(run),
+    traceCommand(run),
+    recordCommand(run),
+    replayCommand(run),
+    contextCommand(run),
+    completionCommand(run),
+    helpCommand(run),
   ];
-  for (const command of [program, ...commands]) {
+  for (const command of commands) program.addCommand(command);
+  for (const command of withThoseBelow(program)) {
     command.exitOverride().configureOutput({ writeOut: run.terminal.out, writeErr: run.terminal.err });
   }
-  for (const command of commands) program.addCommand(command);
   return program;
 }

@@ -1,4 +1,4 @@
-import { NoSuchMethod, RemoteError } from '../errors/rpc.errors.js';
+import { NoSuchMethod, RemoteError, UnsupportedVersion } from '../errors/rpc.errors.js';
 import type { RpcCallContext } from '../rpc/client/rpc-call-context.js';
 
 /** No server has it, and Python's servers note a missing method of such a name at debug level only. */
@@ -18,4 +18,15 @@ export async function silentPing(client: RpcCallContext, method = SILENT_METHOD)
     if (!(error instanceof NoSuchMethod) && !(error instanceof RemoteError)) throw error;
   }
   return performance.now() - begun;
+}
+
+/** True when a server serves that version. @throws as `silentPing`, but for `UnsupportedVersion` */
+export async function servesVersion(client: RpcCallContext, version: string): Promise<boolean> {
+  try {
+    await silentPing(client.prepare({ version }));
+    return true;
+  } catch (error) {
+    if (error instanceof UnsupportedVersion) return false;
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import type { SeenRequest } from '../observe/call-pairing.js';
-import { requestIdOf, type TrafficRecord } from '../observe/traffic-record.js';
+import { kindOf, pairingIdOf, requestIdOf, type TrafficRecord } from '../observe/traffic-record.js';
 import { stringifyJson } from '../wire/json/json.js';
 import { maskedValue } from '../wire/masked-value.js';
 
@@ -31,6 +31,37 @@ export function notificationLine(record: TrafficRecord): string {
   const requestId = requestIdOf(record.message ?? {}) ?? '';
   const result = `${String(priority)} of ${String(publisher)}`;
   return line(clock(record.t), record.key, String(eventType), requestId.slice(0, SHORT_ID), '', '', result);
+}
+
+/** A server or listener gets a message, as a line for people. */
+export function deliveryLine(record: TrafficRecord): string {
+  const { t, queue = '', conn, redelivered } = record;
+  const requestId = requestIdOf(record.message ?? {}) ?? '';
+  const result = `delivered to ${conn ?? 'an unknown connection'}${redelivered ? ', not for the first time' : ''}`;
+  return line(clock(t), queue, nameOf(record), requestId.slice(0, SHORT_ID), '', '', result);
+}
+
+/** The method of a request, the type of a notification. */
+export function nameOf({ message }: TrafficRecord): string {
+  const name = message?.method ?? message?.event_type;
+  return typeof name === 'string' ? name : '';
+}
+
+export function deliveryData(record: TrafficRecord): object {
+  const { t, queue, conn, node, redelivered, message = {} } = record;
+  const [id, requestId] = [pairingIdOf(message), requestIdOf(message)];
+  return {
+    event: 'delivery',
+    kind: kindOf(record),
+    at: new Date(t).toISOString(),
+    queue,
+    name: nameOf(record),
+    ...(id !== undefined && { id }),
+    ...(requestId !== undefined && { requestId }),
+    ...(conn !== undefined && { conn }),
+    ...(node !== undefined && { node }),
+    redelivered,
+  };
 }
 
 /** The same as data. */

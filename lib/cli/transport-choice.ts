@@ -2,7 +2,8 @@ import { basename } from 'node:path';
 import { loadOsloConfig } from '../config/oslo-config/oslo-config.js';
 import type { RabbitOptions } from '../config/rabbit-options.js';
 import { DEFAULT_TRANSPORT_URL, parseTransportUrl } from '../config/transport-url.js';
-import { readContext, type Context } from './contexts.js';
+import { ContextStore, urlOfContext } from './contexts.js';
+import { SERVICE_CONVENTIONS } from './conventions.js';
 
 /** The options that say which bus is meant. */
 export interface TransportOptions {
@@ -24,20 +25,24 @@ export interface TransportChoice {
   readonly because: string;
   readonly readOnly: boolean;
   readonly notes: readonly string[];
+  /** Of a context. */
+  readonly managementUrl?: string;
+  /** Of a context. */
+  readonly topics?: readonly string[];
+  /** Those that services have whose files these are. */
+  readonly conventionalTopics: readonly string[];
+  /** Those of `[oslo_messaging_notifications]`, or that of oslo.messaging. */
+  readonly notificationTopics: readonly string[];
+  /** True when the options are those of a service's files. */
+  readonly isConfigured: boolean;
 }
 
-/** Services set their control exchange in code, and not in their files. */
-const EXCHANGE_OF_FILE: Readonly<Record<string, string>> = {
-  'nova.conf': 'nova',
-  'heat.conf': 'heat',
-  'ironic.conf': 'ironic',
-  'ceilometer.conf': 'ceilometer',
-};
 const DEFAULT_EXCHANGE = 'openstack';
+const DEFAULT_TOPICS = ['notifications'];
 
 /**
- * The first that is given: `--transport-url`, `--config-file`, `--context`, `OSLO_TRANSPORT_URL`, `OSLO_BUS_CONTEXT`; else
- * RabbitMQ on this host.
+ * The first that is given: `--transport-url`, `--config-file`, `--context`, `OSLO_TRANSPORT_URL`, `OSLO_BUS_CONTEXT`, the selected
+ * context; else RabbitMQ on this host.
  *
  * @throws ConfigurationError, InvalidTransportUrl
  */
@@ -50,6 +55,9 @@ export function chooseTransport(
   const shownUrl = parseTransportUrl(choice.url).masked;
   return {
     options: {},
+    conventionalTopics: [],
+    notificationTopics: DEFAULT_TOPICS,
+    isConfigured: false,
     notes: [],
     ...choice,
     shownUrl,
@@ -63,33 +71,41 @@ type Chosen = Pick<TransportChoice, 'because' | 'url'> & Partial<TransportChoice
 function chosen(given: TransportOptions, env: Readonly<Record<string, string | undefined>>): Chosen {
   if (given.transportUrl !== undefined) return { url: given.transportUrl, because: '--transport-url' };
   if (given.configFile?.length) return ofFiles(given.configFile);
-  if (given.context !== undefined) return ofContext(given.context, readContext(given.context, env));
+  const contexts = new ContextStore(env);
+  if (given.context !== undefined) return ofContext(contexts, given.context);
   if (env.OSLO_TRANSPORT_URL) return { url: env.OSLO_TRANSPORT_URL, because: 'OSLO_TRANSPORT_URL' };
-  if (env.OSLO_BUS_CONTEXT) return ofContext(env.OSLO_BUS_CONTEXT, readContext(env.OSLO_BUS_CONTEXT, env));
+  const named = env.OSLO_BUS_CONTEXT || contexts.selected();
+  if (named !== undefined) return ofContext(contexts, named);
   return { url: DEFAULT_TRANSPORT_URL, because: 'nothing else is given' };
 }
 
-function ofContext(name: string, context: Context): Chosen {
-  const { configFile, exchange, readOnly, transportUrl } = context;
+function ofContext(contexts: ContextStore, name: string): Chosen {
+  const context = contexts.read(name);
+  const { configFile, exchange, managementUrl, readOnly, topics } = context;
   const files = typeof configFile === 'string' ? [configFile] : configFile;
-  const chosenBus = transportUrl === undefined && files ? ofFiles(files) : undefined;
   return {
-    url: transportUrl ?? DEFAULT_TRANSPORT_URL,
-    ...chosenBus,
+    url: urlOfContext(context, contexts.fileOf(name)) ?? DEFAULT_TRANSPORT_URL,
+    ...(files && ofFiles(files)),
     because: `context '${name}'`,
     ...(exchange !== undefined && { exchange }),
+    ...(managementUrl !== undefined && { managementUrl }),
+    ...(topics !== undefined && { topics }),
     ...(readOnly !== undefined && { readOnly }),
   };
 }
 
 function ofFiles(files: readonly string[]): Chosen {
-  const { transportUrl, rabbit, exchange, notes, files: read } = loadOsloConfig(files);
-  const guessed = read.map((file) => EXCHANGE_OF_FILE[basename(file)]).find((one) => one !== undefined);
+  const { transportUrl, rabbit, exchange, notifications, notes, files: read } = loadOsloConfig(files);
+  const services = read.map((file) => SERVICE_CONVENTIONS[basename(file)]).filter((one) => one !== undefined);
+  const guessed = services.map((one) => one.exchange).find((one) => one !== undefined);
   const known = exchange ?? guessed;
   const told = exchange === undefined && guessed !== undefined ? [`exchange '${guessed}', by the file's name`] : [];
   return {
     url: transportUrl ?? DEFAULT_TRANSPORT_URL,
     options: rabbit,
+    conventionalTopics: services.flatMap(({ topics }) => topics.map(({ topic }) => topic)),
+    ...(notifications.topics && { notificationTopics: notifications.topics }),
+    isConfigured: true,
     ...(known !== undefined && { exchange: known }),
     because: `--config-file ${read.join(' ')}`,
     notes: [...told, ...notes],

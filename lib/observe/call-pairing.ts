@@ -64,7 +64,14 @@ export interface PairingObserver {
   ended?(request: SeenRequest): void;
 }
 
+/** What is kept of open requests, and of what has come before its request: so many, of so many bytes on the wire. */
+export interface PairingLimits {
+  readonly open?: number | undefined;
+  readonly bytes?: number | undefined;
+}
+
 const MOST_OPEN = 10_000;
+const MOST_BYTES = 64 * 1024 * 1024;
 /** An answer may reach us before its request: the broker's channels tell of them each on its own. */
 const MOST_EARLY = 1_000;
 
@@ -73,10 +80,11 @@ export class CallPairing {
   readonly counters: PairingCounters = { forgotten: 0, unmatchedReplies: 0 };
   private readonly open = new Map<string, SeenRequest>();
   private readonly early = new Map<string, TrafficRecord[]>();
+  private heldBytes = 0;
 
   constructor(
     private readonly observer: PairingObserver,
-    private readonly mostOpen = MOST_OPEN,
+    private readonly limits: PairingLimits = {},
   ) {}
 
   /** Requests that wait for an answer, or for their delivery. */
@@ -111,11 +119,10 @@ export class CallPairing {
     const request = requestOf(id, kind, record);
     if (record.routed?.length === 0) request.state = { name: 'unroutable' };
     this.observer.published?.(request);
-    if (request.state.name === 'unroutable') return void this.early.delete(id);
+    const early = this.takeEarly(id);
+    if (request.state.name === 'unroutable') return;
     this.keep(request);
-    const early = this.early.get(id);
-    this.early.delete(id);
-    for (const one of early ?? []) this.add(one);
+    for (const one of early) this.add(one);
   }
 
   private delivered(id: string, record: TrafficRecord): void {
@@ -126,7 +133,7 @@ export class CallPairing {
     request.taken = { at, queue, ...(conn !== undefined && { conn }), redelivered };
     this.observer.taken?.(request);
     // Nothing more comes of these.
-    if (request.kind !== 'call') this.open.delete(id);
+    if (request.kind !== 'call') this.release(request);
   }
 
   private replied(id: string, record: TrafficRecord): void {
@@ -135,7 +142,7 @@ export class CallPairing {
     const reply = decodeReply(record.message!);
     if (isHeartbeat(reply)) return;
     if (reply.failure === null && !reply.ending) return;
-    this.open.delete(id);
+    this.release(request);
     const failure = reply.failure === null ? undefined : seenFailure(reply.failure);
     const isLate = request.state.name === 'expired' || record.t > (request.deadline ?? Infinity);
     if (isLate) request.state = { name: 'late', at: record.t, ...(failure && { failure }) };
@@ -145,21 +152,43 @@ export class CallPairing {
 
   private keep(request: SeenRequest): void {
     this.open.set(request.id, request);
-    if (this.open.size <= this.mostOpen) return;
-    const [oldest] = this.open.keys();
-    this.open.delete(oldest!);
-    this.counters.forgotten += 1;
+    this.heldBytes += request.record.size;
+    while (this.open.size > (this.limits.open ?? MOST_OPEN) || (this.isTooMuch && this.open.size > 0)) {
+      const [oldest] = this.open.values();
+      this.release(oldest!);
+      this.counters.forgotten += 1;
+    }
+  }
+
+  private release(request: SeenRequest): void {
+    this.open.delete(request.id);
+    this.heldBytes -= request.record.size;
   }
 
   private keepEarly(id: string, record: TrafficRecord): void {
     const records = this.early.get(id) ?? [];
     // More answers than these belong to a request that we shall not see.
-    if (records.length < 4) records.push(record);
+    if (records.length < 4) {
+      records.push(record);
+      this.heldBytes += record.size;
+    }
     this.early.set(id, records);
-    if (this.early.size <= MOST_EARLY) return;
-    const [oldest, forgotten] = this.early.entries().next().value!;
-    this.early.delete(oldest);
-    if (forgotten.some((one) => kindOf(one) === 'reply')) this.counters.unmatchedReplies += 1;
+    while (this.early.size > MOST_EARLY || (this.isTooMuch && this.early.size > 0)) {
+      const [oldest] = this.early.keys();
+      const forgotten = this.takeEarly(oldest!);
+      if (forgotten.some((one) => kindOf(one) === 'reply')) this.counters.unmatchedReplies += 1;
+    }
+  }
+
+  private takeEarly(id: string): TrafficRecord[] {
+    const records = this.early.get(id) ?? [];
+    this.early.delete(id);
+    for (const { size } of records) this.heldBytes -= size;
+    return records;
+  }
+
+  private get isTooMuch(): boolean {
+    return this.heldBytes > (this.limits.bytes ?? MOST_BYTES);
   }
 }
 

@@ -3,7 +3,7 @@ import { MessageUndeliverable } from '../errors/delivery.errors.js';
 import { MessagingTimeout, UnsupportedVersion } from '../errors/rpc.errors.js';
 import { textOf } from '../errors/text-of.js';
 import { pause } from '../events/pause.js';
-import { newUniqueId } from '../wire/message-id.js';
+import { lookForAlarm } from './bus-look.js';
 
 /** The stations of a call, in its order. */
 export type WalkStep =
@@ -28,6 +28,8 @@ export interface WalkFinding {
   /** What follows from it, and what to do; for a `fail`. */
   readonly cause?: string;
   readonly next?: string;
+  /** Other servers of the topic that are consumed, where the management API was asked. */
+  readonly servers?: readonly string[];
 }
 
 /** What the way of a call leads to. */
@@ -39,10 +41,14 @@ export interface WalkTarget {
   readonly version?: string;
 }
 
-/** A silent ping: resolves to its milliseconds, or rejects as a call does. */
-export type Ping = () => Promise<number>;
+/** Questions to a server; each rejects as a call does. */
+export interface WalkProbes {
+  /** A silent ping: resolves to its milliseconds. */
+  ping(): Promise<number>;
+  /** The highest versions that are served, one of each major, where the one that is called was refused. */
+  versionsServed(): Promise<readonly string[]>;
+}
 
-const ALARM_MS = 1_500;
 const BACKLOG_LOOKS_MS = 1_000;
 const MORE_PINGS = 4;
 
@@ -50,7 +56,11 @@ const MORE_PINGS = 4;
  * Walks the way of a call, and stops at the first thing that is broken. Everything before `answers` only looks; the last steps
  * call a method that no server has.
  */
-export async function* walkCall(broker: MessageBroker, target: WalkTarget, ping: Ping): AsyncGenerator<WalkFinding> {
+export async function* walkCall(
+  broker: MessageBroker,
+  target: WalkTarget,
+  probes: WalkProbes,
+): AsyncGenerator<WalkFinding> {
   const { exchange, topic, server } = target;
   const queue = server === undefined ? topic : `${topic}.${server}`;
   yield { step: 'bus', state: 'ok', seen: `${broker.url} is there and lets us in` };
@@ -65,24 +75,24 @@ export async function* walkCall(broker: MessageBroker, target: WalkTarget, ping:
   yield consumers;
   if (consumers.state === 'fail') return;
   yield await backlog(broker, queue, seen!);
-  yield* answers(target, queue, ping);
+  yield* answers(target, queue, probes);
 }
 
-/** Only those who publish are told of an alarm, and their messages are not confirmed then. */
 async function alarm(broker: MessageBroker): Promise<WalkFinding> {
-  const nowhere = { exchange: '', routingKey: `oslo-bus.nowhere.${newUniqueId().slice(0, 8)}`, body: '{}' };
-  try {
-    await broker.publish({ ...nowhere, giveUpMs: ALARM_MS, expirationMs: ALARM_MS });
-    return { step: 'alarm', state: 'ok', seen: 'the broker takes messages: no alarm' };
-  } catch (error) {
-    if (broker.state !== 'blocked') return refused(error, 'the broker does not take our message');
-    return {
-      step: 'alarm',
-      state: 'fail',
-      seen: 'the broker has an alarm, and reads nothing from who publishes',
-      cause: 'It is low on memory or disk. Requests and answers of all services wait until that is over.',
-      next: 'look at its log, at `rabbitmqctl status`, and at queues that grow',
-    };
+  const acceptance = await lookForAlarm(broker);
+  switch (acceptance.name) {
+    case 'taken':
+      return { step: 'alarm', state: 'ok', seen: 'the broker takes messages: no alarm' };
+    case 'failed':
+      return refused(acceptance.error, 'the broker does not take our message');
+    case 'blocked':
+      return {
+        step: 'alarm',
+        state: 'fail',
+        seen: 'the broker has an alarm, and reads nothing from who publishes',
+        cause: 'It is low on memory or disk. Requests and answers of all services wait until that is over.',
+        next: 'look at its log, at `rabbitmqctl status`, and at queues that grow',
+      };
   }
 }
 
@@ -146,40 +156,52 @@ async function backlog(broker: MessageBroker, queue: string, before: QueueInspec
   };
 }
 
-async function* answers({ version, topic }: WalkTarget, queue: string, ping: Ping): AsyncGenerator<WalkFinding> {
-  const first = await outcomeOf(ping);
+async function* answers(
+  { version, topic }: WalkTarget,
+  queue: string,
+  probes: WalkProbes,
+): AsyncGenerator<WalkFinding> {
+  const first = await outcomeOf(() => probes.ping());
   if ('error' in first && !(first.error instanceof UnsupportedVersion)) return yield unanswered(first.error, queue);
   yield { step: 'binding', state: 'ok', seen: `a message to '${queue}' was routed` };
   if ('error' in first) {
     yield { step: 'answers', state: 'ok', seen: 'a server has answered, though not what was hoped for' };
     if (version === undefined) return;
-    return yield {
-      step: 'version',
-      state: 'fail',
-      seen: `version ${version} is not served by whoever has answered`,
-      cause: 'Its callers are newer than the server, or mean another namespace. Each such call is an ERROR in its log.',
-      next: `upgrade the server, pin the callers ([upgrade_levels]), or name the --namespace; other servers of '${topic}' may differ`,
-    };
+    return yield refusedVersion(version, topic, await outcomeOf(() => probes.versionsServed()));
   }
-  yield { step: 'answers', state: 'ok', seen: `a server has answered after ${first.ms.toFixed(1)} ms` };
+  yield { step: 'answers', state: 'ok', seen: `a server has answered after ${first.value.toFixed(1)} ms` };
   if (version !== undefined) yield { step: 'version', state: 'ok', seen: `${version} is served` };
-  const times = [first.ms];
+  const times = [first.value];
   for (let n = 0; n < MORE_PINGS; n++) {
-    const more = await outcomeOf(ping);
+    const more = await outcomeOf(() => probes.ping());
     if ('error' in more)
       return yield unanswered(more.error, queue, `${n + 1} of its pings were answered, and one was not`);
-    times.push(more.ms);
+    times.push(more.value);
   }
   const median = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!;
   yield { step: 'in time', state: 'ok', seen: `half of ${times.length} answers within ${median.toFixed(1)} ms` };
 }
 
-async function outcomeOf(ping: Ping): Promise<{ error: unknown } | { ms: number }> {
+type Outcome<Value> = { readonly error: unknown } | { readonly value: Value };
+
+async function outcomeOf<Value>(ask: () => Promise<Value>): Promise<Outcome<Value>> {
   try {
-    return { ms: await ping() };
+    return { value: await ask() };
   } catch (error) {
     return { error };
   }
+}
+
+function refusedVersion(version: string, topic: string, served: Outcome<readonly string[]>): WalkFinding {
+  const known = 'value' in served ? served.value : [];
+  const highest = known.length > 0 ? `; the highest it serves: ${known.join(', ')}` : '';
+  return {
+    step: 'version',
+    state: 'fail',
+    seen: `version ${version} is not served by whoever has answered${highest}`,
+    cause: 'Its callers are newer than the server, or mean another namespace. Each such call is an ERROR in its log.',
+    next: `upgrade the server, pin the callers ([upgrade_levels]), or name the --namespace; other servers of '${topic}' may differ`,
+  };
 }
 
 function unanswered(error: unknown, queue: string, seen?: string): WalkFinding {

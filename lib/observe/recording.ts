@@ -17,7 +17,7 @@ export interface RecordingHead {
 }
 
 /** A longer line is no record: a message has 16 MiB at most, and JSON in JSON takes more. */
-const LONGEST_LINE = 64 * 1024 * 1024;
+export const LONGEST_LINE = 64 * 1024 * 1024;
 const MOST_VALUES = 1_000_000;
 
 /** The text of a recording's first line. */

@@ -1,5 +1,4 @@
 import type { RequestFacts } from '../events/messaging-event.js';
-import type { RequestContext } from '../wire/request-context.js';
 import { shown } from '../wire/shown.js';
 
 /** Either side knows a request by these. */
@@ -15,9 +14,4 @@ export function describeRequest({ method, namespace, version, requestId }: Facts
 /** The facts of a request that its events have in common. */
 export function requestFacts({ method, namespace, version, requestId }: Facts): RequestFacts {
   return { method, namespace: namespace ?? undefined, version, requestId };
-}
-
-/** A context holds whatever its sender put there. */
-export function requestIdOf({ request_id: requestId }: RequestContext): string | undefined {
-  return typeof requestId === 'string' ? requestId : undefined;
 }

@@ -16,11 +16,15 @@ export function maskedValue(value: unknown): unknown {
   return masked(value, 0);
 }
 
-/** True when something was masked in it, by whomever. */
+/** True when something was masked in it or left out, by whomever, or when it is nested too deep to be sure. */
 export function holdsMask(value: unknown): boolean {
-  if (typeof value === 'string') return value.includes(MASK);
+  return holdsMaskIn(value, 0);
+}
+
+function holdsMaskIn(value: unknown, depth: number): boolean {
+  if (typeof value === 'string') return value.includes(MASK) || value === TOO_DEEP || wasCut(value);
   if (typeof value !== 'object' || value === null) return false;
-  return Object.values(value).some(holdsMask);
+  return depth > GREATEST_DEPTH || Object.values(value).some((item) => holdsMaskIn(item, depth + 1));
 }
 
 function masked(value: unknown, depth: number): unknown {
@@ -45,4 +49,8 @@ function isSecret(key: string, value: unknown): boolean {
 function maskedText(text: string): string {
   if (text.length <= LONGEST_TEXT) return maskSecrets(text);
   return `${maskSecrets(text.slice(0, LONGEST_TEXT))}… (${text.length} characters)`;
+}
+
+function wasCut(text: string): boolean {
+  return text.length > LONGEST_TEXT && /… \(\d+ characters\)$/.test(text.slice(-40));
 }

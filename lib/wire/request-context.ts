@@ -59,6 +59,11 @@ export interface RequestContext {
   readonly [key: string]: unknown;
 }
 
+/** A context holds whatever its sender put there. */
+export function requestIdOf({ request_id: requestId }: RequestContext): string | undefined {
+  return typeof requestId === 'string' ? requestId : undefined;
+}
+
 const CONTEXT_PREFIX = '_context_';
 const NESTED_CONTEXT = '_context';
 

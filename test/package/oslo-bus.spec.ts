@@ -26,7 +26,8 @@ function run(...args: string[]) {
 it('the command line is one file that runs alone', () => {
   const { status, stdout } = run('--help');
   expect(status).toBe(0);
-  for (const name of ['call', 'cast', 'fanout', 'ping', 'why', 'tap']) expect(stdout).toContain(`\n  ${name} `);
+  for (const name of ['call', 'cast', 'fanout', 'ping', 'versions', 'why', 'tap'])
+    expect(stdout).toContain(`\n  ${name} `);
 });
 
 it('it has the version of the package, and nothing of Nest', () => {

@@ -15,20 +15,31 @@ export async function oslo(
   options: {
     env?: Record<string, string>;
     isTerminal?: boolean;
+    size?: { columns: number; rows: number };
+    /** What is typed when it asks; absent: nobody sits there. */
+    answer?: string;
     signal?: AbortSignal;
     onErr?: (text: string) => void;
+    onOut?: (text: string) => void;
   } = {},
 ): Promise<CommandResult> {
   const args = typeof commandLine === 'string' ? wordsOf(commandLine) : commandLine;
   const [out, err]: [string[], string[]] = [[], []];
+  const { answer } = options;
   const code = await runCommandLine(args, {
-    out: (text) => void out.push(text),
+    out: (text) => {
+      out.push(text);
+      options.onOut?.(text);
+    },
     err: (text) => {
       err.push(text);
       options.onErr?.(text);
     },
     isTerminal: options.isTerminal ?? false,
-    env: options.env ?? {},
+    size: options.size,
+    ...(answer !== undefined && { ask: () => Promise.resolve(answer) }),
+    // Not the contexts of whoever runs the tests.
+    env: { XDG_CONFIG_HOME: '/nowhere', ...options.env },
     interrupted: options.signal ?? new AbortController().signal,
   });
   const written = out.join('');

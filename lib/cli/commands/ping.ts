@@ -7,13 +7,11 @@ import { RpcClient } from '../../rpc/client/rpc-client.js';
 import { withBus } from '../bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
-import { topicAndServer } from '../option-values.js';
 import { type Output, shownMs } from '../output.js';
+import { addressesOf, type ServerAddress, type ServersOptions, shownAddress } from '../server-addresses.js';
 import { SILENT_METHOD, silentPing } from '../silent-ping.js';
 
-interface PingOptions extends CommonOptions {
-  readonly server?: string;
-  readonly servers?: string;
+interface PingOptions extends CommonOptions, ServersOptions {
   readonly namespace?: string;
   readonly version?: string;
   readonly endpoint?: boolean;
@@ -34,7 +32,7 @@ const head = {
   examples: [
     'oslo-bus ping conductor --version 1.0',
     'oslo-bus ping conductor.host1 --version 1.0 --count 3 --interval 100ms',
-    'oslo-bus ping conductor --servers host1 --version 1.0 --json',
+    'oslo-bus ping conductor --all --servers host1 --version 1.0 --json',
   ],
 } as const;
 
@@ -46,7 +44,8 @@ export function pingCommand(run: CommandRun): Command {
   return newCommand(head)
     .argument('<topic[.server]>')
     .addOption(OPTIONS.server())
-    .option('--servers <names>', 'each of these, separated by commas')
+    .addOption(OPTIONS.servers())
+    .addOption(OPTIONS.all())
     .option('--namespace <name>', 'of the interface')
     .option('--version <version>', 'one that it serves: another leaves an ERROR in its log (default: 1.0)')
     .option('--endpoint', `call ${ENDPOINT}, which services may switch on`)
@@ -58,7 +57,7 @@ export function pingCommand(run: CommandRun): Command {
         if (options.version === undefined) {
           output.note('no --version: 1.0 is asked for; a server that does not serve it logs an ERROR');
         }
-        const targets = targetsOf(topic, options);
+        const targets = addressesOf(topic, options);
         return withBus(options, run.terminal.env, output, 'looks', (broker, { exchange }) =>
           pingAll(broker, exchange, targets, options, output, run.terminal.interrupted),
         );
@@ -66,15 +65,10 @@ export function pingCommand(run: CommandRun): Command {
     );
 }
 
-function targetsOf(topic: string, { server, servers }: PingOptions): { topic: string; server?: string }[] {
-  if (servers === undefined) return [topicAndServer(topic, server)];
-  return servers.split(',').map((one) => ({ topic, server: one.trim() }));
-}
-
 async function pingAll(
   broker: MessageBroker,
   exchange: string,
-  targets: readonly { topic: string; server?: string }[],
+  targets: readonly ServerAddress[],
   options: PingOptions,
   output: Output,
   interrupted: AbortSignal,
@@ -108,7 +102,7 @@ const NOBODY: PingAnswer = { answer: 'nobody' };
 
 async function pinged(
   client: RpcClient,
-  target: { topic: string; server?: string },
+  target: ServerAddress,
   { namespace, version, endpoint }: PingOptions,
 ): Promise<PingAnswer> {
   const to = client.prepare({ ...target, namespace: namespace ?? null, version: version ?? null });
@@ -130,8 +124,8 @@ function rounded(ms: number): number {
   return Math.round(ms * 10) / 10;
 }
 
-function lineOf({ topic, server }: { topic: string; server?: string }, answer: PingAnswer): string {
-  const name = server === undefined ? topic : `${topic}.${server}`;
+function lineOf(target: ServerAddress, answer: PingAnswer): string {
+  const name = shownAddress(target);
   switch (answer.answer) {
     case 'alive':
       return `${name}  alive  ${shownMs(answer.ms)}${answer.versionServed ? '' : '  (it does not serve that version)'}`;

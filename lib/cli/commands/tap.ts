@@ -1,19 +1,21 @@
-import type { Command } from 'commander';
-import { Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
-import { BusTap, type TapRequest } from '../../observe/bus-tap.js';
+import type { BusTap, TapRequest } from '../../observe/bus-tap.js';
 import { CallPairing, type SeenRequest } from '../../observe/call-pairing.js';
 import { kindOf, requestIdOf, type TapSource, type TrafficRecord } from '../../observe/traffic-record.js';
 import { Glob } from '../../notify/filter/glob.js';
-import { withBus } from '../bus-session.js';
-import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
-import { UsageError } from '../exit-codes.js';
-import { collect, count } from '../option-values.js';
+import { type CommandRun, OPTIONS, runWork } from '../command.js';
+import { bytes, kinds } from '../option-values.js';
 import type { Output } from '../output.js';
 import { RecordingFile } from '../recording-file.js';
+import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../stream-end.js';
+import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../tap-session.js';
 import {
   answeredAt,
+  deliveryData,
+  deliveryLine,
   isTrouble,
+  nameOf,
   notificationData,
   notificationLine,
   requestData,
@@ -21,21 +23,16 @@ import {
   TRAFFIC_HEAD,
 } from '../traffic-lines.js';
 
-interface TapOptions extends CommonOptions {
-  readonly topic?: readonly string[];
-  readonly notifications?: readonly string[];
+interface TapOptions extends StreamEndOptions, WatchOptions {
   readonly method?: string;
   readonly requestId?: string;
   readonly errors?: boolean;
   readonly slowerThan?: number;
-  readonly kinds?: string;
-  readonly source?: TapSource | 'auto';
-  readonly maxRate?: number;
+  readonly kinds?: ReadonlySet<string>;
+  readonly deliveries?: boolean;
+  readonly maxMemory?: number;
   readonly record?: string;
   readonly withSecrets?: boolean;
-  readonly count?: number;
-  readonly for?: number;
-  readonly untilIdle?: number;
 }
 
 const head = {
@@ -48,69 +45,58 @@ const head = {
   ],
 } as const;
 
-const MAX_RATE = 500;
-const TICK_MS = 100;
-const KINDS = ['call', 'cast', 'fanout', 'notification'];
-
-/** Measured per call, on RabbitMQ 3.10 (docs/tools.md). */
-const PRICES: Readonly<Record<TapSource, string>> = {
-  firehose: 'costs the broker about twice the CPU per call while it runs; other nodes of a cluster are not seen',
-  binding:
-    'requests and notifications only, no answers; costs the broker about a third more CPU per call; a mandatory request ' +
-    'counts as routed for up to 1 s after its queue has gone',
-};
-
 export function tapCommand(run: CommandRun): Command {
-  return newCommand(head)
-    .option('--topic <topic[.server]>', 'only these (repeatable); needed without the firehose', collect)
-    .option('--notifications <topic>', 'and notifications of this topic (repeatable)', collect)
+  const command = newWatchCommand(head)
     .option('--method <glob>', 'only methods or event types like this')
     .option('--request-id <id>', 'only what belongs to this request')
     .option('--errors', 'only what has gone wrong')
     .addOption(OPTIONS.duration('--slower-than <duration>', 'only answers that took longer'))
-    .option('--kinds <kinds>', `some of ${KINDS.join(',')}`)
-    .addOption(new Option('--source <source>', 'how to watch').choices(['auto', 'firehose', 'binding']).default('auto'))
-    .addOption(new Option('--max-rate <n>', 'read so many messages a second, count the rest').argParser(count))
+    .addOption(new Option('--kinds <kinds>', 'some of call,cast,fanout,notification').argParser(kinds))
+    .option('--deliveries', 'each delivery to a server or listener as well')
+    .addOption(
+      new Option('--max-memory <bytes>', 'for calls that wait for their answer (default: 64MiB)').argParser(bytes),
+    )
     .option('--record <file>', 'write all of it to a file as well')
-    .option('--with-secrets', 'with secrets in the file')
-    .addOption(OPTIONS.count())
-    .addOption(OPTIONS.duration('--for <duration>', 'end after that time'))
-    .addOption(OPTIONS.duration('--until-idle <duration>', 'end when nothing has come for so long'))
-    .action((options: TapOptions) =>
-      runWork(run, head.name, options, (output) => {
-        const shows = filterOf(options);
-        return withBus(options, run.terminal.env, output, 'looks', (broker, choice) =>
-          new TapRun(broker, options, output, shows).run(requestOf(options, choice.exchange), run.terminal.interrupted),
-        );
-      }),
-    );
-}
-
-function requestOf(options: TapOptions, exchange: string): TapRequest {
-  const { topic = [], notifications = [], source = 'auto', maxRate = MAX_RATE } = options;
-  const secrets = options.record !== undefined && options.withSecrets ? 'kept' : 'masked';
-  return { source, exchanges: [exchange], topics: topic, notificationTopics: notifications, maxRate, secrets };
+    .option('--with-secrets', 'with secrets in the file');
+  return withStreamEnd(command).action((options: TapOptions) =>
+    runWork(run, head.name, options, (output) => {
+      const shows = filterOf(options);
+      const end = new StreamEnd(options, run.terminal.interrupted);
+      return withWatchedBus(options, run.terminal, output, (broker, request) =>
+        new TapRun(broker, options, output, shows, end).run({
+          ...request,
+          secrets: options.record !== undefined && options.withSecrets ? 'kept' : 'masked',
+        }),
+      );
+    }),
+  );
 }
 
 interface Shows {
   request(request: SeenRequest): boolean;
   notification(record: TrafficRecord): boolean;
+  delivery(record: TrafficRecord): boolean;
 }
 
-function filterOf({ kinds, method, requestId, errors, slowerThan }: TapOptions): Shows {
-  const wanted = new Set(kinds === undefined ? KINDS : kinds.split(','));
-  for (const kind of wanted) if (!KINDS.includes(kind)) throw new UsageError(`there is no kind '${kind}'`);
+function filterOf({ kinds: wanted, method, requestId, errors, slowerThan }: TapOptions): Shows {
+  const wants = (kind: string): boolean => wanted === undefined || wanted.has(kind);
   const pattern = method === undefined ? undefined : new Glob(method);
   const isNamed = (name: string): boolean => pattern === undefined || pattern.matches(name);
   return {
     request: (request) =>
-      wanted.has(request.kind) &&
+      wants(request.kind) &&
       isNamed(request.method) &&
       (requestId === undefined || request.requestId === requestId) &&
       (!errors || isTrouble(request)) &&
       (slowerThan === undefined || (answeredAt(request) ?? 0) - request.record.t > slowerThan),
+    delivery: (record) =>
+      wants(kindOf(record)) &&
+      !errors &&
+      slowerThan === undefined &&
+      isNamed(nameOf(record)) &&
+      (requestId === undefined || requestIdOf(record.message ?? {}) === requestId),
     notification: (record) =>
-      wanted.has('notification') &&
+      wants('notification') &&
       !errors &&
       slowerThan === undefined &&
       isNamed(String(record.message?.event_type)) &&
@@ -120,50 +106,43 @@ function filterOf({ kinds, method, requestId, errors, slowerThan }: TapOptions):
 
 /** One tap from its beginning to its end. */
 class TapRun {
-  private shownCount = 0;
-  private lastAt = Date.now();
   private file: RecordingFile | undefined;
   private source: TapSource = 'firehose';
-  private readonly pairing = new CallPairing({
-    published: (request) => {
-      // Of these nothing more is seen, or nothing more is to come.
-      if (request.kind !== 'call' || request.state.name === 'unroutable' || this.source === 'binding')
-        this.show(request);
-    },
-    ended: (request) => this.show(request),
-  });
+  private readonly pairing: CallPairing;
 
   constructor(
     private readonly broker: MessageBroker,
     private readonly options: TapOptions,
     private readonly output: Output,
     private readonly shows: Shows,
-  ) {}
+    private readonly end: StreamEnd,
+  ) {
+    const observer = {
+      published: (request: SeenRequest) => {
+        // Of these nothing more is seen, or nothing more is to come.
+        if (request.kind !== 'call' || request.state.name === 'unroutable' || this.source === 'binding')
+          this.show(request);
+      },
+      ended: (request: SeenRequest) => this.show(request),
+    };
+    this.pairing = new CallPairing(observer, { bytes: options.maxMemory });
+  }
 
-  async run(request: TapRequest, interrupted: AbortSignal): Promise<void> {
-    // Messages may come before the tap is known to be open.
-    const early: TrafficRecord[] = [];
-    let take = (record: TrafficRecord): void => void early.push(record);
-    const tap = await BusTap.open(this.broker, request, {
-      seen: (record) => take(record),
-      bindingChanged: ({ key, exchange }, isBound) =>
-        this.output.note(`tap: ${isBound ? 'bound' : 'no longer bound:'} '${key}' of '${exchange}'`),
-    });
+  async run(request: TapRequest): Promise<void> {
     try {
-      this.source = tap.source;
-      this.begin(tap, request);
-      take = (record) => this.seen(record);
-      for (const record of early) take(record);
-      await this.untilEnd(interrupted);
+      await withTap(this.broker, request, this.output, {
+        opened: (tap) => this.begin(tap, request),
+        seen: (record) => this.seen(record),
+        untilEnd: () => this.end.reached((now) => this.pairing.passTime(now)),
+        ended: (tap) => this.summary(tap),
+      });
     } finally {
-      await tap.close();
       await this.file?.close();
     }
-    this.summary(tap);
   }
 
   private begin({ source }: BusTap, { secrets }: TapRequest): void {
-    this.output.note(`tap: ${source}; ${PRICES[source]}`);
+    this.source = source;
     if (!this.output.json) this.output.note(TRAFFIC_HEAD);
     const { record } = this.options;
     if (record === undefined) return;
@@ -172,53 +151,39 @@ class TapRun {
   }
 
   private seen(record: TrafficRecord): void {
-    this.lastAt = Date.now();
+    this.end.notIdle();
     this.file?.write(record);
     if (record.ev === 'publish' && kindOf(record) === 'notification') {
-      if (this.isDone || !this.shows.notification(record)) return;
-      this.shownCount += 1;
+      if (this.end.isFull || !this.shows.notification(record)) return;
+      this.end.countOne();
       this.output.result(notificationData(record), [notificationLine(record)]);
     } else {
       this.pairing.add(record);
     }
+    if (this.options.deliveries && record.ev === 'deliver') this.delivered(record);
+  }
+
+  private delivered(record: TrafficRecord): void {
+    if (this.end.isFull || !this.shows.delivery(record)) return;
+    this.end.countOne();
+    this.output.result(deliveryData(record), [deliveryLine(record)]);
   }
 
   private show(request: SeenRequest): void {
-    if (this.isDone || !this.shows.request(request)) return;
-    this.shownCount += 1;
+    if (this.end.isFull || !this.shows.request(request)) return;
+    this.end.countOne();
     this.output.result(requestData(request), [requestLine(request)]);
   }
 
-  private get isDone(): boolean {
-    return this.options.count !== undefined && this.shownCount >= this.options.count;
-  }
-
-  private untilEnd(interrupted: AbortSignal): Promise<void> {
-    const { for: forMs = Infinity, untilIdle = Infinity } = this.options;
-    const endsAt = Date.now() + forMs;
-    return new Promise((resolve) => {
-      const look = (): void => {
-        const now = Date.now();
-        this.pairing.passTime(now);
-        const isOver = interrupted.aborted || this.isDone || now >= endsAt || now - this.lastAt >= untilIdle;
-        if (!isOver) return;
-        clearInterval(timer);
-        interrupted.removeEventListener('abort', look);
-        resolve();
-      };
-      const timer = setInterval(look, TICK_MS);
-      interrupted.addEventListener('abort', look);
-    });
-  }
-
-  private summary({ counters, source }: BusTap): void {
-    const { received, skipped, droppedAtLeast } = counters;
+  private summary(tap: BusTap): void {
+    const { source } = tap;
+    const { received, skipped, droppedAtLeast } = tap.counters;
     const { forgotten, unmatchedReplies } = this.pairing.counters;
     const unwritten = this.file?.unwritten ?? 0;
     const facts = {
       source,
       received,
-      shown: this.shownCount,
+      shown: this.end.shown,
       skipped,
       droppedAtLeast,
       forgotten,
@@ -227,11 +192,10 @@ class TapRun {
     };
     if (this.output.json) this.output.result({ event: 'end', ...facts }, []);
     const losses = [
-      ...(skipped > 0 ? [`${skipped} skipped by --max-rate`] : []),
-      ...(droppedAtLeast > 0 ? [`at least ${droppedAtLeast} dropped by the broker, as we were too slow`] : []),
+      ...lossesOf(tap),
       ...(forgotten > 0 ? [`${forgotten} open calls forgotten`] : []),
       ...(unwritten > 0 ? [`${unwritten} not recorded, as the disk was too slow`] : []),
     ];
-    this.output.note(`tap: ${[`${received} messages, ${this.shownCount} shown`, ...losses].join('; ')}`);
+    this.output.note(`tap: ${[`${received} messages, ${this.end.shown} shown`, ...losses].join('; ')}`);
   }
 }

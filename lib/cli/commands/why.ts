@@ -1,17 +1,22 @@
 import type { Command } from 'commander';
 import { rpcSeamOf } from '../../broker/broker.js';
 import { chainOf, textOf } from '../../errors/text-of.js';
+import { consumedServers } from '../../observe/bus-look.js';
 import { type WalkFinding, walkCall } from '../../observe/call-walk.js';
+import { searchVersions } from '../../observe/version-probe.js';
+import { ManagementFailure } from '../../observe/management-answers.js';
+import type { ManagementApi } from '../../observe/management-api.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 import { announce, connected, openBroker } from '../bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
+import { managementOf, type ManagementOptions, virtualHostOf } from '../management.js';
 import { topicAndServer } from '../option-values.js';
 import type { Output } from '../output.js';
-import { silentPing } from '../silent-ping.js';
+import { servesVersion, silentPing } from '../silent-ping.js';
 import { chooseTransport, type TransportChoice } from '../transport-choice.js';
 
-interface WhyOptions extends CommonOptions {
+interface WhyOptions extends CommonOptions, ManagementOptions {
   readonly server?: string;
   readonly namespace?: string;
   readonly version?: string;
@@ -29,6 +34,8 @@ const head = {
 } as const;
 
 const ANSWER_MS = 5_000;
+/** Versions that are tried where that of the call is not served: each one more is an ERROR in the server's log. */
+const MOST_REFUSED = 20;
 
 const EXIT_OF_STEP: Readonly<Record<WalkFinding['step'], ExitCode>> = {
   bus: EXIT.unreachable,
@@ -51,11 +58,17 @@ export function whyCommand(run: CommandRun): Command {
     .option('--namespace <name>', 'of the interface')
     .option('--version <version>', 'that is called')
     .addOption(OPTIONS.duration('--timeout <duration>', 'of each ping (default: 5s)'))
+    .addOption(OPTIONS.managementUrl())
     .action((topic: string, options: WhyOptions) =>
       runWork(run, head.name, options, async (output) => {
         const choice = chooseTransport(options, run.terminal.env);
         announce(choice, output, 'looks');
-        const { findings, exit } = await walk(choice, topic, options, (one) => printed(one, output));
+        const api = managementOf(options, choice);
+        const others = (finding: WalkFinding): Promise<WalkFinding> =>
+          api
+            ? withServers(finding, api, choice, topicAndServer(topic, options.server).topic, output)
+            : Promise.resolve(finding);
+        const { findings, exit } = await walk(choice, topic, options, others, (one) => printed(one, output));
         if (output.json) output.result({ findings, exit }, []);
         return exit;
       }),
@@ -66,6 +79,7 @@ async function walk(
   choice: TransportChoice,
   topic: string,
   options: WhyOptions,
+  completed: (finding: WalkFinding) => Promise<WalkFinding>,
   tell: (finding: WalkFinding) => void,
 ): Promise<{ findings: WalkFinding[]; exit: ExitCode }> {
   const findings: WalkFinding[] = [];
@@ -91,13 +105,46 @@ async function walk(
     },
   );
   try {
-    for await (const finding of walkCall(rpcSeamOf(broker), target, () => silentPing(client))) note(finding);
+    const probes = {
+      ping: () => silentPing(client),
+      versionsServed: () => versionsServed(client, options.version),
+    };
+    for await (const finding of walkCall(rpcSeamOf(broker), target, probes)) {
+      note(await completed(finding));
+    }
   } finally {
     await client.close();
     await broker.close();
   }
   const failure = findings.find(({ state }) => state === 'fail');
   return { findings, exit: failure ? EXIT_OF_STEP[failure.step] : EXIT.done };
+}
+
+/** Where the version that is called was refused already. */
+async function versionsServed(client: RpcClient, refused: string | undefined): Promise<readonly string[]> {
+  const ask = async (version: string): Promise<boolean> =>
+    version !== refused && (await servesVersion(client, version));
+  const { served } = await searchVersions(ask, { from: refused, mostRefused: MOST_REFUSED });
+  return served;
+}
+
+/** Where a server is missing, those that are there tell most. */
+async function withServers(
+  finding: WalkFinding,
+  api: ManagementApi,
+  choice: TransportChoice,
+  topic: string,
+  output: Output,
+): Promise<WalkFinding> {
+  if (finding.state !== 'fail' || !['queue', 'consumers'].includes(finding.step)) return finding;
+  try {
+    const queues = await api.queues(virtualHostOf(choice).virtualHost);
+    return { ...finding, servers: consumedServers(topic, queues) };
+  } catch (error) {
+    if (!(error instanceof ManagementFailure)) throw error;
+    output.note(`why: other servers are not known: ${error.message}`);
+    return finding;
+  }
 }
 
 function unreachable({ shownUrl }: TransportChoice, error: unknown): WalkFinding {
@@ -116,11 +163,13 @@ function unreachable({ shownUrl }: TransportChoice, error: unknown): WalkFinding
   };
 }
 
-function printed({ step, state, seen, cause, next }: WalkFinding, output: Output): void {
+function printed({ step, state, seen, cause, next, servers }: WalkFinding, output: Output): void {
   if (output.json) return;
   const mark = state === 'fail' ? 'FAIL' : state;
   const lines = [`  ${mark.padEnd(4)}  ${step.padEnd(10)}  ${seen}`];
   if (cause !== undefined) lines.push(`        ${cause}`);
+  if (servers)
+    lines.push(`        Consumed servers of this topic: ${servers.length === 0 ? 'none' : servers.join(', ')}`);
   if (next !== undefined) lines.push(`        Next: ${next}`);
   output.result({}, lines);
 }

@@ -9,7 +9,8 @@ import { newMessageId } from '../../wire/message-id.js';
 import type { Notification, NotificationPriority } from '../../wire/notification.js';
 import { timestampOf } from '../../wire/notification-timestamp.js';
 import { redactedContext } from '../../wire/redacted-context.js';
-import type { RequestContext } from '../../wire/request-context.js';
+import { type RequestContext, requestIdOf } from '../../wire/request-context.js';
+import { shown } from '../../wire/shown.js';
 import { driversOf } from './driver-set.js';
 import type { NotificationDriver } from '../drivers/notification-driver.js';
 import { checkTimeout, type ResolvedNotifierOptions } from './notifier-options.js';
@@ -64,8 +65,9 @@ export class NotificationOutbox {
    */
   send(outgoing: OutgoingNotification): Promise<void> {
     const { priority, eventType } = outgoing;
+    const requestId = requestIdOf((outgoing.context ?? {}) as RequestContext);
     const sent = this.state === 'closed' ? Promise.reject(new ClosedError('notifier')) : this.unlessClosed(outgoing);
-    sent.catch((error: unknown) => this.reportFailed(priority, eventType, error));
+    sent.catch((error: unknown) => this.reportFailed(priority, eventType, requestId, error));
     return sent;
   }
 
@@ -142,10 +144,16 @@ export class NotificationOutbox {
     this.whenFlushed.clear();
   }
 
-  private reportFailed(priority: NotificationPriority, eventType: string, error: unknown): void {
+  private reportFailed(
+    priority: NotificationPriority,
+    eventType: string,
+    requestId: string | undefined,
+    error: unknown,
+  ): void {
     const target = this.options.topics.map((topic) => `${this.options.exchange}/${topic}.${priority}`).join(', ');
-    const message = `The notification ${eventType} to ${target} ${howSendingFailed(error)}: ${textWithCause(error)}`;
-    this.events.emit({ type: 'send-failed', level: 'error', kind: 'notification', target, message, error });
+    const what = requestId === undefined ? eventType : `${eventType} (${shown(requestId)})`;
+    const message = `The notification ${what} to ${target} ${howSendingFailed(error)}: ${textWithCause(error)}`;
+    this.events.emit({ type: 'send-failed', level: 'error', kind: 'notification', target, requestId, message, error });
   }
 }
 

@@ -8,13 +8,13 @@ import { isVersionCompatible } from '../../wire/rpc/api-version.js';
 import { newUniqueId } from '../../wire/message-id.js';
 import { decodeFailure } from '../../wire/rpc/remote-failure.js';
 import { checkOptions, type OptionRules } from '../../config/option-rule.js';
-import type { RequestContext } from '../../wire/request-context.js';
+import { type RequestContext, requestIdOf } from '../../wire/request-context.js';
 import { showCallSite, type CallSite } from './call-site.js';
 import { changeSettings, checkVersionCap, type CallSettings, type PrepareOptions } from './call-settings.js';
 import type { ClientTransport, OutgoingRequest } from './client-transport.js';
 import { keywordArguments, requireMethodName } from './keyword-arguments.js';
 import { PendingCall, type CallOutcome } from './pending-call.js';
-import { describeRequest, requestFacts, requestIdOf } from '../request-facts.js';
+import { describeRequest, requestFacts } from '../request-facts.js';
 import type { RequestRoute } from './request-route.js';
 import { type BeginMulticall, valuesOf } from './values-of.js';
 

@@ -1,9 +1,8 @@
 import type { Delivery } from '../../broker/broker.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
-import type { RequestContext } from '../../wire/request-context.js';
+import { type RequestContext, requestIdOf } from '../../wire/request-context.js';
 import type { ReceivedRequest } from '../../wire/rpc/rpc-request.js';
 import type { Target } from '../../wire/target.js';
-import { requestIdOf } from '../request-facts.js';
 
 /** The queue and address of a request. */
 export interface RequestOrigin {

@@ -1,5 +1,5 @@
 import amqp, { type Channel, type ChannelModel } from 'amqplib';
-import { readFileSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,8 +18,18 @@ let connection: ChannelModel;
 let channel: Channel;
 let seen: { method: string; args: unknown; context: Record<string, unknown> }[] = [];
 
+const home = mkdtempSync(join(tmpdir(), 'oslo-bus-'));
 const run = (commandLine: string, options: Parameters<typeof oslo>[1] = {}) =>
-  oslo(commandLine, { ...options, env: { OSLO_TRANSPORT_URL: vhost.url, ...options.env } });
+  oslo(commandLine, { ...options, env: { OSLO_TRANSPORT_URL: vhost.url, XDG_CONFIG_HOME: home, ...options.env } });
+
+/** A command that watches the bus, from the moment at which it says so. */
+async function watching(commandLine: string, begins: string, options: Parameters<typeof oslo>[1] = {}) {
+  let begin: () => void = () => undefined;
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const result = run(commandLine, { ...options, onErr: (text) => void (text.startsWith(begins) && begin()) });
+  await begun;
+  return { result };
+}
 
 function firehose(change: 'start' | 'stop'): Promise<unknown> {
   return sharedRabbit().admin.evaluate(`rabbit_trace:${change}(<<"${vhost.name}">>), true`);
@@ -337,6 +347,25 @@ describe('tap', () => {
     expect(records.some(({ message }) => message?.method === 'ping')).toBe(true);
   });
 
+  it('--deliveries shows each server that gets a fanout', async () => {
+    await firehose('start');
+    const other = new RpcServer(broker, { exchange: 'openstack', topic: 'conductor', server: 'host2' }, []);
+    await other.start();
+    const { result } = await watching(
+      'tap --json --deliveries --kinds fanout --exchange openstack --exchange nova --count 3 --for 20s',
+      'tap: firehose',
+    );
+    const client = new RpcClient(broker, { topic: 'conductor' });
+    await client.fanout('ping');
+    const { code, documents } = await result;
+    await client.close();
+    await other.close();
+    expect(code).toBe(0);
+    const deliveries = documents.filter(({ event }) => event === 'delivery');
+    expect(new Set(deliveries.map(({ queue }) => queue)).size).toBe(2);
+    expect(deliveries[0]).toMatchObject({ kind: 'fanout', name: 'ping', redelivered: false, conn: expect.any(String) });
+  });
+
   it('needs a topic without the firehose, and says so', async () => {
     expect(await run('tap --for 1s')).toMatchObject({ code: 78, err: expect.stringContaining('topic') });
   });
@@ -352,7 +381,72 @@ describe('tap', () => {
   });
 });
 
+describe('trace', () => {
+  afterEach(() => firehose('stop'));
+
+  it('watches the bus until the request is quiet, and draws it', async () => {
+    await firehose('start');
+    const { result } = await watching('trace req-1 --until-idle 200ms --json --for 20s', 'tap: firehose');
+    const client = new RpcClient(broker, { topic: 'conductor' }, { timeout: 5 });
+    await client.call('ping', {}, { context: { request_id: 'req-1' } });
+    await client.call('ping', {}, { context: { request_id: 'req-2' } });
+    await client.call('boom', {}, { context: { request_id: 'req-3', global_request_id: 'req-1' } }).catch(() => 0);
+    const { code, documents } = await result;
+    await client.close();
+    expect(code).toBe(0);
+    expect(documents).toEqual([
+      expect.objectContaining({
+        v: 1,
+        command: 'trace',
+        requestId: 'req-1',
+        omitted: 0,
+        spans: [
+          expect.objectContaining({ name: 'ping', queue: 'conductor', state: 'answered' }),
+          expect.objectContaining({ name: 'boom', state: 'failed', failure: expect.anything() }),
+        ],
+      }),
+    ]);
+  });
+
+  it('--follow draws over what it has drawn, and ends when it is interrupted', async () => {
+    const interruption = new AbortController();
+    let shown = '';
+    const { result } = await watching('trace req-1 --topic conductor --follow', 'tap: binding', {
+      size: { columns: 80, rows: 24 },
+      signal: interruption.signal,
+      onOut: (text) => (shown += text),
+    });
+    const client = new RpcClient(broker, { topic: 'conductor' });
+    await client.cast('ping', {}, { context: { request_id: 'req-1' } });
+    await eventually(() => shown.includes('1 cast'));
+    await client.cast('ping', {}, { context: { request_id: 'req-1' } });
+    await eventually(() => shown.includes('2 casts'));
+    interruption.abort();
+    const { code, out } = await result;
+    await client.close();
+    expect(code).toBe(0);
+    // Three lines up: that many were drawn of one message.
+    expect(out).toMatch(/1 cast\n[^]*\u001b\[3A\u001b\[Jreq-1 {2}[^]*2 casts\n/);
+  });
+
+  it.each([
+    ['trace req-1 --from /nowhere/recording', 74],
+    ['trace req-1 --from package.json', 74],
+    ['trace req-1 --from package.json --follow', 64],
+    ['replay /nowhere/recording', 74],
+    ['replay package.json --speed 3', 64],
+    ['replay package.json --kinds nonsense', 64],
+    ['record /nowhere/recording --topic conductor', 74],
+  ])('%s ends with %i', async (commandLine, code) => {
+    expect(await run(commandLine)).toMatchObject({ code, err: expect.stringMatching(/./) });
+  });
+});
+
 describe('help', () => {
+  // Examples of replay read what the one of record writes.
+  beforeAll(() => run('record /tmp/conductor.ndjson --topic conductor --for 100ms'));
+  afterAll(() => rmSync('/tmp/conductor.ndjson', { force: true }));
+
   const program = newProgram({
     terminal: {
       out: () => undefined,
@@ -364,14 +458,21 @@ describe('help', () => {
     ended: () => undefined,
   });
 
-  it.each(program.commands.map((command) => [command.name()]))(
-    '%s has three examples that run as they are',
-    async (name) => {
-      const { code, out } = await run(`${name} --help`);
-      expect(code).toBe(0);
-      const examples = [...out.matchAll(/^ {2}\$ (oslo-bus .*)$/gm)].map(([, example]) => example!);
-      expect(examples).toHaveLength(3);
-      for (const example of examples) expect(await run(example), example).toMatchObject({ code: 0 });
-    },
-  );
+  const names = program.commands.flatMap((command) => [
+    [command.name(), 3] as const,
+    ...command.commands.map((below) => [`${command.name()} ${below.name()}`, 1] as const),
+  ]);
+
+  it.each(names)('%s has its examples (%i), which run as they are', async (name, count) => {
+    await run(`context save local --transport-url ${vhost.url}`);
+    const { code, out } = await run(`${name} --help`);
+    expect(code).toBe(0);
+    const examples = [...out.matchAll(/^ {2}\$ (oslo-bus .*)$/gm)].map(([, example]) => example!);
+    expect(examples).toHaveLength(count);
+    for (const example of examples) {
+      // There is nobody at the address that examples have.
+      const here = example.replace('rabbit://guest:guest@127.0.0.1:5672/', vhost.url);
+      expect(await run(here), example).toMatchObject({ code: 0 });
+    }
+  });
 });

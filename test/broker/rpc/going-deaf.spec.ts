@@ -269,8 +269,10 @@ describe('an exchange that somebody has deleted', () => {
     await client.call('echo', {});
     await change((channel) => channel.deleteExchange('nova'));
     expect(await client.call('echo', { a: 1 })).toEqual({ a: 1 });
-    expect(texts(broker)).toEqual([expect.stringContaining("exchange 'nova' has lost their bindings")]);
+    const bus = `${new URL(vhost.url).host} (virtual host ${vhost.name})`;
+    expect(texts(broker)).toEqual([expect.stringContaining(` on ${bus}: exchange 'nova' has lost their bindings`)]);
     await eventually(() => broker.reports('consumers-restored').length === 1);
+    expect(broker.reports('consumers-restored')[0]?.message).toContain(` on ${bus}`);
     expect(server.health).toMatchObject(well);
   });
 

@@ -36,7 +36,7 @@ describe('which bus', () => {
       chooseTransport({ context: 'asked' }, env),
       chooseTransport({}, env),
       chooseTransport({}, { ...env, OSLO_TRANSPORT_URL: '' }),
-      chooseTransport({}, {}),
+      chooseTransport({}, { XDG_CONFIG_HOME: '/nowhere' }),
     ].map((choice) => new URL(choice.url).hostname);
     expect(hosts).toEqual(['given', 'of-file', 'of-asked', 'of-env', 'of-named', '127.0.0.1']);
   });

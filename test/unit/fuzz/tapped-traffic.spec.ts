@@ -42,7 +42,7 @@ it('whatever the firehose tells is decoded, paired and shown, and no secret with
   const tell = (request: Parameters<typeof requestLine>[0]): void => {
     told.push(requestLine(request), stringifyJson(requestData(request)));
   };
-  const pairing = new CallPairing({ published: tell, taken: tell, ended: tell }, 50);
+  const pairing = new CallPairing({ published: tell, taken: tell, ended: tell }, { open: 50 });
   fc.assert(
     fc.property(
       message,

@@ -358,7 +358,7 @@ describe('a promise that nobody awaits', () => {
     const circular: Record<string, unknown> = {};
     circular.self = circular;
     const notifier = notifierOf();
-    void notifier.info('a', circular);
+    void notifier.info('a', circular, { context: { request_id: 'req-7' } });
     await new Promise((resolve) => setTimeout(resolve, 10));
     process.off('unhandledRejection', unhandled);
     expect(unhandled).not.toHaveBeenCalled();
@@ -366,6 +366,8 @@ describe('a promise that nobody awaits', () => {
       expect.objectContaining({
         kind: 'notification',
         target: 'openstack/notifications.info',
+        requestId: 'req-7',
+        message: expect.stringContaining('The notification a (req-7) to openstack/notifications.info') as unknown,
         error: expect.any(MalformedMessage) as unknown,
       }),
     ]);

@@ -34,7 +34,7 @@ function reply(
 describe('pairing', () => {
   let told: string[];
   let ended: SeenRequest[];
-  const pairing = (most?: number) =>
+  const pairing = (most?: number, bytes?: number) =>
     new CallPairing(
       {
         published: ({ id, state }) => told.push(`published ${id} ${state.name}`),
@@ -44,7 +44,7 @@ describe('pairing', () => {
           told.push(`ended ${request.id} ${request.state.name}`);
         },
       },
-      most,
+      { open: most, bytes },
     );
 
   beforeEach(() => {
@@ -124,6 +124,18 @@ describe('pairing', () => {
     on.add(reply('a', 1010));
     on.add(reply('b', 1010));
     expect(ended.map(({ id }) => id)).toEqual(['b']);
+  });
+
+  it('of open requests that are too large together the oldest are forgotten, and room comes back with answers', () => {
+    const on = pairing(undefined, 100);
+    on.add(call('a', { size: 60 }));
+    on.add(reply('a', 1010));
+    on.add(call('b', { size: 60 }));
+    expect(on.counters.forgotten).toBe(0);
+    on.add(call('c', { size: 60 }));
+    expect([on.counters.forgotten, on.pending]).toEqual([1, 1]);
+    on.add(call('d', { size: 1_000 }));
+    expect([on.counters.forgotten, on.pending]).toEqual([3, 0]);
   });
 
   it('answers to what was sent before are counted, and do not pile up', () => {

@@ -92,6 +92,13 @@ export class Connection implements SessionObserver {
   }
 
   /** While there is one. */
+  /** For people: the bus, as far as one was reached. */
+  get bus(): string | undefined {
+    const { host } = this;
+    const { virtualHost } = this.parts.links;
+    return host === undefined || virtualHost === undefined ? host : `${host} (virtual host ${virtualHost})`;
+  }
+
   get session(): Session | undefined {
     const { value } = this.state;
     return value.name === 'connected' || value.name === 'blocked' ? value.session : undefined;
@@ -140,7 +147,7 @@ export class Connection implements SessionObserver {
     if (this.session === session) {
       this.wait(this.pauseMs(), {
         level: 'warn',
-        message: `The connection to ${this.place(host)} was lost: ${reason}`,
+        message: `The connection to ${this.placeAt(host)} was lost: ${reason}`,
         error,
         host,
       });
@@ -151,14 +158,14 @@ export class Connection implements SessionObserver {
   sessionBlocked(session: Session, reason: string): void {
     if (this.session !== session) return;
     const { host } = session;
-    const message = `The broker ${this.place(host)} takes no messages for now: ${reason}`;
+    const message = `The broker ${this.placeAt(host)} takes no messages for now: ${reason}`;
     this.enter({ name: 'blocked', session }, { level: 'warn', message, host });
   }
 
   sessionOpened(session: Session): void {
     if (this.session !== session) return;
     const { host } = session;
-    const message = `The broker ${this.place(host)} takes messages again`;
+    const message = `The broker ${this.placeAt(host)} takes messages again`;
     if (this.state.name === 'blocked') this.enter({ name: 'connected', session }, { level: 'log', message, host });
     this.tell((listener) => listener.opened?.(session));
   }
@@ -179,7 +186,10 @@ export class Connection implements SessionObserver {
     const first = hosts.next();
     const host = links.labelOf(first);
     const attempt = new ConnectionAttempt(links, hosts, connectionName);
-    this.enter({ name: 'connecting', attempt }, { level: 'debug', message: `Connecting to ${this.place(host)}`, host });
+    this.enter(
+      { name: 'connecting', attempt },
+      { level: 'debug', message: `Connecting to ${this.placeAt(host)}`, host },
+    );
     attempt.open(first).then(
       (opened) => this.connected(opened),
       (error: AttemptFailed) => this.failed(links.labelOf(error.host), error.reason),
@@ -200,7 +210,7 @@ export class Connection implements SessionObserver {
     this.refusals.clear();
     this.downSince = undefined;
     this.disconnected.delete(this);
-    const message = `Connected to ${this.place(session.host)}`;
+    const message = `Connected to ${this.placeAt(session.host)}`;
     this.enter({ name: 'connected', session }, { level: 'log', message, host: session.host });
     this.tell((listener) => listener.connected?.(session));
   }
@@ -220,7 +230,7 @@ export class Connection implements SessionObserver {
     if (!hasOthers) this.failures++;
     this.wait(hasOthers ? 0 : this.pauseMs(), {
       level,
-      message: `Connecting to ${this.place(host)} failed: ${reason}`,
+      message: `Connecting to ${this.placeAt(host)} failed: ${reason}`,
       error,
       host,
     });
@@ -241,8 +251,7 @@ export class Connection implements SessionObserver {
   }
 
   private async end(): Promise<void> {
-    const { failure, phase, session } = this;
-    const host = session?.host ?? failure?.host;
+    const { host, phase, session } = this;
     this.enter({ name: 'closing', phase });
     this.disconnected.delete(this);
     await session?.close();
@@ -263,14 +272,19 @@ export class Connection implements SessionObserver {
   }
 
   /** For people: a bus is a host and a virtual host, and there are two connections to it. */
-  private place(host: string): string {
+  private placeAt(host: string): string {
     const { virtualHost } = this.parts.links;
     return virtualHost === undefined ? `${host} (${this.use})` : `${host} (virtual host ${virtualHost}, ${this.use})`;
   }
 
+  /** The one that we are connected to, or were or wanted to be last. */
+  private get host(): string | undefined {
+    return this.session?.host ?? this.failure?.host;
+  }
+
   /** One that was closed before its first attempt ended has no host. */
   private to(host: string | undefined): string {
-    return host === undefined ? ` for ${this.use}` : ` to ${this.place(host)}`;
+    return host === undefined ? ` for ${this.use}` : ` to ${this.placeAt(host)}`;
   }
 
   private get use(): string {

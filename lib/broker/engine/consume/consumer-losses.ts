@@ -13,6 +13,7 @@ export class ConsumerLosses {
     private readonly request: Pick<ConsumeRequest, 'queues' | 'topology'>,
     /** Those of all requests: one that could not begin is told to be back by the next on its queue. */
     private readonly lost: Set<string>,
+    private readonly connection: { readonly bus: string | undefined },
   ) {
     this.bindings = request.topology.filter((one) => one.kind === 'binding');
   }
@@ -30,9 +31,10 @@ export class ConsumerLosses {
   /** Each reason once, however often it is met. */
   report(queues: readonly string[], reason: string, error?: unknown): void {
     for (const queue of queues) this.lost.add(queue);
-    const message = `Not consuming ${queues.join(', ')}: ${reason}`;
-    if (message === this.lastText) return;
-    this.lastText = message;
+    const text = `${queues.join(', ')}: ${reason}`;
+    if (text === this.lastText) return;
+    this.lastText = text;
+    const message = `Not consuming ${this.named(queues)}: ${reason}`;
     this.events.emit({ type: 'consumers-lost', level: 'warn', message, queues, error });
   }
 
@@ -51,12 +53,17 @@ export class ConsumerLosses {
     this.lastText = undefined;
     const queues = this.request.queues.filter((queue) => this.lost.delete(queue));
     if (queues.length === 0) return;
-    const message = `Consuming again: ${queues.join(', ')}`;
+    const message = `Consuming again: ${this.named(queues)}`;
     this.events.emit({ type: 'consumers-restored', level: 'log', message, queues });
   }
 
   /** The request has ended: nobody misses its queues. */
   end(): void {
     for (const queue of this.request.queues) this.lost.delete(queue);
+  }
+
+  private named(queues: readonly string[]): string {
+    const { bus } = this.connection;
+    return `${queues.join(', ')}${bus === undefined ? '' : ` on ${bus}`}`;
   }
 }

@@ -78,7 +78,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const atOnce = request.settledAtOnce && { held: new HeldBudget(Infinity), acksMayWait: true };
     this.limits = { ...limits, streams: this.streams, ...atOnce };
     this.health = new ConsumerHealth(request, this.streams);
-    this.losses = new ConsumerLosses(events, request, parts.lostQueues);
+    this.losses = new ConsumerLosses(events, request, parts.lostQueues, connection);
     this.start = new FirstTime(request.giveUpMs, (failure) => this.failStart(failure));
     this.ready = this.start.promise;
     this.unlisten = connection.listen({

@@ -1,0 +1,200 @@
+import { type Command, Option } from 'commander';
+import { type MessageBroker, rpcSeamOf } from '../../broker/broker.js';
+import { MessageUndeliverable } from '../../errors/delivery.errors.js';
+import { MessagingTimeout, UnsupportedVersion } from '../../errors/rpc.errors.js';
+import { chainOf, textOf } from '../../errors/text-of.js';
+import { gatherEvidence, judge, type ExaminationRequest, type PingTarget } from '../../observe/examination.js';
+import { connectFindings } from '../../observe/findings/bus-findings.js';
+import { explained, FINDING_CODES, type FindingCode } from '../../observe/findings/catalogue.js';
+import type { PingOutcome } from '../../observe/findings/evidence.js';
+import { RpcClient } from '../../rpc/client/rpc-client.js';
+import { announce, connected, openBroker } from '../bus-session.js';
+import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
+import { conventionOf } from '../conventions.js';
+import { type Diagnosis, exitOf, jsonOf, nagiosLine, prometheusLines, textLines } from '../doctor-reports.js';
+import { EXIT, type ExitCode, UsageError } from '../exit-codes.js';
+import { managementOf, type ManagementOptions, virtualHostOf } from '../management.js';
+import type { Output } from '../output.js';
+import { silentPing } from '../silent-ping.js';
+import { chooseTransport, type TransportChoice } from '../transport-choice.js';
+
+interface DoctorOptions extends CommonOptions, ManagementOptions {
+  readonly topics?: string;
+  readonly servers?: string;
+  readonly watch?: number;
+  readonly format: 'json' | 'nagios' | 'prometheus' | 'text';
+  readonly strict?: boolean;
+  readonly explain?: string;
+  readonly ping: boolean;
+  readonly namespace?: string;
+  readonly version?: string;
+  readonly timeout?: number;
+}
+
+const head = {
+  name: 'doctor',
+  summary: 'look for what is wrong with a bus, twice, and say what to do about it',
+  examples: [
+    'oslo-bus doctor --topics conductor --version 1.0 --watch 1s',
+    'oslo-bus doctor --topics conductor --servers host1 --no-ping --watch 1s --json',
+    'oslo-bus doctor --explain SRV-BACKLOG',
+  ],
+} as const;
+
+const WATCH_MS = 5_000;
+const TIMEOUT_MS = 5_000;
+const FORMATS = ['text', 'json', 'nagios', 'prometheus'];
+
+export function doctorCommand(run: CommandRun): Command {
+  return newCommand(head)
+    .option('--topics <topics>', 'these, separated by commas (default: of the context, the files, the management API)')
+    .option('--servers <names>', 'these servers of the topics, separated by commas')
+    .addOption(OPTIONS.managementUrl())
+    .addOption(OPTIONS.duration('--watch <duration>', 'between the two looks (default: 5s)'))
+    .addOption(new Option('--format <format>', 'of the result').choices(FORMATS).default('text'))
+    .option('--strict', 'a warning counts as an error, and a hint as a warning')
+    .option('--no-ping', 'call no server: none may have a line in its log')
+    .option('--namespace <name>', 'of the interface that is pinged')
+    .option(
+      '--version <version>',
+      'that is pinged: one that is not served is an ERROR in a log (default: by topic, else 1.0)',
+    )
+    .addOption(OPTIONS.duration('--timeout <duration>', 'of each ping (default: 5s)'))
+    .option('--explain <code>', 'say what a finding means, and look at nothing')
+    .action((options: DoctorOptions) =>
+      runWork(run, head.name, { ...options, json: options.json === true || options.format === 'json' }, (output) => {
+        if (options.explain !== undefined) return explain(options.explain, output);
+        const work = (): Promise<ExitCode> => examined(options, run, output);
+        return options.format === 'nagios' ? forNagios(work, output) : work();
+      }),
+    );
+}
+
+async function explain(text: string, output: Output): Promise<void> {
+  const code = FINDING_CODES.find((one) => one === text.toUpperCase());
+  if (code === undefined) throw new UsageError(`there is no finding '${text}'; there are ${FINDING_CODES.join(', ')}`);
+  output.result({ code, text: explained(code satisfies FindingCode) }, explained(code));
+}
+
+/** A check that could not look is neither fine nor wrong. */
+async function forNagios(work: () => Promise<ExitCode>, output: Output): Promise<ExitCode> {
+  try {
+    return await work();
+  } catch (error) {
+    output.result({ error: textOf(error) }, [`UNKNOWN - ${textOf(error)}`]);
+    return EXIT.unknown;
+  }
+}
+
+async function examined(options: DoctorOptions, run: CommandRun, output: Output): Promise<ExitCode> {
+  const { env, interrupted } = run.terminal;
+  const choice = chooseTransport(options, env);
+  announce(choice, output, 'looks');
+  const diagnosis = await diagnosed(choice, options, interrupted, output);
+  const exit = exitOf(diagnosis, options.strict ? 'strict' : 'lenient');
+  if (output.json) output.result(jsonOf(diagnosis, exit), []);
+  else output.result({}, linesOf(diagnosis, options.format));
+  return exit;
+}
+
+function linesOf(diagnosis: Diagnosis, format: DoctorOptions['format']): string[] {
+  if (format === 'nagios') return [nagiosLine(diagnosis)];
+  return format === 'prometheus' ? prometheusLines(diagnosis, Date.now()) : textLines(diagnosis);
+}
+
+async function diagnosed(
+  choice: TransportChoice,
+  options: DoctorOptions,
+  interrupted: AbortSignal,
+  output: Output,
+): Promise<Diagnosis> {
+  // Before anything is looked at: its URL may be wrong.
+  const management = managementOf(options, choice);
+  const broker = openBroker(choice);
+  try {
+    await connected(broker, choice);
+  } catch (error) {
+    await broker.close();
+    return { results: connectFindings(failureOf(choice, error)), queues: [] };
+  }
+  try {
+    const pings = new Pings(rpcSeamOf(broker), choice.exchange, options);
+    try {
+      const request = { ...requestOf(choice, options), management, ping: options.ping ? pings.ping : undefined };
+      output.note(`doctor: two looks, ${request.watchMs / 1_000} s apart`);
+      const evidence = await gatherEvidence(rpcSeamOf(broker), request, interrupted);
+      return { results: judge(evidence), queues: evidence.queues };
+    } finally {
+      await pings.close();
+    }
+  } finally {
+    await broker.close();
+  }
+}
+
+function failureOf({ shownUrl }: TransportChoice, error: unknown) {
+  const chain = chainOf(error);
+  const codes = chain.map((one) => (one as { code?: unknown }).code);
+  const code = codes.find((one) => typeof one === 'number');
+  return { url: shownUrl, code, reason: chain.map(textOf).join(', caused by ') };
+}
+
+function requestOf(choice: TransportChoice, options: DoctorOptions): Omit<ExaminationRequest, 'management' | 'ping'> {
+  const { conventionalTopics, exchange, isConfigured, notificationTopics } = choice;
+  const named = options.topics === undefined ? choice.topics : listOf(options.topics);
+  return {
+    ...virtualHostOf(choice),
+    exchange,
+    isConfigured,
+    topics: named
+      ? named.map((topic) => ({ topic, origin: 'named' }))
+      : conventionalTopics.map((topic) => ({ topic, origin: 'conventional' })),
+    servers: options.servers === undefined ? [] : listOf(options.servers),
+    notificationTopics,
+    watchMs: options.watch ?? WATCH_MS,
+    askVersion: undefined,
+  };
+}
+
+function listOf(text: string): string[] {
+  const names = text.split(',').map((one) => one.trim());
+  if (names.every((one) => one !== '')) return names;
+  throw new UsageError(`'${text}' is no list of names, separated by commas`);
+}
+
+/** Silent pings, with an interface that the servers have as far as it is known. */
+class Pings {
+  private readonly client: RpcClient;
+
+  constructor(
+    broker: MessageBroker,
+    exchange: string,
+    private readonly options: DoctorOptions,
+  ) {
+    const timeout = this.timeoutMs / 1_000;
+    this.client = new RpcClient(broker, { exchange }, { timeout, transportOptions: { atLeastOnce: true } });
+  }
+
+  readonly ping = async (target: PingTarget): Promise<PingOutcome> => {
+    const convention = conventionOf(target.exchange, target.topic);
+    const namespace = this.options.namespace ?? convention?.namespace ?? null;
+    const version = this.options.version ?? convention?.version ?? null;
+    try {
+      await silentPing(this.client.prepare({ ...target, namespace, version }));
+      return { name: 'answered' };
+    } catch (error) {
+      if (error instanceof UnsupportedVersion) return { name: 'answered' };
+      if (error instanceof MessageUndeliverable) return { name: 'unrouted' };
+      if (error instanceof MessagingTimeout) return { name: 'silent', timeoutMs: this.timeoutMs };
+      return { name: 'failed', reason: textOf(error) };
+    }
+  };
+
+  close(): Promise<void> {
+    return this.client.close();
+  }
+
+  private get timeoutMs(): number {
+    return this.options.timeout ?? TIMEOUT_MS;
+  }
+}

@@ -1,0 +1,131 @@
+import { shown } from '../../wire/shown.js';
+import { type BusListing, valueOf } from '../bus-look.js';
+import type { ListedQueue } from '../management-answers.js';
+import { type QueueKind, queueKinds } from '../queue-kinds.js';
+import type { FindingCode } from './catalogue.js';
+import { type Evidence, type ExaminedQueue, NO_MANAGEMENT } from './evidence.js';
+import { Check, type CheckResult, counted, firstOf, named } from './finding.js';
+import { shownGrowth, tellUnseen, trendOf } from './server-findings.js';
+
+/** As many in a queue that does not grow right now. */
+const MANY = 1_000;
+
+/** Checks for what is left where nobody takes it. */
+export function leftoverFindings(evidence: Evidence): CheckResult[] {
+  return [
+    nobodyListens(evidence),
+    orphans('REPLY-ORPHAN', 'reply', evidence),
+    orphans('FANOUT-ORPHAN', 'fanout', evidence),
+  ];
+}
+
+function nobodyListens({ queues, seconds }: Evidence): CheckResult {
+  const check = new Check('NOTE-NOBODY');
+  const notified = queues.filter(({ kind }) => kind.kind === 'notification');
+  for (const queue of notified) {
+    const trend = trendOf(queue, seconds);
+    if (!trend) continue;
+    const { before, after, growth } = trend;
+    const isHeard = before.consumers > 0 || after.consumers > 0;
+    if (isHeard || (growth <= 0 && after.messages < MANY)) {
+      check.fine();
+      continue;
+    }
+    const change = growth === 0 ? '' : `, ${shownGrowth(growth)}`;
+    check.found({
+      object: named('queue', queue.name),
+      seen: `${counted(after.messages, 'message')}${change}, no consumer`,
+      known: `two looks at the queue, ${seconds} s apart`,
+      ...causeOf(queue, notified),
+    });
+  }
+  if (!notified.some(({ after }) => valueOf(after))) check.unseen('no queue of notifications was found');
+  tellUnseen(notified, check);
+  return check.result;
+}
+
+/** Others may listen in pools, which does not empty this queue. */
+function causeOf({ kind }: ExaminedQueue, all: readonly ExaminedQueue[]): { cause?: string; remedy?: string } {
+  const { topic, pool } = kind as Extract<QueueKind, { kind: 'notification' }>;
+  if (pool !== undefined) {
+    return {
+      cause: `It is the queue of a pool (of '${shown(topic)}'), and the listeners of that pool are gone.`,
+      remedy: 'Start them again, or delete the queue.',
+    };
+  }
+  const pools = all.filter((one) => one.kind.kind === 'notification' && one.kind.topic === topic && one.kind.pool);
+  const heard = pools.filter(({ after }) => (valueOf(after)?.consumers ?? 0) > 0);
+  if (heard.length === 0) return {};
+  return {
+    cause: `Listeners have pools of their own (${firstOf(heard.map(({ name }) => name))}): the shared queue fills beside them.`,
+    remedy:
+      'Delete or purge it now and then, set a policy with a length for it, or let one listener go without a pool.',
+  };
+}
+
+function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings }: Evidence): CheckResult {
+  const check = new Check(code);
+  const [before, after] = listings ?? [];
+  const queues = after && valueOf(after.queues);
+  if (!before || !queues) {
+    check.unseen(after && 'unknown' in after.queues ? after.queues.unknown : NO_MANAGEMENT);
+    return check.result;
+  }
+  const kinds = kindsOf(after, queues);
+  const first = new Map(valueOf(before.queues)?.map((queue) => [queue.name, queue]));
+  const orphaned: ListedQueue[] = [];
+  let unknown = 0;
+  for (const queue of queues) {
+    if (kinds.get(queue.name)?.kind !== kind || queue.exclusive) continue;
+    const counts = [first.get(queue.name)?.consumers, queue.consumers];
+    // A queue that has come in between is nobody's orphan yet.
+    if (counts.some((one) => (one ?? 0) > 0) || counts[0] === undefined) check.fine();
+    else if (counts.includes(null)) unknown += 1;
+    else orphaned.push(queue);
+  }
+  if (unknown > 0) check.unseen(`the consumers of ${counted(unknown, 'new queue')} are not known yet`);
+  if (orphaned.length > 0) check.found(orphansOf(orphaned));
+  else if (unknown === 0) check.fine();
+  return check.result;
+}
+
+function orphansOf(queues: readonly ListedQueue[]) {
+  const messages = queues.reduce((sum, { ready }) => sum + (ready ?? 0), 0);
+  const lasting = queues.filter((queue) => expiryOf(queue) === undefined);
+  const expiring = queues.map(expiryOf).filter((one) => one !== undefined);
+  const ends = [
+    ...(expiring.length > 0
+      ? [`${expiring.length} expire${expiring.length === 1 ? 's' : ''} ${lastOf(expiring)}`]
+      : []),
+    ...(lasting.length > 0 ? [`${lasting.length} never expire${lasting.length === 1 ? 's' : ''}`] : []),
+  ];
+  return {
+    object: counted(queues.length, 'queue'),
+    seen: `no consumer, ${counted(messages, 'message')}: ${firstOf(queues.map(nameWithAge))}; ${ends.join(', ')}`,
+    known: 'the management API has listed them at two looks',
+  };
+}
+
+function nameWithAge({ name, idleSince }: ListedQueue): string {
+  return idleSince === null ? name : `${name} (idle since ${idleSince})`;
+}
+
+/** Milliseconds that it lives without a consumer. */
+function expiryOf({ arguments: own, policy }: ListedQueue): number | undefined {
+  const [first, second] = [own['x-expires'], policy['expires']].filter((one) => typeof one === 'number');
+  return first === undefined ? second : Math.min(first, second ?? first);
+}
+
+function lastOf(expiries: readonly number[]): string {
+  const minutes = Math.max(...expiries) / 60_000;
+  return minutes < 1 ? 'within a minute' : `within ${Math.ceil(minutes)} min after its last use`;
+}
+
+function kindsOf(listing: BusListing, queues: readonly ListedQueue[]): ReadonlyMap<string, QueueKind> {
+  const names = queues.map(({ name }) => name);
+  return queueKinds(
+    names,
+    valueOf(listing.exchanges)?.map(({ name }) => name),
+    valueOf(listing.bindings),
+  );
+}

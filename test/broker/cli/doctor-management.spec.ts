@@ -1,0 +1,266 @@
+import amqp, { type Channel, type ChannelModel } from 'amqplib';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Broker, connectBroker, RpcServer } from '../../../lib/index.js';
+import { ManagementApi } from '../../../lib/observe/management-api.js';
+import { type DoctorRun, doctorAt } from '../../support/doctor.js';
+import { eventually } from '../../support/eventually.js';
+import { freePort } from '../../support/free-port.js';
+import { useVhost } from '../../support/rabbit.js';
+import { type RabbitServer, startRabbit } from '../../support/rabbit-server.js';
+
+let rabbit: RabbitServer;
+let managementUrl: string;
+let api: ManagementApi;
+
+beforeAll(async () => {
+  const port = await freePort();
+  managementUrl = `http://127.0.0.1:${port}`;
+  rabbit = await startRabbit({
+    plugins: ['rabbitmq_management'],
+    configuration: [
+      `management.tcp.port = ${port}`,
+      'management.tcp.ip = 127.0.0.1',
+      // Numbers are known after so long, and not after 5 s.
+      'collect_statistics_interval = 500',
+    ],
+  });
+});
+afterAll(() => rabbit.dispose());
+
+const vhost = useVhost({ server: () => rabbit });
+let broker: Broker;
+let server: RpcServer;
+let connection: ChannelModel;
+let channel: Channel;
+
+/** Looks again until the broker's numbers are there: what came of it must be these codes. */
+async function doctorUntil(codes: readonly string[], rest = ''): Promise<DoctorRun> {
+  let last: DoctorRun | undefined;
+  try {
+    return await eventually(async () => {
+      last = await doctor(rest);
+      return last.codes.join() === codes.join() ? last : undefined;
+    }, 'the findings');
+  } catch {
+    expect(last?.codes).toEqual(codes);
+    throw new Error('unreachable');
+  }
+}
+
+const doctor = (rest = '', url = vhost.url): Promise<DoctorRun> =>
+  doctorAt(url, `--timeout 500ms --management-url ${managementUrl} ${rest}`);
+
+async function tagged(user: string, tag: string): Promise<string> {
+  await rabbit.admin.addUser(user, 'secret');
+  await rabbit.admin.evaluate(`rabbit_auth_backend_internal:set_tags(<<"${user}">>, [${tag}], <<"test">>), true`);
+  await rabbit.admin.setPermissions(vhost.name, user, { configure: '.*', write: '.*', read: '.*' });
+  return vhost.url.replace('guest:guest', `${user}:secret`);
+}
+
+beforeAll(async () => {
+  api = new ManagementApi(managementUrl, { username: 'guest', password: 'guest' });
+  connection = await amqp.connect(vhost.amqpUrl, { clientProperties: { connection_name: 'nova-compute:77:x' } });
+  broker = await connectBroker(vhost.url);
+  broker.events.subscribe(() => undefined);
+});
+afterAll(async () => {
+  await broker.close();
+  await connection.close();
+});
+beforeEach(async () => {
+  channel = await connection.createChannel();
+  server = new RpcServer(broker, { exchange: 'openstack', topic: 'conductor', server: 'host1' }, [
+    { version: '1.1', methods: { ping: () => 'pong' } },
+  ]);
+  await server.start();
+});
+afterEach(async () => {
+  await server.close();
+  await channel.close();
+  for (const { name } of await vhost.listQueues()) await vhost.deleteQueue(name);
+  for (const { name } of await vhost.listExchanges()) await rabbit.admin.deleteExchange(vhost.name, name);
+});
+
+describe('without topics', () => {
+  it('finds nothing where nothing is wrong, and has looked at all of it', async () => {
+    const { checks, codes } = await eventually(async () => {
+      const one = await doctor();
+      return one.out.includes('yet') ? undefined : one;
+    });
+    expect(codes).toEqual([]);
+    const unseen = checks.filter((check) => check.unseen.length > 0).map((check) => [check.code, check.unseen]);
+    expect(unseen).toEqual([
+      ['TOPO-ARGUMENTS', ['--topics, or --config-file']],
+      ['SRV-VERSION-SKEW', ['--versions']],
+      ['NOTE-NOBODY', ['no queue of notifications was found']],
+    ]);
+    const seen = checks.find(({ code }) => code === 'SRV-SILENT');
+    // The topic's queue, and the server's own.
+    expect(seen).toMatchObject({ fine: 2 });
+  });
+
+  it('SRV-NO-CONSUMER of a server that nobody has named', async () => {
+    await channel.assertQueue('conductor.host2', { durable: false });
+    await channel.bindQueue('conductor.host2', 'openstack', 'conductor.host2');
+    channel.sendToQueue('conductor.host2', Buffer.from('{}'));
+    const { findings, code } = await doctorUntil(['SRV-NO-CONSUMER']);
+    expect({ code, findings }).toMatchObject({ code: 2, findings: [{ object: "queue 'conductor.host2'" }] });
+  });
+
+  it('SRV-GHOST', async () => {
+    await channel.assertQueue('conductor.host2', { durable: false });
+    await channel.bindQueue('conductor.host2', 'openstack', 'conductor.host2');
+    const { findings, code } = await doctorUntil(['SRV-GHOST']);
+    expect({ code, findings }).toMatchObject({
+      code: 0,
+      findings: [{ severity: 'hint', object: '1 queue', seen: expect.stringContaining("'conductor.host2'") }],
+    });
+  });
+
+  it('TOPO-UNBOUND of a queue that nobody consumes', async () => {
+    await channel.assertQueue('conductor.host2', { durable: false });
+    channel.sendToQueue('conductor.host2', Buffer.from('{}'));
+    const { findings } = await doctorUntil(['TOPO-UNBOUND', 'SRV-NO-CONSUMER']);
+    expect(findings[0]).toMatchObject({ seen: 'it is bound to no exchange' });
+  });
+
+  it('TOPO-SHARED-NAME', async () => {
+    await channel.assertExchange('heat', 'topic', { durable: false });
+    await channel.bindQueue('conductor', 'heat', 'conductor');
+    const { findings, code } = await doctorUntil(['TOPO-SHARED-NAME']);
+    expect({ code, findings }).toMatchObject({
+      code: 1,
+      findings: [{ object: "queue 'conductor'", seen: "it is bound to 2 exchanges: 'heat', 'openstack'" }],
+    });
+  });
+
+  it('SRV-SILENT names the process', async () => {
+    await channel.assertQueue('mute', { durable: false });
+    await channel.bindQueue('mute', 'openstack', 'mute');
+    await channel.consume('mute', () => undefined);
+    const { findings } = await doctorUntil(['SRV-SILENT']);
+    const seen = "consumed, and no answer within 0.5 s: 'nova-compute:77 on 127.0.0.1'";
+    expect(findings[0]).toMatchObject({ object: "queue 'mute'", seen });
+  });
+
+  it('NOTE-NOBODY: a pool listens beside the shared queue', async () => {
+    for (const queue of ['billing.info', 'pool1']) {
+      await channel.assertQueue(queue, { durable: false });
+      await channel.bindQueue(queue, 'openstack', 'billing.info');
+    }
+    await channel.consume('pool1', () => undefined);
+    for (let n = 0; n < 1_000; n++) channel.sendToQueue('billing.info', Buffer.from('{}'));
+    const { findings } = await doctorUntil(['NOTE-NOBODY']);
+    expect(findings[0]).toMatchObject({
+      object: "queue 'billing.info'",
+      seen: '1000 messages, no consumer',
+      cause: expect.stringContaining("'pool1'"),
+    });
+  });
+
+  it.each([
+    ['REPLY-ORPHAN', 'reply_dead'],
+    ['FANOUT-ORPHAN', 'conductor_fanout_dead'],
+  ])('%s', async (code, queue) => {
+    await channel.assertQueue(queue, { durable: false, arguments: { 'x-expires': 1_800_000 } });
+    channel.sendToQueue(queue, Buffer.from('{}'));
+    const { findings } = await doctorUntil([code]);
+    expect(findings[0]).toMatchObject({
+      severity: 'hint',
+      object: '1 queue',
+      seen: expect.stringMatching(new RegExp(`^no consumer, 1 message: '${queue}.*1 expires within 30 min`)),
+    });
+  });
+
+  it('CONN-STORM', async () => {
+    const clientProperties = { connection_name: 'nova-api:99:x' };
+    const connections = await Promise.all(
+      Array.from({ length: 101 }, () => amqp.connect(vhost.amqpUrl, { clientProperties })),
+    );
+    await eventually(async () => (await api.connections(vhost.name)).length > 101);
+    const { findings } = await doctorUntil(['CONN-STORM']);
+    for (const one of connections) await one.close();
+    expect(findings[0]).toMatchObject({
+      object: 'nova-api:99 on 127.0.0.1',
+      severity: 'warning',
+      seen: expect.stringMatching(/^101 connections/),
+    });
+  });
+
+  it('CONN-OLD-CLIENT', async () => {
+    const clientProperties = { product: 'py-amqp', product_version: '1.4.9', connection_name: 'old:1:x' };
+    const old = await amqp.connect(vhost.amqpUrl, {
+      clientProperties: { ...clientProperties, capabilities: { publisher_confirms: true } },
+    });
+    const { findings } = await doctorUntil(['CONN-OLD-CLIENT']);
+    await old.close();
+    expect(findings[0]).toMatchObject({
+      object: 'old:1 on 127.0.0.1',
+      seen: expect.stringContaining("'py-amqp 1.4.9'"),
+    });
+  });
+
+  it('BUS-ALARM names the node and what is low', async () => {
+    await rabbit.admin.memoryAlarm(true);
+    const found = await doctor('--topics conductor');
+    await rabbit.admin.memoryAlarm(false);
+    const { code, codes, findings, checks } = found;
+    expect({ code, codes }).toEqual({ code: 2, codes: ['BUS-ALARM'] });
+    expect(findings[0]).toMatchObject({ object: `node '${rabbit.access.node}'`, seen: 'memory is low' });
+    const blind = checks
+      .filter(({ unseen }) => unseen.includes('the broker takes no messages'))
+      .map((check) => check.code);
+    expect(blind).toEqual(expect.arrayContaining(['BUS-PERMISSION', 'TOPO-DURABILITY', 'SRV-SILENT']));
+  });
+
+  it('BUS-CLOCK', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 });
+    const { findings, code } = await doctorUntil(['BUS-CLOCK']).finally(() => vi.useRealTimers());
+    expect({ code, findings }).toMatchObject({
+      code: 0,
+      findings: [
+        { severity: 'hint', seen: expect.stringMatching(/^the node that answers is \d+ seconds behind this host$/) },
+      ],
+    });
+  });
+});
+
+describe('the user', () => {
+  it('without the tag `monitoring` sees no nodes, and is told so', async () => {
+    const url = await tagged('policymaker', 'policymaker');
+    const { codes, checks } = await doctor('', url);
+    await rabbit.admin.deleteUser('policymaker');
+    expect(codes).toEqual([]);
+    const replicated = checks.find(({ code }) => code === 'QUEUE-NOT-REPLICATED');
+    expect(replicated).toMatchObject({ fine: 0, unseen: [expect.stringContaining('Not monitor user')] });
+  });
+
+  it('without a tag sees nothing there, and all else', async () => {
+    const url = await tagged('plain', '');
+    const { codes, checks } = await doctor('--topics conductor', url);
+    await rabbit.admin.deleteUser('plain');
+    expect(codes).toEqual([]);
+    expect(checks.find(({ code }) => code === 'SRV-GHOST')).toMatchObject({ fine: 0 });
+    expect(checks.find(({ code }) => code === 'CONN-STORM')!.unseen[0]).toContain('401');
+    expect(checks.find(({ code }) => code === 'SRV-SILENT')).toMatchObject({ fine: 1 });
+  });
+
+  it('may have a name of its own there', async () => {
+    const url = await tagged('watcher', 'monitoring');
+    const own = managementUrl.replace('//', '//watcher:secret@');
+    const { checks, out, err } = await doctorAt(vhost.url, `--topics conductor --management-url ${own}`);
+    expect(checks.find(({ code }) => code === 'QUEUE-NOT-REPLICATED')).toMatchObject({ fine: 1 });
+    expect(out + err).not.toContain('secret');
+    expect(url).toContain('watcher');
+    await rabbit.admin.deleteUser('watcher');
+  });
+
+  it('hears what is wrong with the address', async () => {
+    const unreachable = await doctorAt(vhost.url, '--topics conductor --management-url http://127.0.0.1:1');
+    expect(unreachable.checks.find(({ code }) => code === 'CONN-STORM')!.unseen[0]).toContain('ECONNREFUSED');
+    expect(unreachable.codes).toEqual([]);
+    const wrong = await doctorAt(vhost.url, '--topics conductor --management-url rabbit://u:geheim@x');
+    expect(wrong).toMatchObject({ code: 78, err: expect.stringContaining('is no URL of a management API') });
+    expect(wrong.err).not.toContain('geheim');
+  });
+});
