@@ -31,6 +31,7 @@ const settings: [string, Options, Effect, string[]][] = [
   ['kombu_compression', { kombu_compression: 'gzip' }, {}, [...pythonVersions]],
   // Python writes bzip2 then, and we what it reads as well.
   ['kombu_compression bzip2', { kombu_compression: 'bzip2' }, {}, ['18.3.1']],
+  ['kombu_compression lzma', { kombu_compression: 'lzma' }, {}, [...pythonVersions]],
   [
     'mirrored queues',
     { rabbit_ha_queues: true, enable_cancel_on_failover: true },
@@ -39,6 +40,12 @@ const settings: [string, Options, Effect, string[]][] = [
       own: { 'x-ha-policy': 'all', 'x-expires': 1_800_000 },
       consumers: { 'x-cancel-on-ha-failover': true },
     },
+    [...pythonVersions],
+  ],
+  [
+    'a short life of transient queues',
+    { rabbit_transient_queues_ttl: 60 },
+    { own: { 'x-expires': 60_000 } },
     [...pythonVersions],
   ],
   ['durable queues', { amqp_durable_queues: true }, { durable: true }, [...pythonVersions]],
