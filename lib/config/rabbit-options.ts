@@ -227,7 +227,7 @@ export const RABBIT_OPTION_RULES: OptionRules<RabbitOptions> = {
   kombuFailoverStrategy: { type: 'choice', choices: ['round-robin', 'shuffle'] },
   kombuCompression: {
     type: 'choice',
-    choices: ['gzip', 'zlib', 'bzip2', 'bzip', 'bz2', 'brotli', 'lzma', 'xz', 'zstd', 'zstandard'],
+    choices: ['gzip', 'zlib', 'bzip2', 'bzip', 'bz2', 'brotli', 'zstd', 'zstandard'],
   },
   legacyBareMessages: SWITCH,
   legacyReplyExchange: SWITCH,

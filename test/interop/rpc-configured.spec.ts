@@ -31,7 +31,6 @@ const settings: [string, Options, Effect, string[]][] = [
   ['kombu_compression', { kombu_compression: 'gzip' }, {}, [...pythonVersions]],
   // Python writes bzip2 then, and we what it reads as well.
   ['kombu_compression bzip2', { kombu_compression: 'bzip2' }, {}, ['18.3.1']],
-  ['kombu_compression lzma', { kombu_compression: 'lzma' }, {}, [...pythonVersions]],
   [
     'mirrored queues',
     { rabbit_ha_queues: true, enable_cancel_on_failover: true },

@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module';
 import * as zlib from 'node:zlib';
-import { unxz } from './xz.js';
 
 /** A package that is not installed, or a Node that is too old; the message says so. */
 export class MissingDecoder extends Error {}
@@ -53,11 +52,15 @@ function seekBzip(): Bunzip {
   }
 }
 
+const nowhere: Decoder = () => {
+  throw new MissingDecoder('it cannot be read here');
+};
+
 /** By kombu's names; what it calls gzip is a zlib stream (RFC 1950) in truth, never a gzip file. */
 export const decoders: ReadonlyMap<unknown, Decoder> = new Map([
   ...['application/x-gzip', 'gzip', 'zlib'].map((name) => [name, inflate] as const),
   ...['application/x-bz2', 'bzip2', 'bzip'].map((name) => [name, bunzip] as const),
   ...['application/x-brotli', 'brotli'].map((name) => [name, unbrotli] as const),
   ...['application/zstd', 'zstd', 'zstandard'].map((name) => [name, unzstd] as const),
-  ...['application/x-lzma', 'lzma', 'xz'].map((name) => [name, unxz] as const),
+  ...['application/x-lzma', 'lzma', 'xz'].map((name) => [name, nowhere] as const),
 ]);

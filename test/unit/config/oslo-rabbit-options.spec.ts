@@ -44,13 +44,10 @@ it('reads TLS from the scheme and the query', () => {
   expect(rabbitOptionsFromUrl(parseTransportUrl('rabbit://h/?ssl=0'))).toEqual({ ssl: false });
 });
 
-// Those that kombu knows, with the packages for them.
-it.each(['gzip', 'zlib', 'bzip2', 'bzip', 'brotli', 'lzma', 'xz', 'zstd', 'zstandard'])(
-  'takes kombu_compression=%s',
-  (name) => {
-    expect(rabbitOptionsFromUrl({ query: { kombu_compression: name } })).toEqual({ kombuCompression: name });
-  },
-);
+// What kombu knows by these names, with the packages for them; lzma is left out.
+it.each(['gzip', 'zlib', 'bzip2', 'bzip', 'brotli', 'zstd', 'zstandard'])('takes kombu_compression=%s', (name) => {
+  expect(rabbitOptionsFromUrl({ query: { kombu_compression: name } })).toEqual({ kombuCompression: name });
+});
 
 describe('refuses', () => {
   it.each([
@@ -63,7 +60,8 @@ describe('refuses', () => {
     ['kombu_reconnect_delay', '5'],
     ['kombu_reconnect_delay', 'nan'],
     ['kombu_failover_strategy', 'random'],
-    ['kombu_compression', 'lz4'],
+    ['kombu_compression', 'lzma'],
+    ['kombu_compression', 'xz'],
     ['no_such_option', '1'],
     ['amqpDurableQueues', 'true'],
     ['__proto__', '1'],

@@ -41,12 +41,6 @@ describe('readBody', () => {
     expect(readBody(brotli, { compression: 'application/x-brotli' }, limits(10_000)).toString()).toBe(text);
   });
 
-  it('reads lzma of Python', () => {
-    for (const compression of ['application/x-lzma', 'lzma', 'xz']) {
-      expect(readBody(lzma, { compression }, limits(100)).toString()).toBe('{}');
-    }
-  });
-
   it('reads zstd where Node does, and says so elsewhere', () => {
     const { zstdCompressSync } = zlib as { zstdCompressSync?: (body: string) => Buffer };
     const read = () =>
@@ -88,7 +82,7 @@ describe('readBody', () => {
     ],
     ['a cut bzip2', bzip2.subarray(0, 60), { compression: 'application/x-bz2' }, /not what its compression/],
     ['bzip2 above the limit', bzip2, { compression: 'application/x-bz2' }, /more than 30 bytes when decompressed/],
-    ['a cut lzma', lzma.subarray(0, 28), { compression: 'application/x-lzma' }, /not what its compression/],
+    ['lzma', lzma, { compression: 'application/x-lzma' }, /compression application\/x-lzma: it cannot be read here/],
     ['an unknown one', Buffer.from('1'), { compression: 'application/x-rar' }, /unknown compression/],
     ['a compression that is no name', Buffer.from('1'), { compression: { toString: 1 } }, /unknown compression/],
   ])('refuses %s', (_what, body, headers, reason) => {
