@@ -26,7 +26,7 @@ function run(...args: string[]) {
 it('the command line is one file that runs alone', () => {
   const { status, stdout } = run('--help');
   expect(status).toBe(0);
-  for (const name of ['call', 'cast', 'fanout', 'ping', 'versions', 'why', 'tap'])
+  for (const name of ['call', 'cast', 'fanout', 'ping', 'versions', 'why', 'tap', 'trace', 'record', 'replay', 'top'])
     expect(stdout).toContain(`\n  ${name} `);
 });
 
