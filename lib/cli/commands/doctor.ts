@@ -6,7 +6,8 @@ import { chainOf, textOf } from '../../errors/text-of.js';
 import { gatherEvidence, judge, type ExaminationRequest, type PingTarget } from '../../observe/examination.js';
 import { connectFindings } from '../../observe/findings/bus-findings.js';
 import { explained, FINDING_CODES, type FindingCode } from '../../observe/findings/catalogue.js';
-import type { PingOutcome } from '../../observe/findings/evidence.js';
+import type { PingOutcome, ServedVersion } from '../../observe/findings/evidence.js';
+import { searchVersions } from '../../observe/version-probe.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 import { announce, connected, openBroker } from '../bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
@@ -15,7 +16,7 @@ import { type Diagnosis, exitOf, jsonOf, nagiosLine, prometheusLines, textLines 
 import { EXIT, type ExitCode, UsageError } from '../exit-codes.js';
 import { managementOf, type ManagementOptions, virtualHostOf } from '../management.js';
 import type { Output } from '../output.js';
-import { silentPing } from '../silent-ping.js';
+import { servesVersion, silentPing } from '../silent-ping.js';
 import { chooseTransport, type TransportChoice } from '../transport-choice.js';
 
 interface DoctorOptions extends CommonOptions, ManagementOptions {
@@ -26,6 +27,7 @@ interface DoctorOptions extends CommonOptions, ManagementOptions {
   readonly strict?: boolean;
   readonly explain?: string;
   readonly ping: boolean;
+  readonly versions?: boolean;
   readonly namespace?: string;
   readonly version?: string;
   readonly timeout?: number;
@@ -43,6 +45,8 @@ const head = {
 
 const WATCH_MS = 5_000;
 const TIMEOUT_MS = 5_000;
+/** As the command versions: a service with two majors takes a dozen. */
+const MOST_REFUSED = 20;
 const FORMATS = ['text', 'json', 'nagios', 'prometheus'];
 
 export function doctorCommand(run: CommandRun): Command {
@@ -54,7 +58,8 @@ export function doctorCommand(run: CommandRun): Command {
     .addOption(new Option('--format <format>', 'of the result').choices(FORMATS).default('text'))
     .option('--strict', 'a warning counts as an error, and a hint as a warning')
     .option('--no-ping', 'call no server: none may have a line in its log')
-    .option('--namespace <name>', 'of the interface that is pinged')
+    .option('--versions', 'ask each server for its versions; what it does not serve is an ERROR in its log')
+    .option('--namespace <name>', 'of the interface that is pinged, or asked for')
     .option(
       '--version <version>',
       'that is pinged: one that is not served is an ERROR in a log (default: by topic, else 1.0)',
@@ -118,14 +123,21 @@ async function diagnosed(
     return { results: connectFindings(failureOf(choice, error)), queues: [] };
   }
   try {
-    const pings = new Pings(rpcSeamOf(broker), choice.exchange, options);
+    const probes = new Probes(rpcSeamOf(broker), choice.exchange, options);
     try {
-      const request = { ...requestOf(choice, options), management, ping: options.ping ? pings.ping : undefined };
+      const request = {
+        ...requestOf(choice, options),
+        management,
+        ping: options.ping ? probes.ping : undefined,
+        askVersion: options.versions ? probes.askVersion : undefined,
+      };
+      if (options.versions)
+        output.note(`doctor: up to ${MOST_REFUSED} ERROR lines in the log of each server, for --versions`);
       output.note(`doctor: two looks, ${request.watchMs / 1_000} s apart`);
       const evidence = await gatherEvidence(rpcSeamOf(broker), request, interrupted);
       return { results: judge(evidence), queues: evidence.queues };
     } finally {
-      await pings.close();
+      await probes.close();
     }
   } finally {
     await broker.close();
@@ -139,7 +151,9 @@ function failureOf({ shownUrl }: TransportChoice, error: unknown) {
   return { url: shownUrl, code, reason: chain.map(textOf).join(', caused by ') };
 }
 
-function requestOf(choice: TransportChoice, options: DoctorOptions): Omit<ExaminationRequest, 'management' | 'ping'> {
+type Probing = 'askVersion' | 'management' | 'ping';
+
+function requestOf(choice: TransportChoice, options: DoctorOptions): Omit<ExaminationRequest, Probing> {
   const { conventionalTopics, exchange, isConfigured, notificationTopics } = choice;
   const named = options.topics === undefined ? choice.topics : listOf(options.topics);
   return {
@@ -152,7 +166,6 @@ function requestOf(choice: TransportChoice, options: DoctorOptions): Omit<Examin
     servers: options.servers === undefined ? [] : listOf(options.servers),
     notificationTopics,
     watchMs: options.watch ?? WATCH_MS,
-    askVersion: undefined,
   };
 }
 
@@ -162,8 +175,8 @@ function listOf(text: string): string[] {
   throw new UsageError(`'${text}' is no list of names, separated by commas`);
 }
 
-/** Silent pings, with an interface that the servers have as far as it is known. */
-class Pings {
+/** Silent pings and questions for versions, of interfaces that the servers have as far as that is known. */
+class Probes {
   private readonly client: RpcClient;
   /** Left behind for answers that come late. A check that runs each minute would leave dozens. */
   private readonly replyQueues = new Set<string>();
@@ -192,6 +205,22 @@ class Pings {
         return { name: 'silent', timeoutMs: this.timeoutMs };
       }
       return { name: 'failed', reason: textOf(error) };
+    }
+  };
+
+  readonly askVersion = async (target: PingTarget & { readonly server: string }): Promise<readonly ServedVersion[]> => {
+    const { namespace = null, version: from } = this.options;
+    const { topic, server } = target;
+    const to = this.client.prepare({ ...target, namespace });
+    const one = { topic, server, namespace };
+    try {
+      const { served } = await searchVersions((each) => servesVersion(to, each), { from, mostRefused: MOST_REFUSED });
+      const version =
+        served.length === 0 ? { unknown: 'it serves none that was asked for' } : { value: served.join(' ') };
+      return [{ ...one, version }];
+    } catch (error) {
+      if (error instanceof MessagingTimeout && error.replyQueue !== undefined) this.replyQueues.add(error.replyQueue);
+      return [{ ...one, version: { unknown: textOf(error) } }];
     }
   };
 

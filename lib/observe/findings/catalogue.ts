@@ -150,7 +150,7 @@ export const CATALOGUE = {
     title: 'Servers of one topic serve different versions',
     cause: 'An upgrade is not finished. A call of a newer version fails wherever an older server gets it.',
     remedy: 'Finish the upgrade, or pin the callers meanwhile ([upgrade_levels]).',
-    seen: 'Each server is asked for its versions. One that it does not serve is an ERROR in its log, so this is done only where somebody wants it.',
+    seen: 'With --versions only: each server is asked for its versions. One that it does not serve is an ERROR in its log.',
   },
   'SRV-GHOST': {
     severity: 'hint',

@@ -226,7 +226,7 @@ function silent({ queues, listings, pings }: Evidence): CheckResult {
 function versionSkew({ versions }: Evidence): CheckResult {
   const check = new Check('SRV-VERSION-SKEW');
   if (!versions) {
-    check.unseen('servers were not asked for their versions');
+    check.unseen('--versions');
     return check.result;
   }
   const interfaces = new Map<string, ServedVersion[]>();

@@ -101,7 +101,7 @@ describe('without topics', () => {
     const unseen = checks.filter((check) => check.unseen.length > 0).map((check) => [check.code, check.unseen]);
     expect(unseen).toEqual([
       ['TOPO-ARGUMENTS', ['--topics, or --config-file']],
-      ['SRV-VERSION-SKEW', ['servers were not asked for their versions']],
+      ['SRV-VERSION-SKEW', ['--versions']],
       ['NOTE-NOBODY', ['no queue of notifications was found']],
     ]);
     const seen = checks.find(({ code }) => code === 'SRV-SILENT');

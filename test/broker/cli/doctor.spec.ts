@@ -215,6 +215,22 @@ describe('of servers', () => {
     expect(findings[0]).toMatchObject({ object: "queue 'mute'", seen: 'consumed, and no answer within 0.5 s' });
   });
 
+  it('SRV-VERSION-SKEW: one server is behind', async () => {
+    const other = new RpcServer(broker, { exchange: 'openstack', topic: 'conductor', server: 'host2' }, [
+      { version: '1.0', methods: { ping: () => 'pong' } },
+    ]);
+    await other.start();
+    const { code, codes, findings } = await doctor('--topics conductor --servers host1,host2 --versions');
+    const same = await doctor('--topics conductor --servers host1 --versions');
+    await other.close();
+    expect({ code, codes }).toEqual({ code: 1, codes: ['SRV-VERSION-SKEW'] });
+    expect(findings[0]).toMatchObject({
+      object: "topic 'conductor'",
+      seen: "different versions are served: 1.1 by 'host1'; 1.0 by 'host2'",
+    });
+    expect(same.checks).toContainEqual({ code: 'SRV-VERSION-SKEW', fine: 1, findings: 0, unseen: [] });
+  });
+
   it('NOTE-NOBODY: notifications that nobody hears', async () => {
     await planted('notifications.info');
     const publish = setInterval(() => channel.publish('openstack', 'notifications.info', Buffer.from('{}')), 10);
