@@ -15,8 +15,6 @@ describe('topology', () => {
   let management: string;
   let broker: Broker;
   let server: RpcServer;
-  const vhost = useVhost({ server: () => rabbit });
-  const run = (commandLine: string) => oslo(commandLine, { env: { OSLO_TRANSPORT_URL: vhost.url } });
 
   beforeAll(async () => {
     const port = await freePort();
@@ -26,6 +24,10 @@ describe('topology', () => {
     });
     management = `http://guest:guest@127.0.0.1:${port}`;
   }, 120_000);
+  afterAll(() => rabbit.dispose());
+
+  const vhost = useVhost({ server: () => rabbit });
+  const run = (commandLine: string) => oslo(commandLine, { env: { OSLO_TRANSPORT_URL: vhost.url } });
   beforeAll(async () => {
     await vhost.admin.setPermissions(vhost.name, 'guest', { configure: '.*', write: '.*', read: '.*' });
     broker = await connectBroker(vhost.url);
@@ -36,7 +38,6 @@ describe('topology', () => {
     await server.close();
     await broker.close();
   });
-  afterAll(() => rabbit.dispose());
 
   it('shows what the broker lists: exchanges, queues and who consumes them', async () => {
     // A new queue's numbers are not known for some seconds.
