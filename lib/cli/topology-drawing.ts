@@ -79,19 +79,27 @@ function graphOf({ exchanges, unbound }: BusTopology): Graph {
   return { nodes: [...nodes.values()], edges };
 }
 
+function dotText(label: string): string {
+  return `"${printable(label).replaceAll(/["\\]/g, String.raw`\$&`)}"`;
+}
+
+/** What has a meaning to Mermaid is written as numbers. */
+function mermaidText(label: string): string {
+  return `"${printable(label).replaceAll(/[^\w .,:()/-]/g, (character) => `#${character.codePointAt(0)};`)}"`;
+}
+
 /** For Graphviz. */
 const dot: Drawing = (topology) => {
   const { nodes, edges } = graphOf(topology);
-  const quoted = (label: string): string => `"${printable(label).replaceAll(/["\\]/g, String.raw`\$&`)}"`;
   const shapes = { exchange: 'hexagon', program: 'ellipse', queue: 'box' };
   return [
     'digraph bus {',
     '  rankdir=LR;',
     ...nodes.map(
       ({ id, label, shape, isOrphan }) =>
-        `  ${id} [shape=${shapes[shape]} label=${quoted(label)}${isOrphan ? ' color=red style=dashed' : ''}];`,
+        `  ${id} [shape=${shapes[shape]} label=${dotText(label)}${isOrphan ? ' color=red style=dashed' : ''}];`,
     ),
-    ...edges.map(({ from, to, label }) => `  ${from} -> ${to}${label === '' ? '' : ` [label=${quoted(label)}]`};`),
+    ...edges.map(({ from, to, label }) => `  ${from} -> ${to}${label === '' ? '' : ` [label=${dotText(label)}]`};`),
     '}',
   ];
 };
@@ -99,15 +107,12 @@ const dot: Drawing = (topology) => {
 /** For Markdown pages. */
 const mermaid: Drawing = (topology) => {
   const { nodes, edges } = graphOf(topology);
-  // Mermaid writes what has a meaning to it as numbers.
-  const quoted = (label: string): string =>
-    `"${printable(label).replaceAll(/[^\w .,:()/-]/g, (character) => `#${character.codePointAt(0)};`)}"`;
   const around = { exchange: ['{{', '}}'], program: ['([', '])'], queue: ['[', ']'] } as const;
   const orphans = nodes.filter(({ isOrphan }) => isOrphan).map(({ id }) => id);
   return [
     'flowchart LR',
-    ...nodes.map(({ id, label, shape }) => `  ${id}${around[shape][0]}${quoted(label)}${around[shape][1]}`),
-    ...edges.map(({ from, to, label }) => `  ${from} -->${label === '' ? '' : `|${quoted(label)}|`} ${to}`),
+    ...nodes.map(({ id, label, shape }) => `  ${id}${around[shape][0]}${mermaidText(label)}${around[shape][1]}`),
+    ...edges.map(({ from, to, label }) => `  ${from} -->${label === '' ? '' : `|${mermaidText(label)}|`} ${to}`),
     '  classDef orphan stroke:#c00,stroke-dasharray:4',
     ...(orphans.length > 0 ? [`  class ${orphans.join(',')} orphan`] : []),
   ];

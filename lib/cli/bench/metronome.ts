@@ -31,6 +31,7 @@ export class Metronome {
     await new Promise<void>((resolve, reject) => {
       this.woken = resolve;
       this.failed = reject;
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, and no window
       this.thread.postMessage(until);
     });
   }

@@ -291,7 +291,7 @@ class Bench {
         ...[...reasons].map(([reason, times]) => `${times} times: ${reason}`),
         ...results.map(({ text, actual, met }) => `${met ? 'ok  ' : 'MISS'}  ${text}  (${Number(actual.toFixed(3))})`),
         `ours: ${cpuPercent.toFixed(0)} % CPU, ${(memoryBytes / 1_000_000).toFixed(0)} MB` +
-          `${isOpen ? `, requests went out ${msText(behindSchedule.p99)} ms after their time (p99)` : ''}`,
+          (isOpen ? `, requests went out ${msText(behindSchedule.p99)} ms after their time (p99)` : ''),
       ],
     );
     return results.every(({ met }) => met) ? EXIT.done : EXIT.failed;
