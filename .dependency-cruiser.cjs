@@ -77,7 +77,7 @@ module.exports = {
     {
       name: 'only-metrics-know-prom-client',
       severity: 'error',
-      from: { path: '^lib/', pathNot: '^lib/observe/(metrics|rpc-series|state-series|tallied-counter)[.]ts$' },
+      from: { path: '^lib/', pathNot: '^lib/observe/(metrics|series/(rpc-series|state-series|tallied-counter))[.]ts$' },
       to: { path: 'node_modules/prom-client' },
     },
     {

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { CommandEnd, EXIT, exitCodeOf, type ExitCode, UsageError } from './exit-codes.js';
 import { collect, count, duration, jsonObject } from './option-values.js';
 import { Output, type Terminal } from './output.js';
-import type { TransportOptions } from './transport-choice.js';
+import type { TransportOptions } from './bus/transport-choice.js';
 
 /** The options that every command has. */
 export interface CommonOptions extends TransportOptions {

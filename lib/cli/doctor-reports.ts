@@ -1,7 +1,7 @@
 import type { ExaminedQueue } from '../observe/findings/evidence.js';
 import type { Severity } from '../observe/findings/catalogue.js';
 import type { CheckResult, Finding } from '../observe/findings/finding.js';
-import { valueOf } from '../observe/bus-look.js';
+import { valueOf } from '../observe/bus/bus-look.js';
 import { shown } from '../wire/shown.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 

@@ -3,7 +3,7 @@ import { MessageDeliveryFailure, MessageUndeliverable, PreconditionFailed } from
 import { MessagingTimeout, NoSuchMethod, RemoteError, UnsupportedVersion } from '../errors/rpc.errors.js';
 import { chainOf } from '../errors/text-of.js';
 import { MalformedMessage } from '../errors/wire.errors.js';
-import { ManagementFailure } from '../observe/management-answers.js';
+import { ManagementFailure } from '../observe/bus/management-answers.js';
 
 /** How a command has ended; numbers from 64 on are those of sysexits.h where it has one. */
 export const EXIT = {

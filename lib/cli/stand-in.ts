@@ -9,7 +9,7 @@ import { isVersionCompatible } from '../wire/rpc/api-version.js';
 import { UsageError } from './exit-codes.js';
 import { duration, jsonObject, jsonText } from './option-values.js';
 import { runShell } from './shell-command.js';
-import { SILENT_METHOD } from './silent-ping.js';
+import { SILENT_METHOD } from './bus/silent-ping.js';
 
 /** How requests are answered, as the options have it. */
 export interface StandInOptions {

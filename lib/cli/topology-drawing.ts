@@ -1,4 +1,4 @@
-import type { BusTopology, TopologyExchange, TopologyQueue } from '../observe/bus-topology.js';
+import type { BusTopology, TopologyExchange, TopologyQueue } from '../observe/bus/bus-topology.js';
 import { printable } from '../wire/redaction.js';
 import { columns } from './output.js';
 

@@ -5,8 +5,8 @@
  */
 import { Counter, register, type Registry } from 'prom-client';
 import type { AroundHook } from '../events/around-hook.js';
-import { rpcSeries } from './rpc-series.js';
-import { StateSeries } from './state-series.js';
+import { rpcSeries } from './series/rpc-series.js';
+import { StateSeries } from './series/state-series.js';
 
 /**
  * Options of `promMetrics`.

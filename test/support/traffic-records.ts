@@ -1,4 +1,4 @@
-import type { TrafficRecord } from '../../lib/observe/traffic-record.js';
+import type { TrafficRecord } from '../../lib/observe/traffic/traffic-record.js';
 
 /** What is said of a record; the rest is as a firehose would tell it. */
 interface Said extends Partial<Omit<TrafficRecord, 'message'>> {

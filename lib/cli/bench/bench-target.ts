@@ -6,7 +6,7 @@ import { NotifierCore } from '../../notify/notifier/notifier-core.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 import type { RpcCallContext } from '../../rpc/client/rpc-call-context.js';
 import type { Target } from '../../wire/target.js';
-import { SILENT_METHOD, silentPing } from '../silent-ping.js';
+import { SILENT_METHOD, silentPing } from '../bus/silent-ping.js';
 import type { RequestEnd } from './load-generator.js';
 
 export const BENCH_KINDS = ['call', 'cast', 'notify'] as const;

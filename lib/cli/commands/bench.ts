@@ -7,13 +7,13 @@ import { checked, expectations, type Expectation } from '../bench/expectations.j
 import { LoadGenerator, type LoadModel, type LoadPlan } from '../bench/load-generator.js';
 import { LoadTally, msText } from '../bench/load-tally.js';
 import { Metronome } from '../bench/metronome.js';
-import { withBus } from '../bus-session.js';
+import { withBus } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, type ExitCode, UsageError } from '../exit-codes.js';
 import { byteSize, count, jsonObject, namespaceAndMethod, ratePerSecond, topicAndServer } from '../option-values.js';
 import { columns, Output } from '../output.js';
-import { SILENT_METHOD } from '../silent-ping.js';
-import type { TransportChoice } from '../transport-choice.js';
+import { SILENT_METHOD } from '../bus/silent-ping.js';
+import type { TransportChoice } from '../bus/transport-choice.js';
 
 interface BenchOptions extends CommonOptions {
   readonly server?: string;

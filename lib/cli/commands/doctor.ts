@@ -3,21 +3,21 @@ import { type MessageBroker, rpcSeamOf } from '../../broker/broker.js';
 import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { MessagingTimeout, UnsupportedVersion } from '../../errors/rpc.errors.js';
 import { chainOf, textOf } from '../../errors/text-of.js';
-import { gatherEvidence, judge, type ExaminationRequest, type PingTarget } from '../../observe/examination.js';
+import { gatherEvidence, judge, type ExaminationRequest, type PingTarget } from '../../observe/bus/examination.js';
 import { connectFindings } from '../../observe/findings/bus-findings.js';
 import { explained, FINDING_CODES, type FindingCode } from '../../observe/findings/catalogue.js';
 import type { PingOutcome, ServedVersion } from '../../observe/findings/evidence.js';
-import { searchVersions } from '../../observe/version-probe.js';
+import { searchVersions } from '../../observe/bus/version-probe.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
-import { announce, connected, openBroker } from '../bus-session.js';
+import { announce, connected, openBroker } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
-import { conventionOf } from '../conventions.js';
+import { conventionOf } from '../bus/conventions.js';
 import { type Diagnosis, exitOf, jsonOf, nagiosLine, prometheusLines, textLines } from '../doctor-reports.js';
 import { EXIT, type ExitCode, UsageError } from '../exit-codes.js';
-import { managementOf, type ManagementOptions, virtualHostOf } from '../management.js';
+import { managementOf, type ManagementOptions, virtualHostOf } from '../bus/management.js';
 import type { Output } from '../output.js';
-import { servesVersion, silentPing } from '../silent-ping.js';
-import { chooseTransport, type TransportChoice } from '../transport-choice.js';
+import { servesVersion, silentPing } from '../bus/silent-ping.js';
+import { chooseTransport, type TransportChoice } from '../bus/transport-choice.js';
 
 interface DoctorOptions extends CommonOptions, ManagementOptions {
   readonly topics?: string;

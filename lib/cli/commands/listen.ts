@@ -5,7 +5,7 @@ import { Glob } from '../../notify/filter/glob.js';
 import { NotificationReader } from '../../notify/listener/notification-reader.js';
 import { stringifyJson } from '../../wire/json/json.js';
 import { NOTIFICATION_PRIORITIES, type NotificationPriority } from '../../wire/notification.js';
-import { withBus } from '../bus-session.js';
+import { withBus } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, runWork } from '../command.js';
 import { confirm } from '../confirm.js';
 import { UsageError } from '../exit-codes.js';
@@ -16,13 +16,13 @@ import {
   notificationLine,
   seenNotification,
   type SeenNotification,
-} from '../notification-lines.js';
-import { type ListenMode, openQueues, type ListenRequest, sharedQueues } from '../notification-queues.js';
+} from '../traffic/notification-lines.js';
+import { type ListenMode, openQueues, type ListenRequest, sharedQueues } from '../bus/notification-queues.js';
 import { collect } from '../option-values.js';
 import type { Output } from '../output.js';
 import { runShell } from '../shell-command.js';
-import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../stream-end.js';
-import { type Condition, conditionOf, pathOf } from '../where.js';
+import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../traffic/stream-end.js';
+import { type Condition, conditionOf, pathOf } from '../traffic/where.js';
 
 interface ListenOptions extends CommonOptions, StreamEndOptions {
   readonly topic?: readonly string[];

@@ -6,7 +6,7 @@ import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { NotifierCore } from '../../notify/notifier/notifier-core.js';
 import { isRecord } from '../../wire/json/is-record.js';
 import { NOTIFICATION_PRIORITIES, type NotificationPriority } from '../../wire/notification.js';
-import { requireExchange, withBus } from '../bus-session.js';
+import { requireExchange, withBus } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import { collect, jsonText, keyValues } from '../option-values.js';

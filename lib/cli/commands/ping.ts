@@ -4,12 +4,12 @@ import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { MessagingTimeout, UnsupportedVersion } from '../../errors/rpc.errors.js';
 import { pause } from '../../events/pause.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
-import { withBus } from '../bus-session.js';
+import { withBus } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { type Output, shownMs } from '../output.js';
-import { addressesOf, type ServerAddress, type ServersOptions, shownAddress } from '../server-addresses.js';
-import { SILENT_METHOD, silentPing } from '../silent-ping.js';
+import { addressesOf, type ServerAddress, type ServersOptions, shownAddress } from '../bus/server-addresses.js';
+import { SILENT_METHOD, silentPing } from '../bus/silent-ping.js';
 
 interface PingOptions extends CommonOptions, ServersOptions {
   readonly namespace?: string;

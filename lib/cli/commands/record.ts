@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
-import type { BusTap, TapRequest } from '../../observe/bus-tap.js';
-import type { TrafficRecord } from '../../observe/traffic-record.js';
+import type { BusTap, TapRequest } from '../../observe/tap/bus-tap.js';
+import type { TrafficRecord } from '../../observe/traffic/traffic-record.js';
 import { type CommandRun, runWork } from '../command.js';
 import type { Output } from '../output.js';
-import { RecordingFile } from '../recording-file.js';
-import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../stream-end.js';
-import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../tap-session.js';
+import { RecordingFile } from '../traffic/recording-file.js';
+import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../traffic/stream-end.js';
+import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../traffic/tap-session.js';
 
 interface RecordOptions extends StreamEndOptions, WatchOptions {
   readonly withSecrets?: boolean;

@@ -4,18 +4,23 @@ import { isSameBus } from '../../config/transport-identity.js';
 import { parseTransportUrl, type TransportUrl } from '../../config/transport-url.js';
 import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { Glob } from '../../notify/filter/glob.js';
-import { type RecordedAnswer, type ReplayPlan, ReplayPlanner, type ReplayStep } from '../../observe/replay-plan.js';
-import { differencesOf, pathPattern, type Difference } from '../../observe/structural-diff.js';
+import {
+  type RecordedAnswer,
+  type ReplayPlan,
+  ReplayPlanner,
+  type ReplayStep,
+} from '../../observe/traffic/replay-plan.js';
+import { differencesOf, pathPattern, type Difference } from '../../observe/traffic/structural-diff.js';
 import { maskedValue } from '../../wire/masked-value.js';
-import { announce, withBus } from '../bus-session.js';
+import { announce, withBus } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, type ExitCode, UsageError } from '../exit-codes.js';
 import { collect, kinds, ratePerSecond } from '../option-values.js';
 import type { Output } from '../output.js';
-import { openRecording } from '../recorded-traffic.js';
-import { differenceLine, outcomeData, outcomeLine, stepData, stepLine } from '../replay-lines.js';
-import { type ReplayOutcome, ReplayRun } from '../replay-run.js';
-import { chooseTransport } from '../transport-choice.js';
+import { openRecording } from '../traffic/recorded-traffic.js';
+import { differenceLine, outcomeData, outcomeLine, stepData, stepLine } from '../traffic/replay-lines.js';
+import { type ReplayOutcome, ReplayRun } from '../traffic/replay-run.js';
+import { chooseTransport } from '../bus/transport-choice.js';
 
 interface ReplayOptions extends CommonOptions {
   readonly send?: boolean;

@@ -5,7 +5,7 @@ import { MessagingTimeout, NoSuchMethod, RemoteError, UnsupportedVersion } from 
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 import { stringifyJson } from '../../wire/json/json.js';
 import { describeTarget, type Target } from '../../wire/target.js';
-import { requireExchange, withBus } from '../bus-session.js';
+import { requireExchange, withBus } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
 import { count, jsonObject, keyValues, namespaceAndMethod, topicAndServer } from '../option-values.js';

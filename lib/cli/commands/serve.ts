@@ -6,14 +6,14 @@ import { textOf } from '../../errors/text-of.js';
 import type { IncomingRequest } from '../../rpc/server/incoming-request.js';
 import { RpcServer } from '../../rpc/server/rpc-server.js';
 import { serverQueueName, topicQueueName } from '../../wire/topology.js';
-import { withBus } from '../bus-session.js';
+import { withBus } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import { duration, version } from '../option-values.js';
 import { type Output, shownMs } from '../output.js';
 import { StandIn, type StandInOptions } from '../stand-in.js';
-import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../stream-end.js';
-import { argumentsOf, clock } from '../traffic-lines.js';
+import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../traffic/stream-end.js';
+import { argumentsOf, clock } from '../traffic/traffic-lines.js';
 
 interface ServeOptions extends CommonOptions, StreamEndOptions, StandInOptions {
   readonly server?: string;

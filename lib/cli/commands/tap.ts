@@ -1,15 +1,15 @@
 import { type Command, Option } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
-import type { BusTap, TapRequest } from '../../observe/bus-tap.js';
-import { CallPairing, type SeenRequest } from '../../observe/call-pairing.js';
-import { kindOf, requestIdOf, type TapSource, type TrafficRecord } from '../../observe/traffic-record.js';
+import type { BusTap, TapRequest } from '../../observe/tap/bus-tap.js';
+import { CallPairing, type SeenRequest } from '../../observe/traffic/call-pairing.js';
+import { kindOf, requestIdOf, type TapSource, type TrafficRecord } from '../../observe/traffic/traffic-record.js';
 import { Glob } from '../../notify/filter/glob.js';
 import { type CommandRun, OPTIONS, runWork } from '../command.js';
 import { bytes, kinds } from '../option-values.js';
 import type { Output } from '../output.js';
-import { RecordingFile } from '../recording-file.js';
-import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../stream-end.js';
-import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../tap-session.js';
+import { RecordingFile } from '../traffic/recording-file.js';
+import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../traffic/stream-end.js';
+import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../traffic/tap-session.js';
 import {
   answeredAt,
   deliveryData,
@@ -21,7 +21,7 @@ import {
   requestData,
   requestLine,
   TRAFFIC_HEAD,
-} from '../traffic-lines.js';
+} from '../traffic/traffic-lines.js';
 
 interface TapOptions extends StreamEndOptions, WatchOptions {
   readonly method?: string;

@@ -1,11 +1,11 @@
 import { type Command, Option } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
-import type { BusTap, TapRequest } from '../../observe/bus-tap.js';
-import { type TrafficRow, TrafficStats } from '../../observe/traffic-stats.js';
+import type { BusTap, TapRequest } from '../../observe/tap/bus-tap.js';
+import { type TrafficRow, TrafficStats } from '../../observe/traffic/traffic-stats.js';
 import { type CommandRun, OPTIONS, runWork } from '../command.js';
 import { columns, type Output } from '../output.js';
-import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../stream-end.js';
-import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../tap-session.js';
+import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../traffic/stream-end.js';
+import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../traffic/tap-session.js';
 
 interface TopOptions extends StreamEndOptions, WatchOptions {
   readonly interval?: number;

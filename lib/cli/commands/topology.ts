@@ -1,15 +1,15 @@
 import { type Command, Option } from 'commander';
 import { parseTransportUrl } from '../../config/transport-url.js';
-import { type BusTopology, busTopology } from '../../observe/bus-topology.js';
-import { ManagementFailure } from '../../observe/management-answers.js';
-import type { ManagementApi } from '../../observe/management-api.js';
-import { announce } from '../bus-session.js';
+import { type BusTopology, busTopology } from '../../observe/bus/bus-topology.js';
+import { ManagementFailure } from '../../observe/bus/management-answers.js';
+import type { ManagementApi } from '../../observe/bus/management-api.js';
+import { announce } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { UsageError } from '../exit-codes.js';
-import { managementOf } from '../management.js';
+import { managementOf } from '../bus/management.js';
 
 import { TOPOLOGY_DRAWINGS, TOPOLOGY_FORMATS } from '../topology-drawing.js';
-import { chooseTransport } from '../transport-choice.js';
+import { chooseTransport } from '../bus/transport-choice.js';
 
 interface TopologyOptions extends CommonOptions {
   readonly format?: (typeof TOPOLOGY_FORMATS)[number];

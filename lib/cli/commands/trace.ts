@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
-import type { TapRequest } from '../../observe/bus-tap.js';
-import { RequestTimeline } from '../../observe/request-timeline.js';
+import type { TapRequest } from '../../observe/tap/bus-tap.js';
+import { RequestTimeline } from '../../observe/traffic/request-timeline.js';
 import { type CommandRun, OPTIONS, runWork } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import type { Output } from '../output.js';
-import { openRecording } from '../recorded-traffic.js';
-import { StreamEnd } from '../stream-end.js';
-import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../tap-session.js';
-import { timelineData, timelineLines } from '../timeline-drawing.js';
+import { openRecording } from '../traffic/recorded-traffic.js';
+import { StreamEnd } from '../traffic/stream-end.js';
+import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../traffic/tap-session.js';
+import { timelineData, timelineLines } from '../traffic/timeline-drawing.js';
 
 interface TraceOptions extends WatchOptions {
   readonly from?: string;

@@ -2,17 +2,17 @@ import type { Command } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
 import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { MessagingTimeout } from '../../errors/rpc.errors.js';
-import { searchVersions, type VersionsServed } from '../../observe/version-probe.js';
+import { searchVersions, type VersionsServed } from '../../observe/bus/version-probe.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 import { highestVersion } from '../../wire/rpc/api-version.js';
-import { withBus } from '../bus-session.js';
+import { withBus } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { confirm } from '../confirm.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { collect, version } from '../option-values.js';
 import { columns, type Output } from '../output.js';
-import { addressesOf, type ServerAddress, type ServersOptions, shownAddress } from '../server-addresses.js';
-import { servesVersion } from '../silent-ping.js';
+import { addressesOf, type ServerAddress, type ServersOptions, shownAddress } from '../bus/server-addresses.js';
+import { servesVersion } from '../bus/silent-ping.js';
 
 interface VersionsOptions extends CommonOptions, ServersOptions {
   readonly namespace?: readonly string[];

@@ -1,20 +1,20 @@
 import type { Command } from 'commander';
 import { rpcSeamOf } from '../../broker/broker.js';
 import { chainOf, textOf } from '../../errors/text-of.js';
-import { consumedServers } from '../../observe/bus-look.js';
-import { type WalkFinding, walkCall } from '../../observe/call-walk.js';
-import { searchVersions } from '../../observe/version-probe.js';
-import { ManagementFailure } from '../../observe/management-answers.js';
-import type { ManagementApi } from '../../observe/management-api.js';
+import { consumedServers } from '../../observe/bus/bus-look.js';
+import { type WalkFinding, walkCall } from '../../observe/bus/call-walk.js';
+import { searchVersions } from '../../observe/bus/version-probe.js';
+import { ManagementFailure } from '../../observe/bus/management-answers.js';
+import type { ManagementApi } from '../../observe/bus/management-api.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
-import { announce, connected, openBroker } from '../bus-session.js';
+import { announce, connected, openBroker } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
-import { managementOf, type ManagementOptions, virtualHostOf } from '../management.js';
+import { managementOf, type ManagementOptions, virtualHostOf } from '../bus/management.js';
 import { topicAndServer } from '../option-values.js';
 import type { Output } from '../output.js';
-import { servesVersion, silentPing } from '../silent-ping.js';
-import { chooseTransport, type TransportChoice } from '../transport-choice.js';
+import { servesVersion, silentPing } from '../bus/silent-ping.js';
+import { chooseTransport, type TransportChoice } from '../bus/transport-choice.js';
 
 interface WhyOptions extends CommonOptions, ManagementOptions {
   readonly server?: string;

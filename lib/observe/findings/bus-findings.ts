@@ -1,6 +1,6 @@
 import { shown } from '../../wire/shown.js';
 import { textOf } from '../../errors/text-of.js';
-import { type Known, valueOf } from '../bus-look.js';
+import { type Known, valueOf } from '../bus/bus-look.js';
 import type { FindingCode } from './catalogue.js';
 import { type Evidence, NO_MANAGEMENT } from './evidence.js';
 import { Check, type CheckResult, counted, named } from './finding.js';

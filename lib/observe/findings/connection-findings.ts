@@ -1,6 +1,6 @@
 import { shown } from '../../wire/shown.js';
-import { type BusListing, valueOf } from '../bus-look.js';
-import type { ListedConnection } from '../management-answers.js';
+import { type BusListing, valueOf } from '../bus/bus-look.js';
+import type { ListedConnection } from '../bus/management-answers.js';
 import { type Evidence, NO_MANAGEMENT } from './evidence.js';
 import { Check, type CheckResult, counted, firstOf } from './finding.js';
 

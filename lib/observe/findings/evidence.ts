@@ -1,6 +1,6 @@
-import type { Acceptance, BusListing, DeclarationTry, Known, PermissionTry, QueueLook } from '../bus-look.js';
-import type { ListedQueue } from '../management-answers.js';
-import type { QueueKind } from '../queue-kinds.js';
+import type { Acceptance, BusListing, DeclarationTry, Known, PermissionTry, QueueLook } from '../bus/bus-look.js';
+import type { ListedQueue } from '../bus/management-answers.js';
+import type { QueueKind } from '../bus/queue-kinds.js';
 
 /** Why a queue is looked at: somebody has named it, services of that name usually have it, or the broker has listed it. */
 export type QueueOrigin = 'conventional' | 'listed' | 'named';

@@ -1,7 +1,7 @@
 import { shown } from '../../wire/shown.js';
-import { type BusListing, valueOf } from '../bus-look.js';
-import type { ListedQueue } from '../management-answers.js';
-import { type QueueKind, queueKinds } from '../queue-kinds.js';
+import { type BusListing, valueOf } from '../bus/bus-look.js';
+import type { ListedQueue } from '../bus/management-answers.js';
+import { type QueueKind, queueKinds } from '../bus/queue-kinds.js';
 import type { FindingCode } from './catalogue.js';
 import { type Evidence, type ExaminedQueue, NO_MANAGEMENT } from './evidence.js';
 import { Check, type CheckResult, counted, firstOf, named } from './finding.js';

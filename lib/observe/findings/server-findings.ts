@@ -1,5 +1,5 @@
 import { shown } from '../../wire/shown.js';
-import { type BusListing, valueOf } from '../bus-look.js';
+import { type BusListing, valueOf } from '../bus/bus-look.js';
 import { type Evidence, type ExaminedQueue, NO_MANAGEMENT, type ServedVersion } from './evidence.js';
 import { Check, type CheckResult, counted, firstOf, named } from './finding.js';
 

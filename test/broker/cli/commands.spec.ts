@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Broker, connectBroker, NotifierCore, RpcClient, RpcServer } from '../../../lib/index.js';
 import { newProgram } from '../../../lib/cli/program.js';
-import { RecordingReader } from '../../../lib/observe/recording.js';
+import { RecordingReader } from '../../../lib/observe/traffic/recording.js';
 import { eventually } from '../../support/eventually.js';
 import { oslo } from '../../support/command-line.js';
 import { sharedRabbit, useVhost } from '../../support/rabbit.js';

@@ -1,7 +1,7 @@
 import amqp, { type Channel, type ChannelModel } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Broker, connectBroker, RpcServer } from '../../../lib/index.js';
-import { ManagementApi } from '../../../lib/observe/management-api.js';
+import { ManagementApi } from '../../../lib/observe/bus/management-api.js';
 import { oslo } from '../../support/command-line.js';
 import { type DoctorRun, doctorAt } from '../../support/doctor.js';
 import { eventually } from '../../support/eventually.js';

@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Context, ContextStore, urlOfContext } from '../../../lib/cli/contexts.js';
-import { chooseTransport } from '../../../lib/cli/transport-choice.js';
+import { type Context, ContextStore, urlOfContext } from '../../../lib/cli/bus/contexts.js';
+import { chooseTransport } from '../../../lib/cli/bus/transport-choice.js';
 import { oslo } from '../../support/command-line.js';
 
 const url = 'rabbit://nova:geheim@ctl1:5672/';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fieldsOf, notificationLine, seenNotification } from '../../../lib/cli/notification-lines.js';
+import { fieldsOf, notificationLine, seenNotification } from '../../../lib/cli/traffic/notification-lines.js';
 import { decodeNotification } from '../../../lib/wire/notification.js';
 
 const flavor = {

@@ -10,7 +10,7 @@ import {
   keyValues,
   kinds,
   namespaceAndMethod,
-  rate,
+  ratePerSecond,
   topicAndServer,
 } from '../../../lib/cli/option-values.js';
 
@@ -28,10 +28,10 @@ describe('values of options', () => {
   });
 
   it('rates, bytes and kinds', () => {
-    expect([rate('500'), rate('500/s')]).toEqual([500, 500]);
+    expect([ratePerSecond('500'), ratePerSecond('500/s')]).toEqual([500, 500]);
     expect([bytes('7'), bytes('512KiB'), bytes('64MiB'), bytes('1GiB')]).toEqual([7, 524_288, 67_108_864, 2 ** 30]);
     expect([...kinds('call,notification')]).toEqual(['call', 'notification']);
-    for (const text of ['0', '5/m', '']) expect(() => rate(text)).toThrow(UsageError);
+    for (const text of ['0', '5/m', '']) expect(() => ratePerSecond(text)).toThrow(UsageError);
     for (const text of ['0', '64MB', '1.5MiB', '-1', '99999999GiB']) expect(() => bytes(text)).toThrow(UsageError);
     for (const text of ['', 'call,', 'reply']) expect(() => kinds(text)).toThrow(UsageError);
   });

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { UnreadableFile } from '../../../lib/cli/exit-codes.js';
-import { openRecording } from '../../../lib/cli/recorded-traffic.js';
-import { writeHead, writeRecord } from '../../../lib/observe/recording.js';
-import type { TrafficRecord } from '../../../lib/observe/traffic-record.js';
+import { openRecording } from '../../../lib/cli/traffic/recorded-traffic.js';
+import { writeHead, writeRecord } from '../../../lib/observe/traffic/recording.js';
+import type { TrafficRecord } from '../../../lib/observe/traffic/traffic-record.js';
 import { request } from '../../support/traffic-records.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'oslo-bus-'));

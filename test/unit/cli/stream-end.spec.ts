@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { StreamEnd, type StreamEndOptions } from '../../../lib/cli/stream-end.js';
+import { StreamEnd, type StreamEndOptions } from '../../../lib/cli/traffic/stream-end.js';
 
 describe('a stream ends', () => {
   beforeEach(() => void vi.useFakeTimers());

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { timelineLines } from '../../../lib/cli/timeline-drawing.js';
-import type { TimelineSpan } from '../../../lib/observe/request-timeline.js';
+import { timelineLines } from '../../../lib/cli/traffic/timeline-drawing.js';
+import type { TimelineSpan } from '../../../lib/observe/traffic/request-timeline.js';
 
 function span(changes: Partial<TimelineSpan>): TimelineSpan {
   return {

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { chooseTransport } from '../../../lib/cli/transport-choice.js';
+import { chooseTransport } from '../../../lib/cli/bus/transport-choice.js';
 
 const url = (name: string) => `rabbit://user:secret-${name}@${name}:5672/`;
 

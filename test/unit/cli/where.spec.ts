@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { conditionOf, pathOf, valueAt } from '../../../lib/cli/where.js';
+import { conditionOf, pathOf, valueAt } from '../../../lib/cli/traffic/where.js';
 
 const value = {
   payload: { state: 'active', size: 12, big: 2n ** 60n, none: null, list: [{ name: 'a' }], text: 'a=b!=c' },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { TOPOLOGY_DRAWINGS } from '../../../lib/cli/topology-drawing.js';
-import { busTopology, type TopologyLists } from '../../../lib/observe/bus-topology.js';
-import type { ListedConnection, ListedQueue } from '../../../lib/observe/management-answers.js';
+import { busTopology, type TopologyLists } from '../../../lib/observe/bus/bus-topology.js';
+import type { ListedConnection, ListedQueue } from '../../../lib/observe/bus/management-answers.js';
 
 const queue = (name: string, consumers: number | null, ready: number | null = 0): ListedQueue => ({
   name,

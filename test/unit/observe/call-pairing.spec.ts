@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { CallPairing, type SeenRequest } from '../../../lib/observe/call-pairing.js';
-import type { TrafficRecord } from '../../../lib/observe/traffic-record.js';
+import { CallPairing, type SeenRequest } from '../../../lib/observe/traffic/call-pairing.js';
+import type { TrafficRecord } from '../../../lib/observe/traffic/traffic-record.js';
 
 const failure = JSON.stringify({ class: 'ValueError', module: 'builtins', message: 'no such host', tb: [], args: [] });
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { BusListing, DeclarationTry } from '../../../lib/observe/bus-look.js';
-import { judge } from '../../../lib/observe/examination.js';
+import type { BusListing, DeclarationTry } from '../../../lib/observe/bus/bus-look.js';
+import { judge } from '../../../lib/observe/bus/examination.js';
 import { connectFindings } from '../../../lib/observe/findings/bus-findings.js';
 import { FINDING_CODES, type FindingCode } from '../../../lib/observe/findings/catalogue.js';
 import type { Evidence, ExaminedQueue } from '../../../lib/observe/findings/evidence.js';
-import type { ListedConnection, ListedQueue } from '../../../lib/observe/management-answers.js';
+import type { ListedConnection, ListedQueue } from '../../../lib/observe/bus/management-answers.js';
 
 const listedQueue: ListedQueue = {
   name: 'conductor',

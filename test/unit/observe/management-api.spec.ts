@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ManagementApi } from '../../../lib/observe/management-api.js';
+import { ManagementApi } from '../../../lib/observe/bus/management-api.js';
 
 interface Asked {
   url: string;

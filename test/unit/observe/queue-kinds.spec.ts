@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { queueKinds } from '../../../lib/observe/queue-kinds.js';
+import { queueKinds } from '../../../lib/observe/bus/queue-kinds.js';
 
 const bound = (exchange: string, queue: string, routingKey = queue) => ({ exchange, queue, routingKey });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MalformedMessage } from '../../../lib/index.js';
-import { RecordingReader, writeHead, writeRecord } from '../../../lib/observe/recording.js';
-import type { TrafficRecord } from '../../../lib/observe/traffic-record.js';
+import { RecordingReader, writeHead, writeRecord } from '../../../lib/observe/traffic/recording.js';
+import type { TrafficRecord } from '../../../lib/observe/traffic/traffic-record.js';
 
 const head = writeHead({ at: '2026-01-01T00:00:00Z', source: 'firehose', url: 'rabbit://u:***@h/', masked: true });
 const record: TrafficRecord = {

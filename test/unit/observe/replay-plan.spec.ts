@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { paceOf, ReplayPlanner, type ReplayStep } from '../../../lib/observe/replay-plan.js';
-import type { TrafficRecord } from '../../../lib/observe/traffic-record.js';
+import { paceOf, ReplayPlanner, type ReplayStep } from '../../../lib/observe/traffic/replay-plan.js';
+import type { TrafficRecord } from '../../../lib/observe/traffic/traffic-record.js';
 import { answer, delivery, notification, request } from '../../support/traffic-records.js';
 
 function planOf(records: TrafficRecord[], ...rest: ConstructorParameters<typeof ReplayPlanner>) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RequestTimeline } from '../../../lib/observe/request-timeline.js';
+import { RequestTimeline } from '../../../lib/observe/traffic/request-timeline.js';
 import { answer, delivery, notification, request } from '../../support/traffic-records.js';
 
 describe('the timeline of a request', () => {

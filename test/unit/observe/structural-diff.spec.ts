@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { differencesOf, pathPattern } from '../../../lib/observe/structural-diff.js';
+import { differencesOf, pathPattern } from '../../../lib/observe/traffic/structural-diff.js';
 
 describe('a structural comparison', () => {
   it.each([

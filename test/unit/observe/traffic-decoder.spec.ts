@@ -1,8 +1,8 @@
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { resolveRabbitOptions } from '../../../lib/config/rabbit-options.js';
-import { TRACE_EXCHANGE, TrafficDecoder } from '../../../lib/observe/traffic-decoder.js';
-import { addressOf, kindOf } from '../../../lib/observe/traffic-record.js';
+import { TRACE_EXCHANGE, TrafficDecoder } from '../../../lib/observe/traffic/traffic-decoder.js';
+import { addressOf, kindOf } from '../../../lib/observe/traffic/traffic-record.js';
 import { encodeRequest } from '../../../lib/wire/rpc/rpc-request.js';
 
 const decoder = new TrafficDecoder(resolveRabbitOptions(), 'masked', () => 7);

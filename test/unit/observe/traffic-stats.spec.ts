@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TrafficStats } from '../../../lib/observe/traffic-stats.js';
+import { TrafficStats } from '../../../lib/observe/traffic/traffic-stats.js';
 import { answer, delivery, notification, request } from '../../support/traffic-records.js';
 
 const failure = JSON.stringify({ class: 'ValueError', module: 'builtins', message: 'no', args: [], kwargs: {} });

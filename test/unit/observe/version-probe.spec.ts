@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { searchVersions } from '../../../lib/observe/version-probe.js';
+import { searchVersions } from '../../../lib/observe/bus/version-probe.js';
 import { isVersionCompatible } from '../../../lib/wire/rpc/api-version.js';
 
 /** A server as Python's dispatcher answers, and what it was asked. */

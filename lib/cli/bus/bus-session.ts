@@ -1,0 +1,69 @@
+import { type Broker, type MessageBroker, rpcSeamOf } from '../../broker/broker.js';
+import { createBroker } from '../../broker/connect-broker.js';
+import { parseTransportUrl } from '../../config/transport-url.js';
+import { MessageUndeliverable } from '../../errors/delivery.errors.js';
+import { ReadOnlyBus } from '../exit-codes.js';
+import type { Output } from '../output.js';
+import { chooseTransport, type TransportChoice, type TransportOptions } from './transport-choice.js';
+
+/** What a command does to the bus. */
+export type Effect = 'changes' | 'looks';
+
+/** Of several hosts each may be asked. */
+const CONNECT_MS = 5_000;
+
+/**
+ * Runs a command's work with a connected broker, which is closed in any case.
+ *
+ * @throws MessageDeliveryFailure the bus cannot be reached within 5 s, or refuses us
+ * @throws ReadOnlyBus the command would change something, and may not
+ */
+export async function withBus<Result>(
+  options: TransportOptions,
+  env: Readonly<Record<string, string | undefined>>,
+  output: Output,
+  effect: Effect,
+  work: (broker: MessageBroker, choice: TransportChoice) => Promise<Result>,
+): Promise<Result> {
+  const choice = chooseTransport(options, env);
+  announce(choice, output, effect);
+  const broker = openBroker(choice);
+  try {
+    await connected(broker, choice);
+    return await work(rpcSeamOf(broker), choice);
+  } finally {
+    await broker.close();
+  }
+}
+
+/**
+ * Resolves when the bus is there.
+ *
+ * @throws MessageDeliveryFailure it cannot be reached, or refuses us: the one host at once, one of several after 5 s
+ */
+export function connected(broker: Broker, { url }: TransportChoice): Promise<void> {
+  return broker.connected(parseTransportUrl(url).hosts.length > 1 ? CONNECT_MS : 0);
+}
+
+/** @throws MessageUndeliverable there is none of that name */
+export async function requireExchange(broker: MessageBroker, exchange: string): Promise<void> {
+  if (await broker.hasExchange(exchange)) return;
+  throw new MessageUndeliverable(exchange, '*', undefined, `there is no exchange '${exchange}'`);
+}
+
+/** Not connected yet. */
+export function openBroker({ url, options }: TransportChoice): Broker {
+  const broker = createBroker(url, options);
+  // What matters of it is told by the commands' own errors.
+  broker.events.subscribe(() => undefined);
+  return broker;
+}
+
+/** Who changes a bus shall know which. @throws ReadOnlyBus */
+export function announce(choice: TransportChoice, output: Output, effect: Effect): void {
+  for (const note of choice.notes) output.note(note);
+  if (effect === 'changes' && choice.readOnly) {
+    throw new ReadOnlyBus(`this would change something on ${choice.shownUrl}, and it is read-only here`);
+  }
+  output.note(`bus ${choice.shownUrl} (${choice.because})`);
+}
