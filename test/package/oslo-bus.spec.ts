@@ -26,9 +26,9 @@ function run(...args: string[]) {
 it('the command line is one file that runs alone', () => {
   const { status, stdout } = run('--help');
   expect(status).toBe(0);
-  const names = 'call cast fanout notify serve replay bench ping versions why doctor listen tap record trace top topology context completion';
-  for (const name of names.split(' '))
-    expect(stdout).toContain(`\n  ${name} `);
+  const names =
+    'call cast fanout notify serve replay bench ping versions why doctor listen tap record trace top topology context completion';
+  for (const name of names.split(' ')) expect(stdout).toContain(`\n  ${name} `);
 });
 
 it('it has the version of the package, and nothing of Nest', () => {
