@@ -88,7 +88,7 @@ export function isFinal(text: string): boolean {
 export function remedyFor(text: string): string {
   if (!text.includes('transient_nonexcl_queues')) return '';
   return (
-    '. This broker refuses queues that are neither durable nor exclusive. Set rabbitQuorumQueue (rabbit_quorum_queue) or ' +
+    `${text.endsWith('.') ? '' : '.'} This broker refuses queues that are neither durable nor exclusive. Set rabbitQuorumQueue (rabbit_quorum_queue) or ` +
     'amqpDurableQueues (amqp_durable_queues) for topic, server and notification queues, and rabbitTransientQuorumQueue ' +
     '(rabbit_transient_quorum_queue) for reply and fanout queues; all services on this bus must agree'
   );

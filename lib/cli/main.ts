@@ -1,9 +1,12 @@
 #!/usr/bin/env node
+import { fork } from 'node:child_process';
 import { emitKeypressEvents, type Key } from 'node:readline';
 import { askOn } from './confirm.js';
 import { EXIT } from './exit-codes.js';
 import { runCommandLine } from './program.js';
 
+/** Only what it says on stderr is for people. */
+const FORKED = { serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc'] } as const;
 const interruption = new AbortController();
 
 /** The first one ends a command in order, the second at once. */
@@ -44,6 +47,8 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   rewrites: process.stderr.isTTY,
   ...(process.stdin.isTTY &&
     process.stderr.isTTY && { ask: askOn(process.stdin, process.stderr, interruption.signal) }),
+  again: (further) =>
+    fork(process.argv[1]!, [...process.argv.slice(2), ...further], { ...FORKED, stdio: [...FORKED.stdio] }),
   env: process.env,
   interrupted: interruption.signal,
 });

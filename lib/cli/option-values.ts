@@ -4,6 +4,7 @@ import { parseJson } from '../wire/json/json.js';
 import { EXIT, UsageError } from './exit-codes.js';
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const HIGHEST_RATE = 100_000;
 const LONGEST_MS = 24 * 3_600_000;
 /** A message of more is refused by brokers. */
 const LONGEST_FILE = 64 * 1024 * 1024;
@@ -23,9 +24,11 @@ export function count(text: string): number {
   throw new UsageError(`'${text}' is no whole number from 1`);
 }
 
-/** A number a second: `500` or `500/s`. @throws UsageError */
-export function rate(text: string): number {
-  return count(text.replace(/\/s$/, ''));
+/** `500/s` or `500`. @throws UsageError */
+export function ratePerSecond(text: string): number {
+  const number = Number(text.replace(/\/s$/, ''));
+  if (/^\d+(\.\d+)?(\/s)?$/.test(text) && number > 0 && number <= HIGHEST_RATE) return number;
+  throw new UsageError(`'${text}' is no rate up to ${HIGHEST_RATE}/s: write 500/s`);
 }
 
 const BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
@@ -36,6 +39,13 @@ export function bytes(text: string): number {
   const number = parts ? Number(parts[1]) * BYTES[parts[2] ?? 'B']! : Number.NaN;
   if (number >= 1 && Number.isSafeInteger(number)) return number;
   throw new UsageError(`'${text}' is no number of bytes: write 64MiB, 512KiB or 1GiB`);
+}
+
+/** The same for a body. @throws UsageError */
+export function byteSize(text: string): number {
+  const size = bytes(text);
+  if (size <= LONGEST_FILE) return size;
+  throw new UsageError(`'${text}' is more than 64MiB`);
 }
 
 const KINDS: ReadonlySet<string> = new Set(['call', 'cast', 'fanout', 'notification']);

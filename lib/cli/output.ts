@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { OsloMessagingError } from '../errors/oslo-messaging.error.js';
 import { textWithCause } from '../errors/text-of.js';
 import { stringifyJson } from '../wire/json/json.js';
@@ -23,6 +24,8 @@ export interface Terminal {
   /** Absent where nobody sits who could answer. */
   readonly ask?: AskUser;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Runs the same command line once more, with these arguments behind it, in a process of its own that has a channel to us. */
+  readonly again?: (further: readonly string[]) => ChildProcess;
   /** Aborted when the user wants the command to end, in order. */
   readonly interrupted: AbortSignal;
 }

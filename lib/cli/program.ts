@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { type CommandRun, withThoseBelow } from './command.js';
+import { benchCommand } from './commands/bench.js';
 import { completionCommand } from './commands/completion.js';
 import { contextCommand } from './commands/context.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -15,6 +16,7 @@ import { tapCommand } from './commands/tap.js';
 import { topCommand } from './commands/top.js';
 import { traceCommand } from './commands/trace.js';
 import { versionsCommand } from './commands/versions.js';
+import { topologyCommand } from './commands/topology.js';
 import { whyCommand } from './commands/why.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
 import { TOPIC_NAMES } from './help-topics.js';
@@ -66,6 +68,8 @@ export function newProgram(run: CommandRun): Command {
     topCommand(run),
     recordCommand(run),
     replayCommand(run),
+    benchCommand(run),
+    topologyCommand(run),
     contextCommand(run),
     completionCommand(run),
     helpCommand(run),

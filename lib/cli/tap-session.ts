@@ -8,7 +8,7 @@ import { type CommandHead, type CommonOptions, newCommand, OPTIONS } from './com
 import { UsageError } from './exit-codes.js';
 import { withFirehose } from './firehose-switch.js';
 import { managementOf, type ManagementOptions, virtualHostOf } from './management.js';
-import { collect, rate } from './option-values.js';
+import { collect, ratePerSecond } from './option-values.js';
 import type { Output, Terminal } from './output.js';
 import type { TransportChoice } from './transport-choice.js';
 
@@ -44,7 +44,9 @@ export function newWatchCommand(head: CommandHead): Command {
     )
     .addOption(OPTIONS.managementUrl())
     .addOption(
-      new Option('--max-rate <n>', 'read so many messages a second, count the rest (default: 500)').argParser(rate),
+      new Option('--max-rate <n>', 'read so many messages a second, count the rest (default: 500)').argParser(
+        ratePerSecond,
+      ),
     );
 }
 

@@ -1,4 +1,4 @@
-/** Where an option stands that nobody has set in code. */
+/** The place of an option that nobody has set in code. */
 export interface OptionOrigin {
   /** As it is called there. */
   readonly name: string;

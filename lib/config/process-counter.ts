@@ -56,7 +56,7 @@ function lastOf(path: string, { group, startTime }: Generation): LastNumber | un
   return startTime === undefined || since === startTime ? { counter: counter!, startTime: since! } : undefined;
 }
 
-/** Whoever reads, or is killed here, finds the old text or the new one. Only who holds the lock comes here. */
+/** A reader finds the old text or the new one, also when this process is killed here. Only who holds the lock comes here. */
 function replace(path: string, text: string): void {
   const fresh = `${path}.nestjs-new`;
   // Left by one that was killed; in a folder that all may write to it is made new, and not written into.
@@ -76,7 +76,7 @@ function ownGeneration(): Generation {
 
 const startedAt = 19;
 
-/** What comes behind the name, which may hold spaces: state, parent, group, … */
+/** The fields behind the name, which may hold spaces: state, parent, group, … */
 function statOf(pid: number | 'self'): string[] {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   return text.slice(text.lastIndexOf(')') + 2).split(' ');

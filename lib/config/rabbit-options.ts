@@ -71,7 +71,7 @@ export interface RabbitOptions {
    * it), and has none since 4.0, where it is left out. Not with quorum queues. `rabbit_ha_queues`. @defaultValue false
    */
   rabbitHaQueues?: boolean;
-  /** Consumers of mirrored queues are cancelled when their queue fails over. `enable_cancel_on_failover`. @defaultValue false */
+  /** Consumers of mirrored queues are cancelled when their queue fails over. Not with quorum queues. `enable_cancel_on_failover`. @defaultValue false */
   enableCancelOnFailover?: boolean;
   /**
    * Writes RPC messages without the envelope, for peers that are older than it; what they write is read in any case.
@@ -289,9 +289,11 @@ export function resolveRabbitOptions(options: RabbitOptions = {}, below: RabbitO
 function refuseConflicts(options: ResolvedRabbitOptions): void {
   const label = (name: keyof RabbitOptions): string => labelOf<RabbitOptions>(options, name);
   const quorum = (['rabbitQuorumQueue', 'rabbitTransientQuorumQueue'] as const).find((name) => options[name]);
-  if (options.rabbitHaQueues && quorum) {
+  // The broker closes the channel over the argument of a consumer.
+  const mirrored = (['rabbitHaQueues', 'enableCancelOnFailover'] as const).find((name) => options[name]);
+  if (mirrored && quorum) {
     throw new ConfigurationError(
-      `Option ${label('rabbitHaQueues')} is true, and so is ${label(quorum)}: a quorum queue is no mirrored queue; set one of them`,
+      `Option ${label(mirrored)} is true, and so is ${label(quorum)}: a quorum queue is no mirrored queue; set one of them`,
       true,
     );
   }

@@ -112,7 +112,7 @@ export class BusTap {
 
   private mayRead(): boolean {
     const now = performance.now();
-    if (now >= this.window.endsAt) this.window = { endsAt: now + 1_000, left: this.request.maxRate };
+    if (now >= this.window.endsAt) this.window = { endsAt: now + 1_000, left: Math.ceil(this.request.maxRate) };
     this.window.left -= 1;
     return this.window.left >= 0;
   }

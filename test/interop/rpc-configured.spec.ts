@@ -41,6 +41,12 @@ const settings: [string, Options, Effect, string[]][] = [
     },
     [...pythonVersions],
   ],
+  [
+    'a short life of transient queues',
+    { rabbit_transient_queues_ttl: 60 },
+    { own: { 'x-expires': 60_000 } },
+    [...pythonVersions],
+  ],
   ['durable queues', { amqp_durable_queues: true }, { durable: true }, [...pythonVersions]],
   [
     'quorum queues',

@@ -121,6 +121,9 @@ export class RabbitLinks implements LinkProvider {
   private explained(error: unknown, reader: HandshakeReader | undefined): unknown {
     if (reader?.metTls)
       return new Error('this port speaks TLS: set ssl, or begin the URL with rabbit+ssl://', { cause: error });
+    if (error instanceof Error && error.message.includes('is not provided by the server')) {
+      return new Error(noSuchLogin(this.options), { cause: error });
+    }
     const close = reader?.closedWith;
     if (!close) return error;
     const words = inOneLine(close.text);
@@ -167,6 +170,12 @@ interface SaslResponse {
 }
 
 /** Answers the broker's question who we are; kombu's `guest` where a host names nobody. */
+/** The broker offers others: amqplib gives up before it says who we are. */
+function noSuchLogin({ rabbitLoginMethod: method, ssl }: ResolvedRabbitOptions): string {
+  const text = `the broker offers no login by ${method} here: set rabbitLoginMethod (rabbit_login_method) to another one`;
+  return method === 'EXTERNAL' && !ssl ? `${text}, or ssl with sslCertFile and sslKeyFile` : text;
+}
+
 function saslResponse(method: ResolvedRabbitOptions['rabbitLoginMethod'], host: TransportHost): SaslResponse {
   if (method === 'EXTERNAL') return credentials.external();
   const anonymous = host.username === undefined && host.password === undefined;

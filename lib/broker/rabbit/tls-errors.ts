@@ -18,7 +18,7 @@ const untrustedCodes = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ]);
 
-/** What the two sides could not agree on, by words in OpenSSL's codes. */
+/** Handshakes that fail, by words in OpenSSL's codes. */
 const handshakeFaults: readonly (readonly [RegExp, string])[] = [
   [
     /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|RECORD_LAYER_FAILURE/,

@@ -17,7 +17,7 @@ const versions: Readonly<Record<string, { minVersion: SecureVersion; maxVersion:
 
 type SecretOption = 'sslCa' | 'sslCert' | 'sslKey';
 
-/** What a connection needs for TLS, from the `ssl…` options and the files that they name. */
+/** All that a connection needs for TLS, from the `ssl…` options and the files that they name. */
 export class TlsSettings {
   // Not even `inspect` shows a private key.
   readonly #options: ResolvedRabbitOptions;
@@ -95,7 +95,7 @@ export class TlsSettings {
 }
 
 interface Pem {
-  /** Where it comes from, for people. */
+  /** The option that it comes from, for people. */
   option: string;
   text: string;
 }

@@ -10,7 +10,7 @@ import { maskedValue } from '../../wire/masked-value.js';
 import { announce, withBus } from '../bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, type ExitCode, UsageError } from '../exit-codes.js';
-import { collect, kinds, rate } from '../option-values.js';
+import { collect, kinds, ratePerSecond } from '../option-values.js';
 import type { Output } from '../output.js';
 import { openRecording } from '../recorded-traffic.js';
 import { differenceLine, outcomeData, outcomeLine, stepData, stepLine } from '../replay-lines.js';
@@ -59,7 +59,7 @@ export function replayCommand(run: CommandRun): Command {
         .default(1)
         .argParser(speed),
     )
-    .addOption(new Option('--max-rate <n>', 'so many messages a second at most (default: 50)').argParser(rate))
+    .addOption(new Option('--max-rate <n>', 'so many messages a second at most (default: 50)').argParser(ratePerSecond))
     .addOption(OPTIONS.duration('--timeout <duration>', 'of calls that were recorded without one (default: 60s)'))
     .option('--compare', 'compare answers with the recorded ones; exit 1 where they differ')
     .option('--ignore <path>', 'not this part of the answers, as instances.*.updated_at (repeatable)', collect)

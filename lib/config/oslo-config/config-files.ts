@@ -19,7 +19,7 @@ const references = /\\\$|\$(?:(\$)|([_a-z][._a-z0-9]*)|\{([_a-z][._a-z0-9]*)\})/
 /** So many references at most make one value, those that others lead to counted. */
 const mostReferences = 1_000;
 
-/** What is being found, with the references that it has led to so far. */
+/** The option that is being found, with the references that it has led to so far. */
 interface Asking {
   readonly name: string;
   readonly where: string;
@@ -52,7 +52,7 @@ export class ConfigFiles {
     );
   }
 
-  /** What the options of a group are called that are set. */
+  /** The names of the options of a group that are set. */
   namesIn(group: string): { name: string; path: string }[] {
     return this.files.flatMap(({ path, sections }) =>
       [...(sections.get(group)?.keys() ?? [])].map((name) => ({ name, path })),

@@ -12,7 +12,7 @@ import { ConfigFiles, type FoundValue, type OptionName, readFound, readList } fr
 import { type IniFile, parseIni } from './ini-file.js';
 
 /**
- * What the configuration files of an OpenStack service say about its bus; absent is what they do not say.
+ * The bus of an OpenStack service, by its configuration files; absent is what they do not say.
  *
  * @publicApi
  */
@@ -33,7 +33,7 @@ export interface OsloConfig {
   readonly rabbit: RabbitOptions;
   /** `[oslo_messaging_notifications]`. */
   readonly notifications: OsloNotificationConfig;
-  /** What was ignored, in words, for a log. */
+  /** Options that were ignored, in words, for a log. */
   readonly notes: readonly string[];
 }
 
@@ -58,7 +58,7 @@ const longestBytes = 16 * 1024 * 1024;
 const SWITCH: OptionRule = { type: 'boolean' };
 const POSITIVE: OptionRule = { type: 'integer', min: 1 };
 const NOTIFICATIONS = 'oslo_messaging_notifications';
-/** What `loadOsloConfig` has returned, with what is needed where another URL rules than `transportUrl`. */
+/** All that `loadOsloConfig` has returned, with what is needed where another URL rules than `transportUrl`. */
 const loaded = new WeakMap<object, { groups: RabbitOptions; urls: readonly FoundValue[] }>();
 const knownNotificationOptions = new Set(['driver', 'transport_url', 'topics', 'retry', 'routing_config']);
 

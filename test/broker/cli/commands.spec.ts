@@ -386,7 +386,9 @@ describe('help', () => {
     ended: () => undefined,
   });
 
-  const names = program.commands.flatMap((command) => [
+  // That of topology needs the management API: see its own spec.
+  const onThisBroker = program.commands.filter((command) => command.name() !== 'topology');
+  const names = onThisBroker.flatMap((command) => [
     [command.name(), 3] as const,
     ...command.commands.map((below) => [`${command.name()} ${below.name()}`, 1] as const),
   ]);

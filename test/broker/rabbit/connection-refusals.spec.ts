@@ -40,7 +40,7 @@ const refusal = {
   code: 'OSLO_TOPOLOGY',
   fault: 'caller',
   message: expect.stringMatching(
-    /^[^\n]*transient_nonexcl_queues[^\n]*rabbit_quorum_queue[^\n]*rabbit_transient_quorum_queue[^\n]*$/,
+    /^[^\n]*transient_nonexcl_queues[^\n]*[^.]\. This broker refuses[^\n]*rabbit_quorum_queue[^\n]*rabbit_transient_quorum_queue[^\n]*$/,
   ),
 };
 

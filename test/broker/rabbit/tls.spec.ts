@@ -270,6 +270,13 @@ describe('a certificate', () => {
     expect(await failure(`rabbit+ssl://${host}:${port}/`)).toMatch(/this port does not speak TLS/);
   });
 
+  it('and a login by certificate, without TLS', async () => {
+    const { host, port } = inject('rabbit').address;
+    expect(await failure(`rabbit://${host}:${port}/`, { rabbitLoginMethod: 'EXTERNAL' })).toMatch(
+      /no login by EXTERNAL here: set rabbitLoginMethod .* or ssl with sslCertFile and sslKeyFile/,
+    );
+  });
+
   it('and versions that the two do not share', async () => {
     const url = urlOf(await front(served, { minVersion: 'TLSv1.3' }));
     const options: ConnectBrokerOptions = { sslCaFile: authority.cert, sslVersion: 'TLSv1_2' };

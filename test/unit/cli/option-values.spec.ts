@@ -3,7 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exitCodeOf, UsageError } from '../../../lib/cli/exit-codes.js';
-import { duration, jsonObject, keyValues, namespaceAndMethod, topicAndServer } from '../../../lib/cli/option-values.js';
+import {
+  bytes,
+  duration,
+  jsonObject,
+  keyValues,
+  kinds,
+  namespaceAndMethod,
+  rate,
+  topicAndServer,
+} from '../../../lib/cli/option-values.js';
 
 describe('values of options', () => {
   it.each([
@@ -16,6 +25,15 @@ describe('values of options', () => {
 
   it.each(['', '0', '-1', '5 s', '1e3', '25h', 'soon', '5d'])("'%s' is none", (text) => {
     expect(() => duration(text)).toThrow(UsageError);
+  });
+
+  it('rates, bytes and kinds', () => {
+    expect([rate('500'), rate('500/s')]).toEqual([500, 500]);
+    expect([bytes('7'), bytes('512KiB'), bytes('64MiB'), bytes('1GiB')]).toEqual([7, 524_288, 67_108_864, 2 ** 30]);
+    expect([...kinds('call,notification')]).toEqual(['call', 'notification']);
+    for (const text of ['0', '5/m', '']) expect(() => rate(text)).toThrow(UsageError);
+    for (const text of ['0', '64MB', '1.5MiB', '-1', '99999999GiB']) expect(() => bytes(text)).toThrow(UsageError);
+    for (const text of ['', 'call,', 'reply']) expect(() => kinds(text)).toThrow(UsageError);
   });
 
   it('key=text stays a text, key:=JSON is JSON', () => {

@@ -6,7 +6,7 @@ import {
   MessagingTimeout,
   RemoteError,
 } from '../../../lib/index.js';
-import { exitCodeOf, UsageError } from '../../../lib/cli/exit-codes.js';
+import { exitCodeOf, UnreadableFile, UsageError } from '../../../lib/cli/exit-codes.js';
 import { columns, Output, shownMs } from '../../../lib/cli/output.js';
 
 const hostile = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u202eevil\r\nFAKE line';
@@ -66,10 +66,54 @@ describe('output', () => {
   });
 });
 
+describe('output that is written over', () => {
+  const terminal = (size?: { columns: number; rows: number }) => {
+    const written = { out: '', err: '' };
+    const output = new Output(
+      {
+        out: (text) => (written.out += text),
+        err: (text) => (written.err += text),
+        isTerminal: size !== undefined,
+        size,
+        rewrites: size !== undefined,
+        env: {},
+        interrupted: new AbortController().signal,
+      },
+      'top',
+      false,
+    );
+    return { output, written };
+  };
+
+  it('takes the place of the one before, and never leaves the screen', () => {
+    const { output, written } = terminal({ columns: 5, rows: 3 });
+    output.screen({}, ['a', 'long line']);
+    output.screen({}, ['b', 'c', 'd', 'e']);
+    expect(written.out).toBe('\u001b[Ja\nlong\n\u001b[2A\u001b[Jb\nc\n');
+  });
+
+  it('a line of progress goes before the next note, and text of a peer cannot move the cursor', () => {
+    const { output, written } = terminal({ columns: 40, rows: 3 });
+    output.progress('\u001b[2J');
+    output.note('done');
+    output.note('twice');
+    expect(written.err).toBe('\r\\u001b[2J\u001b[K\r\u001b[Kdone\ntwice\n');
+  });
+
+  it('on a pipe results come one after the other, and nobody needs progress', () => {
+    const { output, written } = terminal();
+    output.progress('1');
+    output.screen({}, ['a']);
+    output.screen({}, ['b']);
+    expect(written).toEqual({ out: 'a\nb\n', err: '' });
+  });
+});
+
 describe('exit codes', () => {
   const refusal = Object.assign(new Error('ACCESS_REFUSED'), { code: 403 });
   it.each([
     [new UsageError('x'), 64],
+    [new UnreadableFile('x'), 74],
     [new ConfigurationError('x'), 78],
     [new MessageUndeliverable('e', 'k'), 68],
     [new MessagingTimeout('x'), 75],

@@ -78,6 +78,10 @@ describe('an option that cannot be used names where it stands', () => {
       `Option rabbit_ha_queues ${group} is true, and so is rabbit_quorum_queue ${group}: a quorum queue is no mirrored queue`,
     ],
     [
+      rabbit('enable_cancel_on_failover = true', 'rabbit_transient_quorum_queue = true'),
+      `Option enable_cancel_on_failover ${group} is true, and so is rabbit_transient_quorum_queue ${group}: a quorum queue`,
+    ],
+    [
       rabbit('rabbit_stream_fanout = true'),
       `Option rabbit_stream_fanout ${group} is true, and needs rabbit_transient_quorum_queue to be true`,
     ],

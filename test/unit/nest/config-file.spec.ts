@@ -92,6 +92,18 @@ describe('configFile', () => {
     expect(await notified(app, heard)).toEqual(['x.y']);
   });
 
+  it('may name another bus for notifications than for calls', async () => {
+    const [calls, notifications] = [newBusUrl(), newBusUrl()];
+    const configFile = write(
+      `[DEFAULT]\ntransport_url = ${calls}\n[oslo_messaging_notifications]\ntransport_url = ${notifications}\n` +
+        'driver = messagingv2\n',
+    );
+    const [wrong, heard] = [await heardOn(calls, 'openstack'), await heardOn(notifications, 'openstack')];
+    const imports = [OsloRpcModule.forRoot({ configFile }), NotificationModule.forRoot({ configFile })];
+    expect(await notified(await start(imports), heard)).toEqual(['x.y']);
+    expect(wrong).toEqual([]);
+  });
+
   it('is below the URL, and that below code', async () => {
     const query = 'heartbeat_timeout_threshold=20&rabbit_qos_prefetch_count=20';
     const configFile = write(

@@ -64,7 +64,7 @@ export class TopologyDeclarer {
     } catch (error) {
       if (declaration.kind === 'binding') throw refusal(declaration, error);
       if (isInequivalentDurable(error)) return await this.takeAsItIs(declaration, error);
-      // What is not durable has no messages to lose, and is made anew.
+      // A queue that is not durable has no messages to lose, and is made anew.
       const isLeftBehind = declaration.kind === 'queue' && !declaration.durable && isStopped(error);
       if (!isLeftBehind) throw refusal(declaration, error);
       await this.channel.ask(`delete queue '${declaration.name}'`, (channel) => channel.deleteQueue(declaration.name));
