@@ -3,7 +3,7 @@ import { type MessageBroker, rpcSeamOf } from '../../broker/broker.js';
 import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { MessagingTimeout, UnsupportedVersion } from '../../errors/rpc.errors.js';
 import { chainOf, textOf } from '../../errors/text-of.js';
-import { gatherEvidence, judge, type ExaminationRequest, type PingTarget } from '../../observe/bus/examination.js';
+import { gatherEvidence, judge, type ExaminationRequest, type PingTarget } from '../../observe/findings/examination.js';
 import { connectFindings } from '../../observe/findings/bus-findings.js';
 import { explained, FINDING_CODES, type FindingCode } from '../../observe/findings/catalogue.js';
 import type { PingOutcome, ServedVersion } from '../../observe/findings/evidence.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { BusListing, DeclarationTry } from '../../../lib/observe/bus/bus-look.js';
-import { judge } from '../../../lib/observe/bus/examination.js';
+import { judge } from '../../../lib/observe/findings/examination.js';
 import { connectFindings } from '../../../lib/observe/findings/bus-findings.js';
 import { FINDING_CODES, type FindingCode } from '../../../lib/observe/findings/catalogue.js';
 import type { Evidence, ExaminedQueue } from '../../../lib/observe/findings/evidence.js';

@@ -21,16 +21,16 @@ import {
   type QueueLook,
   tryPermissions,
   valueOf,
-} from './bus-look.js';
-import { busFindings } from '../findings/bus-findings.js';
-import { connectionFindings } from '../findings/connection-findings.js';
-import type { Evidence, ExaminedQueue, PingOutcome, QueueOrigin, ServedVersion } from '../findings/evidence.js';
-import type { CheckResult } from '../findings/finding.js';
-import { leftoverFindings } from '../findings/leftover-findings.js';
-import { serverFindings } from '../findings/server-findings.js';
-import { topologyFindings } from '../findings/topology-findings.js';
-import type { ManagementApi } from './management-api.js';
-import { queueKinds } from './queue-kinds.js';
+} from '../bus/bus-look.js';
+import { busFindings } from './bus-findings.js';
+import { connectionFindings } from './connection-findings.js';
+import type { Evidence, ExaminedQueue, PingOutcome, QueueOrigin, ServedVersion } from './evidence.js';
+import type { CheckResult } from './finding.js';
+import { leftoverFindings } from './leftover-findings.js';
+import { serverFindings } from './server-findings.js';
+import { topologyFindings } from './topology-findings.js';
+import type { ManagementApi } from '../bus/management-api.js';
+import { queueKinds } from '../bus/queue-kinds.js';
 
 /** A topic, or one server of it. */
 export interface PingTarget {
