@@ -5,7 +5,7 @@ import { HELP_ARGUMENT, TOPIC_NAMES } from './help-topics.js';
 export const SHELLS = ['bash', 'fish', 'zsh'] as const;
 export type Shell = (typeof SHELLS)[number];
 
-/** What may stand at a place of a command line. */
+/** The words that may stand at a place of a command line. */
 type Words = 'context' | 'file' | 'none' | 'text' | readonly string[];
 
 interface Described {
@@ -13,7 +13,7 @@ interface Described {
   readonly path: string;
   readonly below: readonly { readonly name: string; readonly summary: string }[];
   readonly options: readonly { readonly flags: readonly string[]; readonly summary: string; readonly value: Words }[];
-  /** Where no option and no command stands. */
+  /** In the place of neither an option nor a command. */
   readonly operand: Words;
 }
 

@@ -1,4 +1,4 @@
-/** What concerns all commands, by `oslo-bus help TOPIC`. */
+/** Texts that concern all commands, by `oslo-bus help TOPIC`. */
 const TOPICS = {
   'exit-codes': `How a command has ended:
 

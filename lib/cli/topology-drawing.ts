@@ -39,7 +39,7 @@ function consumersOf({ consumers, consumedBy }: TopologyQueue): string {
 
 // ---- graphs -----------------------------------------------------------------------------------------
 
-/** What is drawn of an exchange, a queue, a program. */
+/** Exchanges, queues and programs, and what leads where. */
 interface Graph {
   readonly nodes: readonly {
     readonly id: string;
@@ -83,7 +83,7 @@ function dotText(label: string): string {
   return `"${printable(label).replaceAll(/["\\]/g, String.raw`\$&`)}"`;
 }
 
-/** What has a meaning to Mermaid is written as numbers. */
+/** Characters with a meaning to Mermaid are written as numbers. */
 function mermaidText(label: string): string {
   return `"${printable(label).replaceAll(/[^\w .,:()/-]/g, (character) => `#${character.codePointAt(0)};`)}"`;
 }

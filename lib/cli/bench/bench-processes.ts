@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import type { MeasuredRequest } from './load-generator.js';
 import type { LoadTally } from './load-tally.js';
 
-/** What a load has cost us. */
+/** The cost of a load, to ourselves. */
 export interface OwnCost {
   /** Milliseconds of processor time. */
   readonly cpuMs: number;
   readonly memoryBytes: number;
 }
 
-/** What one process has generated. */
+/** The result of one process. */
 export interface LoadReport extends OwnCost {
   readonly elapsedMs: number;
   /** Answers to calls that had timed out. */
@@ -31,7 +31,7 @@ export interface Share {
   readonly of: number;
 }
 
-/** What one process sends of so many. */
+/** The number that one process sends of so many. */
 export function shareOf(total: number, { index, of }: Share): number {
   return Math.floor(total / of) + (index < total % of ? 1 : 0);
 }

@@ -11,7 +11,7 @@ import type { RequestEnd } from './load-generator.js';
 
 export const BENCH_KINDS = ['call', 'cast', 'notify'] as const;
 
-/** What is sent, again and again. */
+/** The request that is sent, again and again. */
 export interface BenchRequest {
   readonly kind: (typeof BENCH_KINDS)[number];
   readonly target: Target & { readonly exchange: string; readonly topic: string };

@@ -16,7 +16,7 @@ type Measure =
   | { readonly name: 'latency'; readonly which: 'max' | 'mean' | 'min' | number }
   | { readonly name: 'rate' };
 
-/** What came of one. */
+/** An expectation, and the truth beside it. */
 export interface ExpectationResult {
   readonly text: string;
   readonly actual: number;
@@ -75,7 +75,7 @@ function numberOf(text: string, whole: string): number {
 export function checked(all: readonly Expectation[], tally: LoadTally, perSecond: number): ExpectationResult[] {
   return all.map(({ text, of, sign, value }) => {
     const actual = actualOf(of, tally, perSecond);
-    // Where nothing came back there is no latency that could be good.
+    // Without an answer there is no latency that could be good.
     const isKnown = of.name !== 'latency' || tally.sent > 0;
     return { text, actual, met: isKnown && SIGNS[sign](actual, value) };
   });

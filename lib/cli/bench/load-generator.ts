@@ -5,7 +5,7 @@ export type LoadModel =
   | { readonly name: 'closed'; readonly concurrency: number }
   | { readonly name: 'open'; readonly perSecond: number };
 
-/** What became of one request: `unsent`, too many were in flight already. */
+/** The end of one request: `unsent`, too many were in flight already. */
 export type RequestOutcome = 'answered' | 'failed' | 'timed out' | 'unsent';
 
 /** How a request has ended, and where it has failed why. */
@@ -24,7 +24,7 @@ export interface MeasuredRequest extends RequestEnd {
 
 export interface LoadPlan {
   readonly model: LoadModel;
-  /** What is sent in that time does not count. */
+  /** Requests of that time do not count. */
   readonly warmupMs: number;
   /** After the warm-up. */
   readonly durationMs: number;
@@ -41,7 +41,7 @@ export interface LoadPlan {
   sleep?(ms: number): Promise<void>;
 }
 
-/** What was generated. */
+/** A load, when it is over. */
 export interface LoadSpan {
   /** Milliseconds from the end of the warm-up to the last answer. */
   readonly elapsedMs: number;
@@ -79,7 +79,7 @@ export class LoadGenerator {
     return { elapsedMs: Math.max(0, this.now() - this.begunAt - this.plan.warmupMs) };
   }
 
-  /** What is due goes out, also when a timer or answers have come late: then several at once. */
+  /** All that is due goes out, also when a timer or answers have come late: then several at once. */
   private async open(intervalMs: number, interrupted: AbortSignal): Promise<void> {
     const firstAt = this.begunAt + (this.plan.offsetMs ?? 0);
     for (let n = 0; !interrupted.aborted; n += 1) {
@@ -94,7 +94,7 @@ export class LoadGenerator {
   private async until(dueAt: number, interrupted: AbortSignal): Promise<void> {
     const { sleep = timer } = this.plan;
     for (let ms = dueAt - this.now(); ms > 0 && !interrupted.aborted; ms = dueAt - this.now()) {
-      // Whoever interrupts a slow schedule does not wait for its next request.
+      // An interruption does not wait for the next request of a slow schedule.
       await sleep(Math.min(ms, LONGEST_SLEEP_MS));
     }
   }

@@ -18,7 +18,7 @@ const HISTOGRAM = { lowest: 1, highest: 3_600_000_000, figures: 3 };
 const COLUMNS_PER_DECADE = 8;
 const BARS = ' ▏▁▂▃▄▅▆▇█';
 
-/** What became of all requests of a load. */
+/** The ends of all requests of a load, added up. */
 export class LoadTally {
   readonly outcomes: Record<RequestOutcome, number> = { answered: 0, failed: 0, 'timed out': 0, unsent: 0 };
   /** Why requests have failed, with how many did; the first kinds only. */

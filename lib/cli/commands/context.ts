@@ -106,7 +106,7 @@ function checkCommand(run: CommandRun, begin: Begin): Command {
     );
 }
 
-/** What the commands do. */
+/** The work of the commands. */
 class Contexts {
   private readonly store: ContextStore;
 
@@ -193,7 +193,7 @@ function busOf({ configFile, transportUrl }: Context): string {
   return configFile === undefined ? 'as its passwordCommand says' : [configFile].flat().join(' ');
 }
 
-/** What cannot be read now is refused. */
+/** A file that cannot be read now is refused. */
 function contextOf(options: SaveOptions): Context {
   const { configFile, transportUrl, passwordCommand, exchange, managementUrl, topic, readOnly } = options;
   if (configFile === undefined && transportUrl === undefined && passwordCommand === undefined) {

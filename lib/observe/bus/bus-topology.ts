@@ -7,7 +7,7 @@ import type {
 } from './management-answers.js';
 import { type QueueKind, queueKinds } from './queue-kinds.js';
 
-/** What the management API lists of a virtual host; consumers and connections as far as they may be seen. */
+/** Lists of the management API for a virtual host; consumers and connections as far as they may be seen. */
 export interface TopologyLists {
   readonly exchanges: readonly ListedExchange[];
   readonly queues: readonly ListedQueue[];

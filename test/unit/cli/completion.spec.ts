@@ -23,9 +23,11 @@ describe.each(SHELLS)('the completion script of %s', (shell) => {
     const flags = shell === 'fish' ? (long: string) => `-l ${long.slice(2)} ` : (long: string) => long;
     for (const command of withThoseBelow(program)) {
       expect(script).toContain(command === program ? 'oslo-bus' : command.name());
-      for (const { long } of command.options) expect(script).toContain(flags(long!));
+      for (const { long, hidden } of command.options) if (!hidden) expect(script).toContain(flags(long!));
     }
   });
+
+  it('offers nothing that help does not show', () => expect(script).not.toContain('worker'));
 
   it('keeps what texts of help hold inside its quotes', () => {
     const hostile = new Command('oslo-bus')

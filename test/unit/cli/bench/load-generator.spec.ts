@@ -6,6 +6,7 @@ import {
   MOST_IN_FLIGHT,
   type RequestEnd,
 } from '../../../../lib/cli/bench/load-generator.js';
+import { advanced } from '../../../support/virtual-time.js';
 
 const never = new AbortController().signal;
 
@@ -40,12 +41,7 @@ describe('a load', () => {
       ...plan,
     });
   const latencies = (): number[] => measured.map(({ latencyMs }) => Math.round(latencyMs));
-  const finished = async (run: Promise<unknown>): Promise<void> => {
-    let isOver = false;
-    void run.finally(() => (isOver = true));
-    while (!isOver) await vi.advanceTimersByTimeAsync(1);
-    await run;
-  };
+  const finished = (run: Promise<unknown>): Promise<unknown> => advanced(run, 10_000);
 
   it('that is open sends at its times, whatever becomes of those before', async () => {
     await finished(load({ count: 5 }, () => 1_000).run(never));
