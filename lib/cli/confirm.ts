@@ -5,7 +5,7 @@ import type { AskUser, Output, Terminal } from './output.js';
 
 /** How the user agrees before anybody asks. */
 interface Agreement {
-  /** What would be done, and what comes of it. */
+  /** A step that needs a yes, and its consequences. */
   readonly about: string;
   /** The option that answers yes. */
   readonly option: string;

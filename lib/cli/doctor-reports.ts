@@ -5,7 +5,7 @@ import { valueOf } from '../observe/bus/bus-look.js';
 import { shown } from '../wire/shown.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 
-/** What doctor has found out. */
+/** The results of a doctor run. */
 export interface Diagnosis {
   readonly results: readonly CheckResult[];
   /** For numbers beside the findings. */

@@ -39,7 +39,7 @@ const ERASE_BELOW = '\u001b[J';
 const JSON_VERSION = 1;
 
 /**
- * What a command writes: results on stdout, all else on stderr. Texts of peers can neither move the cursor nor forge lines, and
+ * The writing of a command: results on stdout, all else on stderr. Texts of peers can neither move the cursor nor forge lines, and
  * secrets are masked once more on the way out.
  */
 export class Output {

@@ -6,7 +6,7 @@ import { ReadOnlyBus } from '../exit-codes.js';
 import type { Output } from '../output.js';
 import { chooseTransport, type TransportChoice, type TransportOptions } from './transport-choice.js';
 
-/** What a command does to the bus. */
+/** The effect of a command on the bus. */
 export type Effect = 'changes' | 'looks';
 
 /** Of several hosts each may be asked. */

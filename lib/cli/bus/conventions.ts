@@ -5,7 +5,7 @@ export interface ConventionalTopic {
   readonly version: string;
 }
 
-/** What a service sets in code, and not in its file. */
+/** Settings that a service has in code, and not in its file. */
 export interface ServiceConventions {
   readonly exchange?: string;
   readonly topics: readonly ConventionalTopic[];

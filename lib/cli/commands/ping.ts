@@ -20,7 +20,7 @@ interface PingOptions extends CommonOptions, ServersOptions {
   readonly timeout?: number;
 }
 
-/** What became of one ping. */
+/** The outcome of one ping. */
 type PingAnswer =
   | { readonly answer: 'alive'; readonly ms: number; readonly versionServed: boolean }
   | { readonly answer: 'nobody' }

@@ -21,7 +21,7 @@ interface ServeOptions extends CommonOptions, StreamEndOptions, StandInOptions {
   readonly idle?: number;
 }
 
-/** What has become of a request. */
+/** The outcome of a request. */
 interface Served {
   readonly outcome: 'failed' | 'ok';
   readonly result?: unknown;

@@ -21,12 +21,12 @@ interface VersionsOptions extends CommonOptions, ServersOptions {
   readonly yes?: boolean;
 }
 
-/** What is asked for: one namespace of one server. */
+/** The question: one namespace of one server. */
 interface Asked extends ServerAddress {
   readonly namespace: string | null;
 }
 
-/** What was found out about it. */
+/** The answer to it. */
 interface VersionsRow extends Asked {
   readonly answer: 'nobody' | 'nothing' | 'served' | 'silent';
   /** The consumers of its queue: any of them may have answered. */

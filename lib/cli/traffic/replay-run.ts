@@ -12,7 +12,7 @@ import {
 } from '../../observe/traffic/replay-plan.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 
-/** What has become of one message that was sent again. */
+/** The outcome of one message that was sent again. */
 export type ReplayOutcome =
   | { readonly name: 'answered'; readonly result: unknown }
   | { readonly name: 'failed'; readonly failure: SeenFailure }

@@ -85,7 +85,7 @@ function switchOf(options: WatchOptions, choice: TransportChoice): ManagementApi
   return api;
 }
 
-/** What is done with a tap. */
+/** The use of a tap. */
 export interface TapUse {
   /** Before the first record. */
   opened?(tap: BusTap): void;
@@ -118,7 +118,7 @@ export async function withTap(broker: MessageBroker, request: TapRequest, output
   use.ended?.(tap);
 }
 
-/** What a tap has not seen, for people. */
+/** Losses of a tap, for people. */
 export function lossesOf({ counters: { skipped, droppedAtLeast } }: BusTap): string[] {
   return [
     ...(skipped > 0 ? [`${skipped} skipped by --max-rate`] : []),

@@ -2,7 +2,7 @@ import { Glob } from '../../notify/filter/glob.js';
 import { stringifyJson } from '../../wire/json/json.js';
 import { UsageError } from '../exit-codes.js';
 
-/** What an expression of `--where` says of a value. */
+/** One condition of `--where`. */
 export type Condition = (value: object) => boolean;
 
 /**

@@ -36,7 +36,7 @@ export type Acceptance =
   | { readonly name: 'failed'; readonly error: unknown }
   | { readonly name: 'taken' };
 
-/** What became of something that was tried. */
+/** The outcome of an attempt. */
 export type TryOutcome =
   /** It exists with other properties; the broker's words. */
   | { readonly name: 'different'; readonly words: string }

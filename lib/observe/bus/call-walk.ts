@@ -19,7 +19,7 @@ export type WalkStep =
   | 'queue'
   | 'version';
 
-/** What was seen at one station. */
+/** One station, as it was seen. */
 export interface WalkFinding {
   readonly step: WalkStep;
   /** `warn`: not what stops calls, and worth knowing. */

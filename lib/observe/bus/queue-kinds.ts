@@ -3,7 +3,7 @@ import { fanoutExchangeName } from '../../wire/topology.js';
 import type { ListedBinding } from './management-answers.js';
 import { TAP_PREFIX } from '../tap/tap-queue.js';
 
-/** What a queue is for, as far as oslo.messaging's names tell. */
+/** The purpose of a queue, as far as oslo.messaging's names tell. */
 export type QueueKind =
   | { readonly kind: 'fanout'; readonly topic: string }
   /** `pool`: of listeners that share it under a name of their own. */

@@ -16,7 +16,7 @@ export interface ExaminedQueue {
   readonly listed: ListedQueue | undefined;
 }
 
-/** What became of a silent ping. */
+/** The outcome of a silent ping. */
 export type PingOutcome =
   /** Any answer: with another version, too. */
   | { readonly name: 'answered' }

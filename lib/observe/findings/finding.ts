@@ -14,7 +14,7 @@ export interface Finding {
   readonly known: string;
 }
 
-/** What came of looking for one kind of fault. */
+/** The result of looking for one kind of fault. */
 export interface CheckResult {
   readonly code: FindingCode;
   /** As many objects were looked at, and are fine. */

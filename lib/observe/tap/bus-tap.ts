@@ -30,7 +30,7 @@ export interface TapObserver {
   bindingChanged?(key: BindableKey, isBound: boolean): void;
 }
 
-/** What went by a tap. */
+/** Counts of what went by a tap. */
 export interface TapCounters {
   /** Messages that reached us. */
   received: number;
