@@ -24,7 +24,7 @@ export default defineConfig({
   },
   test: {
     silent: 'passed-only',
-    maxWorkers: 2,
+    maxWorkers: 3,
     expect: { poll: { timeout: 4_000 } },
     projects: [
       {
