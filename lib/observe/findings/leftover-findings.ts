@@ -63,6 +63,12 @@ function causeOf({ kind }: ExaminedQueue, all: readonly ExaminedQueue[]): { caus
   };
 }
 
+/** A queue without a consumer, and what waits in it. */
+interface Orphan {
+  readonly queue: ListedQueue;
+  readonly messages: number;
+}
+
 function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings, unconsumed }: Evidence): CheckResult {
   const check = new Check(code);
   const [before, after] = listings ?? [];
@@ -73,7 +79,7 @@ function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings, uncons
   }
   const kinds = kindsOf(after, queues);
   const first = new Map(valueOf(before.queues)?.map((queue) => [queue.name, queue.consumers]));
-  const orphaned: ListedQueue[] = [];
+  const orphaned: Orphan[] = [];
   let unknown = 0;
   for (const queue of queues) {
     const { name } = queue;
@@ -82,7 +88,7 @@ function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings, uncons
     // A queue that has come in between is nobody's orphan yet.
     if ((queue.consumers ?? 0) > 0 || queue.exclusive || (first.get(name) ?? 0) > 0 || !first.has(name)) check.fine();
     else if (!look || 'unknown' in look) unknown += 1;
-    else if (look.value?.consumers === 0) orphaned.push(queue);
+    else if (look.value?.consumers === 0) orphaned.push({ queue, messages: look.value.messages });
     else check.fine();
   }
   if (unknown > 0) check.unseen(`the consumers of ${counted(unknown, 'queue')} are not known`);
@@ -91,8 +97,13 @@ function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings, uncons
   return check.result;
 }
 
-function orphansOf(queues: readonly ListedQueue[]) {
-  const messages = queues.reduce((sum, { ready }) => sum + (ready ?? 0), 0);
+/** A list of the broker's lags behind: how many messages there are is what AMQP says. */
+function orphansOf(orphaned: readonly Orphan[]) {
+  const messages = counted(
+    orphaned.reduce((sum, one) => sum + one.messages, 0),
+    'message',
+  );
+  const queues = orphaned.map(({ queue }) => queue);
   const lasting = queues.filter((queue) => expiryOf(queue) === undefined);
   const expiring = queues.map(expiryOf).filter((one) => one !== undefined);
   const idle = queues.map(({ idleSince }) => idleSince).filter((one) => one !== null);
@@ -105,7 +116,7 @@ function orphansOf(queues: readonly ListedQueue[]) {
   ];
   return {
     object: counted(queues.length, 'queue'),
-    seen: `no consumer, ${counted(messages, 'message')}: ${firstOf(queues.map(({ name }) => name))}; ${ends.join(', ')}`,
+    seen: `no consumer, ${messages}: ${firstOf(queues.map(({ name }) => name))}; ${ends.join(', ')}`,
     known: 'the management API has listed them at two looks',
   };
 }

@@ -269,7 +269,7 @@ describe('what is declared', () => {
 
 describe('orphans', () => {
   const reply = (consumers: number | null, change: Partial<ListedQueue> = {}): Pick<BusListing, 'queues'> => ({
-    queues: { value: [listedQueue, { ...listedQueue, name: 'reply_1', consumers, ready: 3, ...change }] },
+    queues: { value: [listedQueue, { ...listedQueue, name: 'reply_1', consumers, ready: null, ...change }] },
   });
   const unconsumed = new Map([['reply_1', { value: { messages: 3, consumers: 0 } }]]);
 
