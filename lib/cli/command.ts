@@ -59,7 +59,7 @@ export const OPTIONS = {
   duration: (flags: string, description: string) => new Option(flags, description).argParser(duration),
   jsonObject: (flags: string, description: string) =>
     new Option(flags, description).argParser((text) => jsonObject(text, flags.split(' ')[0]!)),
-  all: () => new Option('--all', 'each server of the topic: name them with --servers'),
+  all: () => new Option('--all', 'each server of the topic: those that --management-url tells, or --servers names'),
   managementUrl: () =>
     new Option('--management-url <url>', "RabbitMQ's management API: http://user:password@host:15672"),
   server: () => new Option('--server <name>', 'the server, where TOPIC.SERVER cannot say it'),

@@ -27,8 +27,8 @@ declare const OSLO_BUS_VERSION: string | undefined;
 
 const EXIT_CODES = `
 Exit codes:
-  0 done   1 answered with an error, doctor: warnings   2 doctor: errors   3 doctor for Nagios: unknown   64 wrong usage   68 nobody there   69 bus not reachable   70 our own fault
-  74 file   75 timed out   77 login or permission refused   78 wrong configuration   130 interrupted twice`;
+  0 done   1 answered with an error, doctor: warnings   2 doctor: errors   3 doctor for Nagios: unknown
+  64 wrong usage   68 nobody there   69 bus not reachable   70 our own fault   74 file   75 timed out   77 login or permission refused   78 wrong configuration   130 interrupted twice`;
 
 /** Runs one command line, and resolves to its exit code; never rejects. */
 export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<ExitCode> {

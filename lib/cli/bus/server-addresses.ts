@@ -1,8 +1,12 @@
+import { MessageUndeliverable } from '../../errors/delivery.errors.js';
+import { serversOf } from '../../observe/bus/bus-look.js';
 import { UsageError } from '../exit-codes.js';
 import { topicAndServer } from '../option-values.js';
+import { managementOf, type ManagementOptions, virtualHostOf } from './management.js';
+import { chooseTransport, type TransportOptions } from './transport-choice.js';
 
 /** The options that say which servers of a topic are asked. */
-export interface ServersOptions {
+export interface ServersOptions extends ManagementOptions, TransportOptions {
   readonly server?: string;
   readonly servers?: string;
   readonly all?: boolean;
@@ -14,11 +18,28 @@ export interface ServerAddress {
   readonly server?: string;
 }
 
-/** AMQP tells no names: `--all` needs a list. @throws UsageError */
-export function addressesOf(topic: string, { all, server, servers }: ServersOptions): readonly ServerAddress[] {
+/**
+ * AMQP tells no names: `--all` needs the management API, or a list.
+ *
+ * @throws UsageError there is neither
+ * @throws MessageUndeliverable the topic has no queue of a server
+ * @throws ManagementFailure
+ */
+export async function addressesOf(
+  topic: string,
+  options: ServersOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<readonly ServerAddress[]> {
+  const { all, server, servers } = options;
   if (servers !== undefined) return servers.split(',').map((name) => ({ topic, server: nameOf(name) }));
-  if (all) throw new UsageError('--all needs the names, which AMQP does not tell: --servers host1,host2');
-  return [topicAndServer(topic, server)];
+  if (!all) return [topicAndServer(topic, server)];
+  const choice = chooseTransport(options, env);
+  const api = managementOf(options, choice);
+  if (!api)
+    throw new UsageError('--all needs names: --management-url, or --servers host1,host2; AMQP does not tell them');
+  const found = serversOf(topic, await api.queues(virtualHostOf(choice).virtualHost));
+  if (found.length > 0) return found.map((name) => ({ topic, server: name }));
+  throw new MessageUndeliverable(choice.exchange, `${topic}.*`, undefined, `no server of '${topic}' has a queue`);
 }
 
 function nameOf(text: string): string {

@@ -46,6 +46,7 @@ export function pingCommand(run: CommandRun): Command {
     .addOption(OPTIONS.server())
     .addOption(OPTIONS.servers())
     .addOption(OPTIONS.all())
+    .addOption(OPTIONS.managementUrl())
     .option('--namespace <name>', 'of the interface')
     .option('--version <version>', 'one that it serves: another leaves an ERROR in its log (default: 1.0)')
     .option('--endpoint', `call ${ENDPOINT}, which services may switch on`)
@@ -53,11 +54,11 @@ export function pingCommand(run: CommandRun): Command {
     .addOption(OPTIONS.duration('--interval <duration>', 'between two (default: 1s)'))
     .addOption(OPTIONS.duration('--timeout <duration>', 'of each (default: 5s)'))
     .action((topic: string, options: PingOptions) =>
-      runWork(run, head.name, options, (output) => {
+      runWork(run, head.name, options, async (output) => {
         if (options.version === undefined) {
           output.note('no --version: 1.0 is asked for; a server that does not serve it logs an ERROR');
         }
-        const targets = addressesOf(topic, options);
+        const targets = await addressesOf(topic, options, run.terminal.env);
         return withBus(options, run.terminal.env, output, 'looks', (broker, { exchange }) =>
           pingAll(broker, exchange, targets, options, output, run.terminal.interrupted),
         );

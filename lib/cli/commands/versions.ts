@@ -62,6 +62,7 @@ export function versionsCommand(run: CommandRun): Command {
     .addOption(OPTIONS.server())
     .addOption(OPTIONS.servers())
     .addOption(OPTIONS.all())
+    .addOption(OPTIONS.managementUrl())
     .option('--namespace <name>', 'of an interface (repeatable; default: none)', collect)
     .option('--from <version>', 'one that is called: with a good guess few are refused (default: 1.0)', version)
     .addOption(OPTIONS.duration('--timeout <duration>', 'of each question (default: 5s)'))
@@ -69,14 +70,15 @@ export function versionsCommand(run: CommandRun): Command {
     .action((topics: string[], options: VersionsOptions) =>
       runWork(run, head.name, options, async (output) => {
         const namespaces = options.namespace ?? [null];
-        const addresses = topics.flatMap((topic) => addressesOf(topic, options));
+        const { env } = run.terminal;
+        const addresses = (await Promise.all(topics.map((topic) => addressesOf(topic, options, env)))).flat();
         const asked = addresses.flatMap((address) => namespaces.map((namespace) => ({ ...address, namespace })));
         const about =
           'each version that is asked for and not served is an ERROR with a traceback in the log of a server: ' +
           `at most ${MOST_REFUSED * asked.length} of them now`;
         if (options.yes) output.note(about);
         else await confirm(run.terminal, output, { about, option: '--yes' });
-        return withBus(options, run.terminal.env, output, 'looks', async (broker, { exchange }) => {
+        return withBus(options, env, output, 'looks', async (broker, { exchange }) => {
           const rows = await rowsOf(broker, exchange, asked, options, run.terminal.interrupted);
           return tell(rows, exchange, output);
         });

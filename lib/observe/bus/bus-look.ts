@@ -190,10 +190,16 @@ export function valueOf<T>(known: Known<T> | undefined): T | undefined {
 
 /** The names of all servers of a topic whose own queue is consumed. */
 export function consumedServers(topic: string, queues: readonly ListedQueue[]): string[] {
+  return serversOf(
+    topic,
+    queues.filter(({ consumers }) => (consumers ?? 0) > 0),
+  );
+}
+
+/** By the queues that are theirs. */
+export function serversOf(topic: string, queues: readonly ListedQueue[]): string[] {
   const prefix = `${topic}.`;
-  return queues
-    .filter(({ name, consumers }) => name.startsWith(prefix) && (consumers ?? 0) > 0)
-    .map(({ name }) => name.slice(prefix.length));
+  return queues.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => name.slice(prefix.length));
 }
 
 async function known<T>(ask: () => Promise<T>): Promise<Known<T>> {

@@ -293,6 +293,27 @@ describe('with the management API', () => {
     expect(out).toMatch(/FAIL {2}queue .*'conductor.host2'\n.*\n {8}Consumed servers of this topic: host1\n {8}Next: /);
   });
 
+  it.each(['ping conductor --version 1.1', 'versions conductor --yes'])(
+    '%s --all asks each that has a queue',
+    async (line) => {
+      await channel.assertQueue('conductor.host2', { durable: false });
+      const isListed = async (): Promise<boolean> =>
+        (await api.queues(vhost.name)).filter(({ name }) => name.startsWith('conductor.')).length === 2;
+      await eventually(isListed, 'both queues', PATIENCE_MS);
+      const { code, documents } = await run(`${line} --all --json`);
+      expect(code).toBe(68);
+      const answers = documents.map(({ target, answer }) => [(target as { server: string }).server, answer]);
+      expect(answers).toEqual([
+        ['host1', line.startsWith('ping') ? 'alive' : 'served'],
+        ['host2', 'nobody'],
+      ]);
+      expect(await run('ping volume --all')).toMatchObject({
+        code: 68,
+        err: expect.stringContaining("no server of 'volume'"),
+      });
+    },
+  );
+
   it('tap switches the firehose on, and off again; the virtual host keeps what it is', async () => {
     const headers = { authorization: `Basic ${Buffer.from('guest:guest').toString('base64')}` };
     const path = `${managementUrl}/api/vhosts/${vhost.name}-described`;
