@@ -21,7 +21,8 @@ const majors = [...manifest.peerDependencies['@nestjs/core']!.matchAll(/\^(\d+)/
   .map(([, major]) => Number(major))
   .toSorted((one, other) => other - one);
 const newest = majors[0]!;
-const readers = [...majors.map((major) => ({ manager: 'npm', major })), { manager: 'pnpm', major: newest }];
+/** Each major once, each package manager once: an installation takes most of the time. */
+const readers = majors.map((major, at) => ({ manager: ['npm', 'pnpm'][at % 2]!, major }));
 /** Those of npm that the oldest Node runs. */
 const MANAGERS = ['pnpm@10'];
 
