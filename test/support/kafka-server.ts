@@ -69,7 +69,8 @@ export class KafkaServer {
       `SCRAM-SHA-256=[name=${name},password=${password}]`,
     ]);
     const id = randomBytes(16).toString('base64url');
-    const format = ['format', '-t', id, '-c', this.file('server.properties'), ...scram];
+    // An id may begin with a dash: as a word of its own it would be taken for an option.
+    const format = ['format', `--cluster-id=${id}`, '-c', this.file('server.properties'), ...scram];
     const { status, stderr } = spawnSync('java', [...this.java('kafka.tools.StorageTool'), ...format], {
       encoding: 'utf8',
     });
