@@ -48,6 +48,8 @@ function missingPackages() {
     ...(exists('mvn') ? [] : ['maven']),
     // Looks at the documentation site.
     ...(exists('chromium') ? [] : ['chromium', 'fonts-dejavu-core']),
+    // Shells that `oslo-bus completion` is for.
+    ...['zsh', 'fish'].filter((shell) => !exists(shell)),
   ];
 }
 
