@@ -51,9 +51,18 @@ export async function requireExchange(broker: MessageBroker, exchange: string): 
   throw new MessageUndeliverable(exchange, '*', undefined, `there is no exchange '${exchange}'`);
 }
 
+/** Seconds: longer than a server tries to hand over an answer that comes too late. */
+const QUEUES_TTL = 120;
+
 /** Not connected yet. */
 export function openBroker({ url, options }: TransportChoice): Broker {
-  const broker = createBroker(url, options);
+  const broker = createBroker(url, {
+    ...options,
+    // The names that stay are those of the service whose file it is.
+    useQueueManager: false,
+    // A call that has timed out leaves its reply queue to the server. A stream is shared, and has to be as others declare it.
+    ...(!options.rabbitStreamFanout && { rabbitTransientQueuesTtl: QUEUES_TTL }),
+  });
   // What matters of it is told by the commands' own errors.
   broker.events.subscribe(() => undefined);
   return broker;

@@ -178,11 +178,9 @@ function listOf(text: string): string[] {
 /** Silent pings and questions for versions, of interfaces that the servers have as far as that is known. */
 class Probes {
   private readonly client: RpcClient;
-  /** Left behind for answers that come late. A check that runs each minute would leave dozens. */
-  private readonly replyQueues = new Set<string>();
 
   constructor(
-    private readonly broker: MessageBroker,
+    broker: MessageBroker,
     exchange: string,
     private readonly options: DoctorOptions,
   ) {
@@ -200,10 +198,7 @@ class Probes {
     } catch (error) {
       if (error instanceof UnsupportedVersion) return { name: 'answered' };
       if (error instanceof MessageUndeliverable) return { name: 'unrouted' };
-      if (error instanceof MessagingTimeout) {
-        if (error.replyQueue !== undefined) this.replyQueues.add(error.replyQueue);
-        return { name: 'silent', timeoutMs: this.timeoutMs };
-      }
+      if (error instanceof MessagingTimeout) return { name: 'silent', timeoutMs: this.timeoutMs };
       return { name: 'failed', reason: textOf(error) };
     }
   };
@@ -219,15 +214,12 @@ class Probes {
         served.length === 0 ? { unknown: 'it serves none that was asked for' } : { value: served.join(' ') };
       return [{ ...one, version }];
     } catch (error) {
-      if (error instanceof MessagingTimeout && error.replyQueue !== undefined) this.replyQueues.add(error.replyQueue);
       return [{ ...one, version: { unknown: textOf(error) } }];
     }
   };
 
-  async close(): Promise<void> {
-    await this.client.close();
-    // Without a connection they expire by themselves.
-    for (const queue of this.replyQueues) await this.broker.deleteQueue(queue).catch(() => undefined);
+  close(): Promise<void> {
+    return this.client.close();
   }
 
   private get timeoutMs(): number {

@@ -175,7 +175,7 @@ export const CATALOGUE = {
     cause: 'Their clients have died, or lost the broker. Servers still answer into them.',
     remedy:
       'Nothing, where they expire by themselves (rabbit_transient_queues_ttl, 30 minutes). Delete those that do not.',
-    seen: 'With management only: queues `reply_*` without consumers in both looks.',
+    seen: 'With management only: queues `reply_*` without consumers in both looks, but for those that expire within three minutes.',
   },
   'FANOUT-ORPHAN': {
     severity: 'hint',
@@ -183,7 +183,7 @@ export const CATALOGUE = {
     cause: 'Their servers have died, or lost the broker. Each fanout still leaves a copy in each of them.',
     remedy:
       'Nothing, where they expire by themselves (rabbit_transient_queues_ttl, 30 minutes). Delete those that do not.',
-    seen: 'With management only: queues `*_fanout_*` without consumers in both looks.',
+    seen: 'With management only: queues `*_fanout_*` without consumers in both looks, but for those that expire within three minutes.',
   },
   'CONN-STORM': {
     severity: 'warning',

@@ -63,6 +63,9 @@ function causeOf({ kind }: ExaminedQueue, all: readonly ExaminedQueue[]): { caus
   };
 }
 
+/** Queues that are gone so soon need nobody. */
+const SOON_MS = 180_000;
+
 /** A queue without a consumer, and what waits in it. */
 interface Orphan {
   readonly queue: ListedQueue;
@@ -85,8 +88,11 @@ function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings, uncons
     const { name } = queue;
     if (kinds.get(name)?.kind !== kind) continue;
     const look = unconsumed.get(name);
+    // Our own of the last look are among these.
+    if ((expiryOf(queue) ?? Infinity) <= SOON_MS) check.fine();
     // A queue that has come in between is nobody's orphan yet.
-    if ((queue.consumers ?? 0) > 0 || queue.exclusive || (first.get(name) ?? 0) > 0 || !first.has(name)) check.fine();
+    else if ((queue.consumers ?? 0) > 0 || queue.exclusive || (first.get(name) ?? 0) > 0 || !first.has(name))
+      check.fine();
     else if (!look || 'unknown' in look) unknown += 1;
     else if (look.value?.consumers === 0) orphaned.push({ queue, messages: look.value.messages });
     else check.fine();

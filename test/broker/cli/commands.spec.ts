@@ -1,5 +1,5 @@
 import amqp, { type Channel, type ChannelModel } from 'amqplib';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -114,6 +114,18 @@ describe('call', () => {
     const line = await run(['call', 'conductor', 'ping', '--args', JSON.stringify(args), '--raw']);
     expect(line.out).toBe(`${JSON.stringify({ pong: args.arg })}\n`);
     expect((await run('call conductor text --raw')).out).toBe('a "text"\\u000a\\u001b[31m of two lines\n');
+  });
+
+  it('is no process of the service whose file it has; what a timeout leaves behind expires in two minutes', async () => {
+    const file = join(home, 'conductor.conf');
+    const rabbit = '[oslo_messaging_rabbit]\nuse_queue_manager = true\nhostname = ctl1\nprocessname = nova-conductor\n';
+    writeFileSync(file, `[DEFAULT]\ntransport_url = ${vhost.url}\n${rabbit}`);
+    const before = new Set((await vhost.listQueues()).map(({ name }) => name));
+    expect(await run(`call conductor slow --timeout 200ms --config-file ${file}`)).toMatchObject({ code: 75 });
+    const left = (await vhost.listQueues()).filter(({ name }) => !before.has(name));
+    expect(left).toMatchObject([
+      { name: expect.stringMatching(/^reply_[\da-f]{32}$/), arguments: { 'x-expires': 120_000 } },
+    ]);
   });
 
   it('a timeout says what was seen, and what to do next; exit 75', async () => {

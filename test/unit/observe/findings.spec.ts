@@ -288,6 +288,7 @@ describe('orphans', () => {
     ['had one before', reply(0), reply(1)],
     ['are new', reply(0), {}],
     ['are exclusive', reply(0, { exclusive: true }), reply(0)],
+    ['are gone in a moment', reply(0, { arguments: { 'x-expires': 120_000 } }), reply(0)],
   ])('are none that %s', (_what, after, before) => {
     expect(codesOf({ unconsumed, listings: listings(after, before) })).toEqual([]);
   });
