@@ -1,19 +1,16 @@
 import { type Command, Option } from 'commander';
-import { parseTransportUrl } from '../../config/transport-url.js';
 import { type BusTopology, busTopology } from '../../observe/bus/bus-topology.js';
 import { ManagementFailure } from '../../observe/bus/management-answers.js';
 import type { ManagementApi } from '../../observe/bus/management-api.js';
 import { announce } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { UsageError } from '../exit-codes.js';
-import { managementOf } from '../bus/management.js';
-
+import { managementOf, type ManagementOptions, virtualHostOf } from '../bus/management.js';
 import { TOPOLOGY_DRAWINGS, TOPOLOGY_FORMATS } from '../topology-drawing.js';
 import { chooseTransport } from '../bus/transport-choice.js';
 
-interface TopologyOptions extends CommonOptions {
+interface TopologyOptions extends CommonOptions, ManagementOptions {
   readonly format?: (typeof TOPOLOGY_FORMATS)[number];
-  readonly managementUrl?: string;
 }
 
 const head = {
@@ -38,7 +35,7 @@ export function topologyCommand(run: CommandRun): Command {
         if (!api) throw new UsageError('AMQP has no lists: --management-url, or that of a context, is needed');
         announce(choice, output, 'looks');
         const notKnown: string[] = [];
-        const whole = await topologyOf(api, parseTransportUrl(choice.url).virtualHost, notKnown);
+        const whole = await topologyOf(api, virtualHostOf(choice).virtualHost, notKnown);
         const { exchange } = options;
         const shown =
           exchange === undefined

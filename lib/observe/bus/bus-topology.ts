@@ -1,9 +1,10 @@
-import type {
-  ListedBinding,
-  ListedConnection,
-  ListedConsumer,
-  ListedExchange,
-  ListedQueue,
+import {
+  type ListedBinding,
+  type ListedConnection,
+  type ListedConsumer,
+  type ListedExchange,
+  type ListedQueue,
+  programOf,
 } from './management-answers.js';
 import { type QueueKind, queueKinds } from './queue-kinds.js';
 
@@ -90,7 +91,9 @@ function describedQueues({
     exchanges.map(({ name }) => name),
     bindings,
   );
-  const programs = new Map(connections.map((connection) => [connection.name, programOf(connection)]));
+  const programs = new Map(
+    connections.map((connection) => [connection.name, programOf(connection) ?? connection.name]),
+  );
   const consumedBy = new Map<string, Set<string>>();
   for (const { queue, connection } of consumers) {
     const names = consumedBy.get(queue) ?? new Set();
@@ -110,13 +113,6 @@ function describedQueues({
       },
     ]),
   );
-}
-
-/** `nova-compute:1234:<uuid>`, as Python's services call their connections, is `nova-compute pid 1234 on 10.0.0.7`. */
-function programOf({ name, program, peerHost }: ListedConnection): string {
-  const parts = /^(.+):(\d+):[\da-f-]{36}$/.exec(program ?? '');
-  if (parts) return `${parts[1]} pid ${parts[2]} on ${peerHost}`;
-  return program === undefined ? name : `${program} on ${peerHost}`;
 }
 
 function sorted<Named extends { readonly name: string }>(all: readonly Named[]): Named[] {

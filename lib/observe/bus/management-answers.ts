@@ -157,6 +157,12 @@ export function queueOf(one: Record<string, unknown>): ListedQueue {
   };
 }
 
+/** Who has opened it: of a Python service `nova-compute:1234 on 10.0.0.7`, without its uuid. Undefined: it does not say. */
+export function programOf({ program, peerHost }: ListedConnection): string | undefined {
+  if (program === undefined) return undefined;
+  return `${program.replace(/^([^:]+:\d+):.*$/s, '$1')} on ${peerHost}`;
+}
+
 export function connectionOf(one: Record<string, unknown>): ListedConnection {
   const properties = recordOf(one.client_properties);
   const capabilities = Object.entries(recordOf(properties.capabilities));

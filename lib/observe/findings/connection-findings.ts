@@ -1,6 +1,6 @@
 import { shown } from '../../wire/shown.js';
 import { type BusListing, valueOf } from '../bus/bus-look.js';
-import type { ListedConnection } from '../bus/management-answers.js';
+import { type ListedConnection, programOf } from '../bus/management-answers.js';
 import { type Evidence, NO_MANAGEMENT } from './evidence.js';
 import { Check, type CheckResult, counted, firstOf } from './finding.js';
 
@@ -41,9 +41,7 @@ export function connectionFindings({ listings, seconds }: Evidence): CheckResult
 function programs(connections: readonly ListedConnection[]): Map<string, ListedConnection[]> {
   const byProgram = new Map<string, ListedConnection[]>();
   for (const connection of connections) {
-    const { program, peerHost } = connection;
-    const who = program === undefined ? 'somebody' : program.split(':').slice(0, 2).join(':');
-    const key = `${who} on ${peerHost}`;
+    const key = programOf(connection) ?? `somebody on ${connection.peerHost}`;
     const own = byProgram.get(key);
     if (own) own.push(connection);
     else byProgram.set(key, [connection]);

@@ -1,5 +1,6 @@
 import { shown } from '../../wire/shown.js';
 import { type BusListing, valueOf } from '../bus/bus-look.js';
+import { programOf } from '../bus/management-answers.js';
 import { type Evidence, type ExaminedQueue, NO_MANAGEMENT, type ServedVersion } from './evidence.js';
 import { Check, type CheckResult, counted, firstOf, named } from './finding.js';
 
@@ -185,12 +186,8 @@ function consumersOf(queue: string, listings: Evidence['listings']): string {
 
 function programsOn(queue: string, listing: BusListing | undefined): string[] {
   const consumers = valueOf(listing?.consumers)?.filter((one) => one.queue === queue) ?? [];
-  const connections = new Map(valueOf(listing?.connections)?.map((one) => [one.name, one]));
-  const programs = consumers.map(({ connection }) => {
-    const { program, peerHost } = connections.get(connection) ?? {};
-    return program === undefined ? connection : `${program.split(':').slice(0, 2).join(':')} on ${peerHost}`;
-  });
-  return [...new Set(programs)];
+  const programs = new Map(valueOf(listing?.connections)?.map((one) => [one.name, programOf(one)]));
+  return [...new Set(consumers.map(({ connection }) => programs.get(connection) ?? connection))];
 }
 
 function silent({ queues, listings, pings }: Evidence): CheckResult {

@@ -84,10 +84,14 @@ function sharedName({ listings }: Evidence): CheckResult {
   }
   const exchanges = valueOf(listings?.[1].exchanges)?.map(({ name }) => name);
   const names = queues.map(({ name }) => name);
+  const sourcesOf = new Map<string, Set<string>>();
+  for (const { queue, exchange } of bindings.value) {
+    sourcesOf.set(queue, (sourcesOf.get(queue) ?? new Set()).add(exchange));
+  }
   for (const [name, { kind }] of queueKinds(names, exchanges, bindings.value)) {
     if (kind !== 'topic' && kind !== 'server') continue;
-    const sources = new Set(bindings.value.flatMap(({ queue, exchange }) => (queue === name ? exchange : [])));
-    if (sources.size < 2) check.fine();
+    const sources = sourcesOf.get(name);
+    if (!sources || sources.size < 2) check.fine();
     else
       check.found({
         object: named('queue', name),

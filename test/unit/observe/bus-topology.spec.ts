@@ -80,7 +80,7 @@ describe('the topology of a bus', () => {
 
   it('has the queues behind them with their keys, kinds and consumers', () => {
     expect(named('nova')!.queues).toMatchObject([
-      { name: 'conductor', keys: ['conductor'], kind: 'topic', consumedBy: ['nova-conductor pid 1234 on 10.0.0.7'] },
+      { name: 'conductor', keys: ['conductor'], kind: 'topic', consumedBy: ['nova-conductor:1234 on 10.0.0.7'] },
       { name: 'conductor.host1', kind: 'server', consumers: 1, consumedBy: ['own name on 10.0.0.7'] },
       { name: 'conductor.host9', kind: 'server', messages: 3 },
       { name: 'notifications.info', kind: 'notification', messages: 88 },
@@ -114,7 +114,7 @@ describe('the topology of a bus', () => {
   it('is drawn as graphs, each thing once', () => {
     for (const format of ['dot', 'mermaid'] as const) {
       const drawn = TOPOLOGY_DRAWINGS[format](topology).join('\n');
-      expect(drawn.match(/nova-conductor pid 1234/g)).toHaveLength(1);
+      expect(drawn.match(/nova-conductor:1234/g)).toHaveLength(1);
       expect(drawn.match(/conductor\.host9, 3 waiting/g)).toHaveLength(1);
     }
     expect(TOPOLOGY_DRAWINGS.dot(topology).filter((line) => line.includes('color=red'))).toHaveLength(3);
