@@ -57,8 +57,6 @@ export function newProgram(run: CommandRun): Command {
     sendCommand('call', run),
     sendCommand('cast', run),
     sendCommand('fanout', run),
-    listenCommand(run),
-    notifyCommand(run),
     pingCommand(run),
     versionsCommand(run),
     whyCommand(run),
@@ -68,12 +66,14 @@ export function newProgram(run: CommandRun): Command {
     topCommand(run),
     recordCommand(run),
     replayCommand(run),
+    listenCommand(run),
+    notifyCommand(run),
+    serveCommand(run),
     benchCommand(run),
     topologyCommand(run),
     contextCommand(run),
     completionCommand(run),
     helpCommand(run),
-    serveCommand(run),
   ];
   for (const command of commands) program.addCommand(command);
   for (const command of withThoseBelow(program)) {

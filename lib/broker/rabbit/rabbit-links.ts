@@ -169,13 +169,13 @@ interface SaslResponse {
   response(): Buffer;
 }
 
-/** Answers the broker's question who we are; kombu's `guest` where a host names nobody. */
 /** The broker offers others: amqplib gives up before it says who we are. */
 function noSuchLogin({ rabbitLoginMethod: method, ssl }: ResolvedRabbitOptions): string {
   const text = `the broker offers no login by ${method} here: set rabbitLoginMethod (rabbit_login_method) to another one`;
   return method === 'EXTERNAL' && !ssl ? `${text}, or ssl with sslCertFile and sslKeyFile` : text;
 }
 
+/** Answers the broker's question who we are; kombu's `guest` where a host names nobody. */
 function saslResponse(method: ResolvedRabbitOptions['rabbitLoginMethod'], host: TransportHost): SaslResponse {
   if (method === 'EXTERNAL') return credentials.external();
   const anonymous = host.username === undefined && host.password === undefined;

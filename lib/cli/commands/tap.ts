@@ -74,8 +74,8 @@ export function tapCommand(run: CommandRun): Command {
 
 interface Shows {
   request(request: SeenRequest): boolean;
-  notification(record: TrafficRecord): boolean;
-  delivery(record: TrafficRecord): boolean;
+  /** A notification, or a delivery: neither can fail, or take long. */
+  record(record: TrafficRecord): boolean;
 }
 
 function filterOf({ kinds: wanted, method, requestId, errors, slowerThan }: TapOptions): Shows {
@@ -89,17 +89,11 @@ function filterOf({ kinds: wanted, method, requestId, errors, slowerThan }: TapO
       (requestId === undefined || request.requestId === requestId) &&
       (!errors || isTrouble(request)) &&
       (slowerThan === undefined || (answeredAt(request) ?? 0) - request.record.t > slowerThan),
-    delivery: (record) =>
+    record: (record) =>
       wants(kindOf(record)) &&
       !errors &&
       slowerThan === undefined &&
       isNamed(nameOf(record)) &&
-      (requestId === undefined || requestIdOf(record.message ?? {}) === requestId),
-    notification: (record) =>
-      wants('notification') &&
-      !errors &&
-      slowerThan === undefined &&
-      isNamed(String(record.message?.event_type)) &&
       (requestId === undefined || requestIdOf(record.message ?? {}) === requestId),
   };
 }
@@ -154,7 +148,7 @@ class TapRun {
     this.end.notIdle();
     this.file?.write(record);
     if (record.ev === 'publish' && kindOf(record) === 'notification') {
-      if (this.end.isFull || !this.shows.notification(record)) return;
+      if (this.end.isFull || !this.shows.record(record)) return;
       this.end.countOne();
       this.output.result(notificationData(record), [notificationLine(record)]);
     } else {
@@ -164,7 +158,7 @@ class TapRun {
   }
 
   private delivered(record: TrafficRecord): void {
-    if (this.end.isFull || !this.shows.delivery(record)) return;
+    if (this.end.isFull || !this.shows.record(record)) return;
     this.end.countOne();
     this.output.result(deliveryData(record), [deliveryLine(record)]);
   }

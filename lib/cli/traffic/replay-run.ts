@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { MessageBroker } from '../../broker/broker.js';
 import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { MessagingTimeout, NoSuchMethod, RemoteError, UnsupportedVersion } from '../../errors/rpc.errors.js';
@@ -120,14 +121,5 @@ function outcomeOf(error: unknown): ReplayOutcome {
 
 /** Resolves after `ms` milliseconds, or when the signal is aborted. */
 function pauseUnless(signal: AbortSignal, ms: number): Promise<void> {
-  if (signal.aborted || ms <= 0) return Promise.resolve();
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
+  return ms <= 0 ? Promise.resolve() : setTimeout(ms, undefined, { signal }).catch(() => undefined);
 }
