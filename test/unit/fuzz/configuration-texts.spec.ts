@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ConfigurationError, InvalidTransportUrl, NotificationFilter } from '../../../lib/index.js';
 import { parseTransportUrl, formatTransportUrl } from '../../../lib/config/transport-url.js';
 import { rabbitOptionsFromUrl } from '../../../lib/config/oslo-rabbit-options.js';
@@ -7,8 +7,6 @@ import { PythonPattern } from '../../../lib/notify/filter/python-pattern.js';
 import { RoutingRules } from '../../../lib/notify/notifier/routing-rules.js';
 import { maskUrl } from '../../../lib/wire/redaction.js';
 import { readGolden } from '../../golden/read-golden.js';
-
-vi.setConfig({ testTimeout: 30_000 });
 
 const RUNS = { numRuns: 400, endOnFailure: true };
 const PASSWORD = 'Pa55-never-shown';

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   MalformedMessage,
   plainVersioned,
@@ -17,8 +17,6 @@ import { decodeFailure } from '../../../lib/wire/rpc/remote-failure.js';
 import { decodeReply } from '../../../lib/wire/rpc/rpc-reply.js';
 import { decodeRequest } from '../../../lib/wire/rpc/rpc-request.js';
 import { mutants, SPECIMENS, TOKEN } from '../../support/mutations.js';
-
-vi.setConfig({ testTimeout: 30_000 });
 
 const RUNS = { numRuns: 300, endOnFailure: true };
 const OPEN = { maxBytes: 1_000_000, integers: 'exact', contentType: 'application/json' } as const;

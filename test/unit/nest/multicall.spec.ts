@@ -186,7 +186,7 @@ describe('a handler of several answers', () => {
   it('is left at its deadline though it emits nothing', async () => {
     left.mockClear();
     const { client } = await app();
-    const quiet = { namespace: 'hosts', method: 'quiet', multicall: true, timeout: 0.2 };
+    const quiet = { namespace: 'hosts', method: 'quiet', multicall: true, timeout: 1 };
     const taken: unknown[] = [];
     const failure = await new Promise((resolve) => {
       client.send(quiet, {}).subscribe({ next: (value) => taken.push(value), error: resolve });
