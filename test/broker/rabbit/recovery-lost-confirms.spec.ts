@@ -148,7 +148,7 @@ describe('a lost connection, messages in flight', () => {
   });
 
   it('leaves an idle connection alone that still answers', async () => {
-    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 150 });
+    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 1_000 });
     await broker.connected();
     // Three checks and their answers.
     await eventually(() => proxy.received('BasicQosOk').length >= 3);
