@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Alias } from 'vite';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -10,6 +11,19 @@ const nest = /^(@nestjs\/[\w-]+|rxjs|reflect-metadata|class-validator|class-tran
 const onNest11 = (which: 'lowest' | 'newest'): Alias[] => [
   { find: nest, replacement: source(`.cache/nest-11/${which}/node_modules/$1`) },
 ];
+
+/** These take minutes. If they began last, one worker would have work, and the others none. */
+const LONGEST = ['test/docs/site', 'test/package/getting-started', 'test/simulation/simulation'];
+
+const isLong = ({ moduleId }: TestSpecification): boolean => LONGEST.some((path) => moduleId.includes(path));
+const group = ({ project }: TestSpecification): number => project.config.sequence.groupOrder;
+
+/** The order is Vitest's, but for the longest specs: they are the first of their group. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return (await super.sort(files)).toSorted((a, b) => group(a) - group(b) || Number(isLong(b)) - Number(isLong(a)));
+  }
+}
 
 export default defineConfig({
   resolve: {
@@ -25,6 +39,7 @@ export default defineConfig({
   test: {
     silent: 'passed-only',
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     expect: { poll: { timeout: 4_000 } },
     projects: [
       {
@@ -135,8 +150,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'docs',
-          // Building the site takes both cores, for a minute.
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 1 },
           include: ['test/docs/**/*.spec.ts'],
           testTimeout: 60_000,
           hookTimeout: 900_000,
