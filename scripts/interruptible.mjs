@@ -5,14 +5,14 @@ import { constants } from 'node:os';
 const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'];
 
 let interruptedBy;
-let running;
+const running = new Set();
 
-/** From now on a signal ends the program that runs, and lets no other begin. */
+/** From now on a signal ends the programs that run, and lets no other begin. */
 export function watchSignals() {
   for (const signal of SIGNALS) {
     process.on(signal, () => {
       interruptedBy ??= signal;
-      running?.kill(signal);
+      running.forEach((program) => program.kill(signal));
     });
   }
 }
@@ -33,10 +33,11 @@ export function run(program, ...args) {
   if (interruptedBy) return Promise.reject(new Error(`interrupted by ${interruptedBy}`));
   console.log(`> ${program} ${args.join(' ')}`);
   return new Promise((resolve, reject) => {
-    running = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
-    running.on('error', reject);
-    running.on('close', (code, signal) => {
-      running = undefined;
+    const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    running.add(child);
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      running.delete(child);
       if (code === 0 && !interruptedBy) resolve();
       else reject(new Error(`${[program, ...args].join(' ')} ended with ${interruptedBy ?? signal ?? code}`));
     });

@@ -127,6 +127,16 @@ async function installKafka({ directory, pom, stamp }) {
   setStamp(directory, stamp);
 }
 
+/** Two at a time: one waits for what it downloads while the other works. */
+async function inPairs(installs) {
+  const left = installs.values();
+  const installed = async () => {
+    for (const install of left) await install();
+  };
+  const outcomes = await Promise.allSettled([installed(), installed()]);
+  for (const { status, reason } of outcomes) if (status === 'rejected') throw reason;
+}
+
 /** Written last and in one step: an interrupted installation is none. */
 function setStamp(directory, stamp) {
   writeFileSync(join(directory, 'stamp.new'), stamp);
@@ -156,8 +166,10 @@ if (packages.length > 0 || missing.length > 0 || needsKafka) {
   watchSignals();
   try {
     if (packages.length > 0) await installPackages(packages);
-    if (needsKafka) await installKafka(kafka);
-    for (const environment of missing) await installEnvironment(environment);
+    await inPairs([
+      ...(needsKafka ? [() => installKafka(kafka)] : []),
+      ...missing.map((environment) => () => installEnvironment(environment)),
+    ]);
     giveToCaller();
   } catch (error) {
     console.error(`Setting up the tests failed: ${error.message}`);
