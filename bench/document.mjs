@@ -1,4 +1,5 @@
-// Tables and plots of docs/performance.md from the numbers of a run: `node bench/document.mjs [.cache/bench/results.json]`.
+// Tables and plots of docs/performance.md from the numbers of a run: `node bench/document.mjs [.cache/bench/results.json]`. What the run
+// did not measure stays: `.cache/bench/long.json` gives the table of the soak.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { bars } from './bars.mjs';
 import { contenders } from './contenders.mjs';
@@ -68,7 +69,24 @@ function barsTable() {
     const holds = bar.startsWith('≥') ? value >= Number(bar.slice(2)) : value <= Number(bar.slice(2));
     return [[what, bar, value.toFixed(2), holds ? 'yes' : 'no']];
   });
-  return table(['ratio of medians', 'bar', 'measured', 'holds'], rows);
+  return rows.length > 0 && table(['ratio of medians', 'bar', 'measured', 'holds'], rows);
+}
+
+function soakTable() {
+  if (!results.soak) return '';
+  return table(
+    Object.keys(results.soak[0]),
+    results.soak.map((minute) => Object.values(minute).map(String)),
+  );
+}
+
+/** A soak tells of memory alone, which is the same on a slower machine. */
+function machineText() {
+  const { machine, rounds, ms, soak } = results;
+  if (soak) return '';
+  const { cpus, cpu, arch, memory, node } = machine;
+  const measured = `${rounds} rounds of ${ms} ms for each contender in each cell`;
+  return `${cpus} cores of ${cpu?.trim() || arch}, ${Math.round(memory / 2 ** 30)} GiB, Node ${node}; ${measured}`;
 }
 
 function plot(title, unit, values) {
@@ -107,7 +125,7 @@ function writePlots() {
 }
 
 const parts = {
-  machine: `${results.machine.cpus} cores of ${results.machine.cpu?.trim() || results.machine.arch}, ${Math.round(results.machine.memory / 2 ** 30)} GiB, Node ${results.machine.node}; ${results.rounds} rounds of ${results.ms} ms for each contender in each cell`,
+  machine: machineText(),
   contenders: table(
     ['', ''],
     Object.entries(contenders)
@@ -123,6 +141,7 @@ const parts = {
   ),
   starts: startsTable(),
   pending: pendingTable(),
+  soak: soakTable(),
 };
 
 let text = readFileSync(page, 'utf8');
