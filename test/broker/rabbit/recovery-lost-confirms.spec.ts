@@ -95,6 +95,51 @@ describe('a lost connection, messages in flight', () => {
     expect(one).toMatchObject({ status: 'fulfilled' });
   });
 
+  it('publishes each once again, though a listener publishes when it is told of one', async () => {
+    const broker = brokers.open(vhost.urlVia(proxy));
+    await broker.publish({ exchange: 'tx', routingKey: 'work', body: 'first', topology });
+    proxy.clear();
+    const told: Promise<void>[] = [];
+    let times = 0;
+    broker.events.subscribe(({ type }) => {
+      if (type !== 'message-republished') return;
+      times += 1;
+      told.push(broker.publish({ exchange: 'tx', routingKey: 'work', body: `told ${times}`, topology }));
+    });
+    const struck = proxy.strike({ from: 'broker', method: 'BasicAck', fault: 'cut-before' });
+    const bodies = numbered(0, 5);
+    const sent = bodies.map((body) => broker.publish({ exchange: 'tx', routingKey: 'work', body, topology }));
+    await struck;
+    await Promise.all(sent);
+    await Promise.all(told);
+    const written = proxy.sent('BasicPublish').map(({ body }) => `${body}`);
+    expect(told).toHaveLength(5);
+    expect(written.filter((body) => !body.startsWith('told')).toSorted()).toEqual([...bodies, ...bodies].toSorted());
+    expect(new Set(written.filter((body) => body.startsWith('told'))).size).toBe(5);
+    expect(written).toHaveLength(15);
+  });
+
+  it('is published again by a broker that is closed before its consumers are there again', async () => {
+    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 1_000 });
+    await broker.publish({ exchange: 'tx', routingKey: 'work', body: 'first', topology });
+    const received = collect();
+    await broker.consume(received.request(topology));
+    await eventually(() => received.all[0]?.ack());
+    proxy.stall();
+    const sent = broker.publish({ exchange: 'tx', routingKey: 'work', body: 'second', topology });
+    await eventually(() => broker.reports('connection-changed').filter(({ to }) => to === 'disconnected').length >= 2);
+    const closed = new Promise<void>((resolve) => {
+      broker.events.subscribe((event) => {
+        const { type } = event;
+        if (type === 'connection-changed' && event.connection === 'publish' && event.to === 'connected')
+          resolve(broker.close());
+      });
+    });
+    proxy.resume();
+    await sent;
+    await closed;
+  });
+
   it('declares the topology again on the new connection, once', async () => {
     const broker = brokers.open(vhost.urlVia(proxy));
     const send = (body: string) => broker.publish({ exchange: 'tx', routingKey: 'work', body, topology });

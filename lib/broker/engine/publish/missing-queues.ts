@@ -179,9 +179,9 @@ export class MissingQueues {
     if (pending.deadline <= now) return pending.timeOut(now, 'its queue is missing');
     if (isAnswer(pending)) return this.giveUp(pending, 'it was awaited in vain');
     const { exchange, routingKey } = pending.message;
+    pending.reject(new MessageUndeliverable(exchange, routingKey));
     const message = `No queue takes a message any more: exchange '${exchange}', routing key '${routingKey}'`;
     this.events.emit({ type: 'message-unrouted', level: 'warn', message, exchange, routingKey });
-    pending.reject(new MessageUndeliverable(exchange, routingKey));
   }
 
   private giveUp(pending: PendingMessage, reason: string): void {

@@ -14,13 +14,16 @@ export interface GateParts {
 const longestMs = 3_000;
 const checkEveryMs = 20;
 
-/** `closed`: until there is a connection to publish on; `checking`: whether our consumers are there, for a bounded time. */
+/**
+ * `closed`: until there is a connection to publish on; `checking`: whether our consumers are there, for a bounded time. `ended`: open
+ * for good.
+ */
 type GateState =
   | { readonly name: 'checking'; readonly timer: NodeJS.Timeout }
   | { readonly name: 'closed' | 'ended' | 'open' };
 
 const following: Transitions<GateState['name']> = {
-  open: ['closed'],
+  open: ['closed', 'ended'],
   closed: ['checking', 'ended'],
   checking: ['open', 'closed', 'ended'],
   ended: [],
@@ -43,17 +46,17 @@ export class PublishGate {
   }
 
   get isOpen(): boolean {
-    return this.state.name === 'open';
+    return this.state.name === 'open' || this.state.name === 'ended';
   }
 
-  /** Waits for nothing any more; what is open stays open. */
+  /** No answer is awaited any more: nothing is kept back from now on. */
   end(): void {
-    if (!this.isOpen) this.state.enter({ name: 'ended' });
+    this.state.enter({ name: 'ended' });
   }
 
   private connectionLost({ fellSilent }: Session): void {
     if (!fellSilent || !this.parts.consuming.isStarted) return;
-    if (this.isOpen || this.state.name === 'checking') this.state.enter({ name: 'closed' });
+    if (this.state.name === 'open' || this.state.name === 'checking') this.state.enter({ name: 'closed' });
   }
 
   private async openInTime(): Promise<void> {

@@ -100,6 +100,8 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
       const { owner, purpose } = pending.message;
       if (purpose === 'owed' ? pending.at.name === 'unrouted' : owner) this.end(pending);
     }
+    // The gate keeps nothing back any more.
+    this.pump();
     return Promise.allSettled(accepted.map(({ promise }) => promise));
   }
 
@@ -207,7 +209,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
   }
 
   private write(channel: PublishChannel, pending: PendingMessage, atOnce: boolean): void {
-    if (pending.writtenBefore) this.reportRepublished(pending.message);
+    const { writtenBefore } = pending;
     if (!atOnce) {
       // Behind all that was written before.
       this.pending.delete(pending);
@@ -218,7 +220,9 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
       channel.write(pending, atOnce);
     } catch (error) {
       if (pending.at === channel) pending.fail(replyText(error), { cause: error });
+      return;
     }
+    if (writtenBefore) this.reportRepublished(pending.message);
   }
 
   private topologyDeclared(session: Session, messages: PendingMessage[], error?: unknown): void {
