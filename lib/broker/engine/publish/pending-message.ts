@@ -72,6 +72,8 @@ export class PendingMessage {
   redeclared = false;
   /** True when it was written before, on a channel that is gone: it may have arrived. */
   writtenBefore = false;
+  /** How often it was written: a receipt is for one of these times. */
+  writes = 0;
   /** How often the broker would not take it. */
   nacks = 0;
   /** Its share of what may be in flight. */

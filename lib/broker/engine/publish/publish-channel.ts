@@ -109,10 +109,13 @@ export class PublishChannel implements ChannelObserver, Place {
   }
 
   private receiptOf(pending: PendingMessage): Receipt {
+    const written = ++pending.writes;
     return (refusal) => {
       if (this.hasEnded) return;
       this.session.messageRead();
       this.settled += 1;
+      // It was returned, and is under way once more.
+      if (pending.writes !== written) return;
       if (refusal) this.observer.nacked(this, pending);
       else this.observer.confirmed(this, pending);
     };
