@@ -156,7 +156,8 @@ export interface RabbitOptions {
   /**
    * Most bytes of memory that messages take which were delivered and are not acknowledged yet, on all queues together; and that
    * requests take which run, per server. What comes above goes back to its queue, and nothing more is taken before half of
-   * it is done. One message per subscription is always taken.
+   * it is done. One message per subscription is always taken. Auto-delete queues (`amqpAutoDelete`) are left out: a queue
+   * would go with all that waits in it when nothing more is taken. What is held of those the prefetch bounds.
    *
    * @defaultValue 134217728 (128 MiB), at most a quarter of the heap
    */

@@ -89,7 +89,7 @@ export class Engine implements MessageBroker {
     this.gate = new PublishGate({
       publishing,
       consuming,
-      isConsuming: () => [...subscriptions].every((subscription) => subscription.consuming),
+      isConsuming: () => ![...subscriptions].some((subscription) => subscription.isToBeRestored),
       onOpen: () => this.publisher.pump(),
     });
     this.publisher = new Publisher({
@@ -165,26 +165,28 @@ export class Engine implements MessageBroker {
     return subscription;
   }
 
-  async inspectQueue(queue: string): Promise<QueueInspection | undefined> {
-    return this.inOwnContext(() => this.anySession(`inspect queue '${queue}'`).inspectQueue(queue));
+  inspectQueue(queue: string): Promise<QueueInspection | undefined> {
+    return this.ask(`inspect queue '${queue}'`, (session) => session.inspectQueue(queue));
   }
 
-  async hasExchange(exchange: string): Promise<boolean> {
-    return this.inOwnContext(() => this.anySession(`inspect exchange '${exchange}'`).hasExchange(exchange));
+  hasExchange(exchange: string): Promise<boolean> {
+    return this.ask(`inspect exchange '${exchange}'`, (session) => session.hasExchange(exchange));
   }
 
   deleteQueue(queue: string): Promise<void> {
-    return this.inOwnContext(() => this.askToDelete(queue));
+    return this.ask(`delete queue '${queue}'`, (session) => session.deleteQueue(queue));
   }
 
-  private async askToDelete(queue: string): Promise<void> {
-    const session = this.anySession(`delete queue '${queue}'`);
-    try {
-      await session.deleteQueue(queue);
-    } catch (error) {
-      const facts = { host: session.host, cause: error };
-      throw new MessageDeliveryFailure(`Queue '${queue}' could not be deleted: ${replyText(error)}`, facts);
-    }
+  private ask<T>(purpose: string, request: (session: Session) => Promise<T>): Promise<T> {
+    return this.inOwnContext(async () => {
+      const session = this.anySession(purpose);
+      try {
+        return await request(session);
+      } catch (error) {
+        const facts = { host: session.host, cause: error };
+        throw new MessageDeliveryFailure(`Could not ${purpose}: ${replyText(error)}`, facts);
+      }
+    });
   }
 
   close(): Promise<void> {

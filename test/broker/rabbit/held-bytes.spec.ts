@@ -11,8 +11,8 @@ const brokers = useBrokers(afterEach);
 const names = ['large', 'large2'];
 afterEach(() => Promise.all(names.map((name) => vhost.deleteQueue(name))));
 
-function topologyOf(name: string) {
-  return [{ kind: 'queue', name, durable: true, autoDelete: false, arguments: {} }] as const;
+function topologyOf(name: string, autoDelete = false) {
+  return [{ kind: 'queue', name, durable: true, autoDelete, arguments: {} }] as const;
 }
 
 function bodyOf(bytes: number, n = 0): string {
@@ -82,6 +82,29 @@ describe('large messages that wait here', () => {
       return numbers.length === 20;
     });
     expect(numbers).toEqual(upTo(20));
+  });
+
+  it('of an auto-delete queue are taken all the same: it would go with its last consumer, and the rest with it', async () => {
+    const topology = topologyOf('large', true);
+    const numbers: number[] = [];
+    const held: Delivery[] = [];
+    const onDeliveries = (deliveries: readonly Delivery[]): void => {
+      held.push(...deliveries);
+      numbers.push(...deliveries.map(numberOf));
+    };
+    const broker = brokers.open(vhost.url, { maxHeldBytes: 350_000 });
+    const subscription = await broker.consume({ topology, queues: ['large'], prefetch: 5, onDeliveries });
+    const sender = brokers.open(vhost.url);
+    for (const n of upTo(12)) await sender.publish({ exchange: '', routingKey: 'large', body: bodyOf(100_000, n) });
+    await eventually(async () => (await vhost.queue('large'))?.messagesUnacknowledged === 5);
+    expect(numbers).toEqual(upTo(5));
+    await eventually(() => {
+      for (const delivery of held.splice(0)) delivery.ack();
+      return numbers.length === 12;
+    });
+    expect(numbers).toEqual(upTo(12));
+    expect(broker.reports('consumers-lost')).toEqual([]);
+    await subscription.close();
   });
 
   it('share the budget with those of other queues, of which one at least is always taken', async () => {

@@ -1,4 +1,3 @@
-import { MessageDeliveryFailure } from '../../../errors/delivery.errors.js';
 import type { EventChannel } from '../../../events/event-channel.js';
 import { within } from '../../../events/within.js';
 import type { QueueInspection } from '../../broker.js';
@@ -7,7 +6,7 @@ import { State, type Transitions } from '../state.js';
 import { type AnswerTimeout, RequestChannel } from './broker-request.js';
 import type { AskedConnection, ClosingRequests } from './closing-requests.js';
 import { Liveness } from './liveness.js';
-import { replyCode, replyText } from './reply-codes.js';
+import { replyCode } from './reply-codes.js';
 import { TopologyDeclarer } from './topology-declarer.js';
 
 /** Callbacks of a session to its connection. */
@@ -140,12 +139,11 @@ export class Session implements LinkObserver, AskedConnection {
     return { ...this.timeout, excused };
   }
 
-  /** Undefined: there is no such queue. @throws MessageDeliveryFailure */
+  /** Undefined: there is no such queue. */
   async inspectQueue(queue: string): Promise<QueueInspection | undefined> {
     return this.inspect(`inspect queue '${queue}'`, (channel) => channel.inspectQueue(queue));
   }
 
-  /** @throws MessageDeliveryFailure */
   async hasExchange(exchange: string): Promise<boolean> {
     const seen = this.inspect(`inspect exchange '${exchange}'`, (channel) =>
       channel.inspectExchange(exchange).then(() => true),
@@ -204,7 +202,7 @@ export class Session implements LinkObserver, AskedConnection {
       return await this.requests.ask(what, request);
     } catch (error) {
       if (replyCode(error) === ReplyCode.notFound) return undefined;
-      throw new MessageDeliveryFailure(`Could not ${what}: ${replyText(error)}`, { host: this.host, cause: error });
+      throw error;
     }
   }
 

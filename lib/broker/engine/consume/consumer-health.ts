@@ -1,4 +1,3 @@
-import { MessageDeliveryFailure } from '../../../errors/delivery.errors.js';
 import { pause } from '../../../events/pause.js';
 import type { ConsumeRequest, QueueInspection } from '../../broker.js';
 import { NoAnswer } from '../connection/broker-request.js';
@@ -99,7 +98,7 @@ export class ConsumerHealth {
 }
 
 function noAnswer(error: unknown): 'no answer' {
-  if (error instanceof MessageDeliveryFailure && error.cause instanceof NoAnswer) return 'no answer';
+  if (error instanceof NoAnswer) return 'no answer';
   throw error;
 }
 

@@ -75,8 +75,10 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   ) {
     const { connection, events, limits } = parts;
     this.streams = new StreamOffsets(request.topology);
-    const atOnce = request.settledAtOnce && { held: new HeldBudget(Infinity), acksMayWait: true };
-    this.limits = { ...limits, streams: this.streams, ...atOnce };
+    // An auto-delete queue goes with its last consumer, and all that waits in it: there the prefetch alone bounds what is held.
+    const mayPause = !request.settledAtOnce && !request.topology.some((one) => one.kind === 'queue' && one.autoDelete);
+    const held = mayPause ? limits.held : new HeldBudget(Infinity);
+    this.limits = { ...limits, held, streams: this.streams, acksMayWait: request.settledAtOnce };
     this.health = new ConsumerHealth(request, this.streams);
     this.losses = new ConsumerLosses(events, request, parts.lostQueues, connection);
     this.start = new FirstTime(request.giveUpMs, (failure) => this.failStart(failure));
@@ -96,6 +98,11 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
 
   get consuming(): boolean {
     return !this.isEnding && this.missing.length === 0;
+  }
+
+  /** Its consumers are missing, and nobody wants them to. */
+  get isToBeRestored(): boolean {
+    return !this.isEnding && this.state.name !== 'paused' && this.missing.length > 0;
   }
 
   flush(written?: (left: boolean) => void): void {
@@ -143,8 +150,8 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   consumerCancelled(channel: ConsumeChannel, queue: string): void {
     if (this.channel !== channel || this.isEnding) return;
     this.streams.forget(queue);
-    this.losses.report([queue], 'cancelled by the broker');
     this.restoreSoon();
+    this.losses.report([queue], 'cancelled by the broker');
   }
 
   /** Takes nothing more until there is room; the broker keeps it. */
@@ -163,13 +170,14 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
 
   channelLost(channel: ConsumeChannel, refusal: BrokerRefusal | undefined): void {
     if (this.channel !== channel) return;
-    if (refusal && !this.start && !this.isEnding) this.losses.report(this.queues, replyText(refusal));
+    const isReported = refusal && !this.start && !this.isEnding;
     const { value } = this.state;
     // An attempt that is under way fails by itself.
     if (value.name === 'restoring') this.state.enter({ ...value, channel: undefined });
     else if (!this.isEnding && refusal) this.backOff(undefined);
     else if (!this.isEnding) this.state.enter({ name: 'waiting' });
     this.interrupted();
+    if (isReported) this.losses.report(this.queues, replyText(refusal));
   }
 
   private get channel(): ConsumeChannel | undefined {
@@ -323,8 +331,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const { value } = this.state;
     if (value.name !== 'restoring') return;
     const { channel } = value;
-    if (!channel && !session.alive) return void this.state.enter({ name: 'waiting' });
-    if (!channel) return this.backOff(channel);
+    if (!channel) return session.alive ? this.backOff(undefined) : void this.state.enter({ name: 'waiting' });
     const { isFull } = channel;
     if (this.missing.length > 0 && !isFull) return this.backOff(channel);
     this.failures = 0;
@@ -346,8 +353,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const refusal = this.start && !isAwaited ? refusalOf(error, this.queues) : undefined;
     if (refusal) {
       this.start?.end(refusal);
-      void this.close();
-      return;
+      return void this.close();
     }
     this.start?.attemptFailed({ reason: replyText(session.endedBy ?? error), error });
     if (this.heldQueues.note(error)) {
@@ -360,11 +366,11 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
       this.unanswered += 1;
       return void this.renewChannel(channel, this.queues, replyText(error));
     }
-    if (session.alive) this.losses.report(this.missing, replyText(error), error);
     // Without a connection the next one is awaited; it may be here already.
     if (!session.alive && !this.parts.connection.session) return void this.state.enter({ name: 'waiting' });
     this.failures += 1;
-    this.backOff(this.channel);
+    this.backOff(channel);
+    if (session.alive) this.losses.report(this.missing, replyText(error), error);
   }
 
   private failStart(failure?: { reason: string; error: unknown }): void {
