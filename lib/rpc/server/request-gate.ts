@@ -187,7 +187,7 @@ export class RequestGate {
     if (remainingMs <= 0) return false;
     backlog.awaitRoom(() => this.passSoon());
     clearTimeout(this.expiring);
-    if (remainingMs < longestTimerMs) this.expiring = setTimeout(() => this.pass(), Math.ceil(remainingMs)).unref();
+    if (remainingMs < longestTimerMs) this.expiring = setTimeout(() => this.passSoon(), Math.ceil(remainingMs)).unref();
     return true;
   }
 
@@ -195,12 +195,12 @@ export class RequestGate {
   private acknowledged(taken: readonly HeldRequest[], left: boolean): void {
     for (const held of taken) {
       if (left) this.start(held);
-      else this.putBack(held);
+      else this.notAcknowledged(held);
     }
     if (!left) this.wakeIfEmpty();
   }
 
-  private putBack(held: HeldRequest): void {
+  private notAcknowledged(held: HeldRequest): void {
     const { request, service } = held;
     this.leave(held);
     if (request.uniqueId !== undefined) service.seen.delete(request.uniqueId);

@@ -152,6 +152,21 @@ describe('answers to a missing reply queue', () => {
     expect(on().eventsOf('reply-dropped')).toHaveLength(3);
   });
 
+  it('that were given up have no second half either', async () => {
+    const starting = on().serve({ echo: () => 1 }, { legacyTwoMessageReplies: true });
+    await ms(10);
+    const server = await starting;
+    void peer.call('echo');
+    await ms(100);
+    const closing = server.close();
+    await ms(9_000);
+    await closing;
+    void peer.listenForReplies();
+    await ms(1_000);
+    expect(peer.waiting).toEqual([]);
+    expect(on().eventsOf('reply-dropped')).toHaveLength(1);
+  });
+
   describe('that has just been deleted', () => {
     const answer = (n: number): Promise<unknown> => (void peer.call('echo', { args: { n } }), ms(10));
 

@@ -65,6 +65,8 @@ export class ReplySender {
         giveUpMs,
         owner: outgoing,
       });
+      // Given up meanwhile, and reported.
+      if (outgoing.ended) return false;
       this.follow(outgoing.reply);
       this.settle(outgoing);
       return true;
