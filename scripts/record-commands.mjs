@@ -10,7 +10,7 @@ import { openStage } from './recording/stage.mjs';
 const LONGEST_MS = 180_000;
 const page = join(root, 'docs/tools.md');
 
-async function play(stage, { name, before, lines, once, during }) {
+async function play(stage, { name, before, lines, once, during, shows = [] }) {
   await before?.(stage);
   let beside;
   await stage.record(name, lines, (output) => {
@@ -18,9 +18,12 @@ async function play(stage, { name, before, lines, once, during }) {
   });
   if (once !== undefined && !beside) throw new Error(`${name} has never shown '${once}'`);
   await beside;
+  const shown = stage.recorded.get(name).join('\n');
+  for (const words of shows) if (!shown.includes(words)) throw new Error(`${name} has not shown '${words}'`);
 }
 
-if (!run('npm', ['run', '-s', 'build']) || !run('node_modules/.bin/tsc', ['-p', 'tsconfig.bench.json'])) process.exit(1);
+if (!run('npm', ['run', '-s', 'build']) || !run('node_modules/.bin/tsc', ['-p', 'tsconfig.bench.json']))
+  process.exit(1);
 const timer = setTimeout(() => {
   console.error(`The recordings took longer than ${LONGEST_MS / 1_000} s`);
   process.exit(1);
@@ -30,7 +33,10 @@ try {
   for (const scene of scenes) await play(stage, scene);
   const { rabbitmq, oslo } = await stage.versions();
   const contents = new Map([...stage.recorded].map(([name, lines]) => [name, fenced(lines)]));
-  contents.set('versions-used', `Recorded with RabbitMQ ${rabbitmq} and services in Python with oslo.messaging ${oslo}.`);
+  contents.set(
+    'versions-used',
+    `Recorded with RabbitMQ ${rabbitmq} and services in Python with oslo.messaging ${oslo}.`,
+  );
   writeFileSync(page, filled(readFileSync(page, 'utf8'), contents));
 } finally {
   clearTimeout(timer);

@@ -29,7 +29,7 @@ class Methods:
     def fail(self, ctxt):
         raise ValueError("no such host")
 
-    def slow(self, ctxt, seconds=3):
+    def slow(self, ctxt, seconds=2):
         time.sleep(seconds)
         return "done"
 

@@ -76,8 +76,8 @@ class Stage {
     return this.rabbit.admin.evaluate(`rabbit_trace:${on ? 'start' : 'stop'}(<<"/">>), true`);
   }
 
-  write(name, value) {
-    writeFileSync(join(this.#home, name), `${JSON.stringify(value, null, 2)}\n`);
+  write(name, text) {
+    writeFileSync(join(this.#home, name), text);
   }
 
   /** Types the lines into a terminal, and keeps what it shows under the name; `seen` hears of output as it comes. */
@@ -151,7 +151,8 @@ class Stage {
       },
     });
     const result = await ended(child, seen);
-    if (result.code === 124) throw new Error(`'${line}' has not ended within ${SECONDS_OF_A_COMMAND} s:\n${result.output}`);
+    if (result.code === 124)
+      throw new Error(`'${line}' has not ended within ${SECONDS_OF_A_COMMAND} s:\n${result.output}`);
     return result;
   }
 
@@ -177,7 +178,8 @@ function withTabs(line) {
   if (!line.endsWith('<TAB><TAB>')) return line;
   const words = line.replace('<TAB><TAB>', '');
   const last = words.endsWith(' ') ? " ''" : '';
-  return `source <(oslo-bus completion bash); COMP_WORDS=(${words}${last}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
+  return `source <(oslo-bus completion bash)
+ COMP_WORDS=(${words}${last}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
 _oslo_bus; printf '%s  ' "\${COMPREPLY[@]}"`;
 }
 
