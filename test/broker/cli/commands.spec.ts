@@ -46,10 +46,11 @@ beforeEach(async () => {
     throw Object.assign(new TypeError('no such host'), { args: ['no such host'] });
   };
   const text = (): string => 'a "text"\n\u001b[31m of two lines';
+  const slow = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 3_000));
   const target = { exchange: 'openstack', topic: 'conductor', server: 'host1' };
   server = new RpcServer(broker, target, [
-    { version: '1.1', methods: { ping, boom, text, slow: () => new Promise((resolve) => setTimeout(resolve, 3_000)) } },
-    { namespace: 'baseapi', version: '1.0', methods: { ping } },
+    { version: '1.1', methods: { ping, boom, text, slow } },
+    { namespace: 'baseapi', version: '1.0', methods: { ping, slow } },
   ]);
   await server.start();
 });
@@ -133,7 +134,11 @@ describe('call', () => {
     expect(code).toBe(75);
     expect(err).toContain('TIMED OUT');
     expect(err).toContain('none has answered');
-    expect(err).toContain('next: oslo-bus why conductor --exchange openstack');
+    expect(err).toContain('next: oslo-bus why conductor --exchange openstack\n');
+    const { documents } = await run('call conductor baseapi.slow --version 1.0 --timeout 500ms --json');
+    expect(documents).toMatchObject([
+      { next: 'oslo-bus why conductor --exchange openstack --namespace baseapi --version 1.0' },
+    ]);
   });
 
   it.each([
@@ -365,6 +370,24 @@ describe('tap', () => {
       .flatMap((line) => reader.read(line) ?? []);
     expect(reader.head).toMatchObject({ source: 'firehose', masked: true });
     expect(records.some(({ message }) => message?.method === 'ping')).toBe(true);
+  });
+
+  it('a binding sees no answers, and tells of no deadline', async () => {
+    const client = new RpcClient(broker, { topic: 'conductor' }, { timeout: 0.2 });
+    let answered: Promise<unknown> | undefined;
+    const { code, documents } = await run('tap --topic conductor --json --source binding --for 1s', {
+      onErr: (text) => void (text.startsWith('tap: binding') && (answered = client.call('ping'))),
+    });
+    expect(await answered).toEqual({ pong: null });
+    await client.close();
+    const told = documents.map(({ event, state }) => [event, state]);
+    expect({ code, told }).toEqual({
+      code: 0,
+      told: [
+        ['request', 'waiting'],
+        ['end', undefined],
+      ],
+    });
   });
 
   it('needs a topic without the firehose, and says so', async () => {
