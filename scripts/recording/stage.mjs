@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { root } from '../install.mjs';
 
@@ -62,6 +63,7 @@ class Stage {
       this.#serve('nova-scheduler', 'scheduler', 'ctl1', '4.5'),
       this.#service('nova-api', 'ask', this.#url()).then((asker) => (this.asker = asker)),
     ]);
+    await this.#counted();
   }
 
   /** Lets the caller do one of its methods. */
@@ -93,10 +95,7 @@ class Stage {
   }
 
   async versions() {
-    const { name, password } = USER;
-    const headers = { authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}` };
-    const answer = await fetch(`http://127.0.0.1:${this.managementPort}/api/overview`, { headers });
-    const { rabbitmq_version: rabbitmq } = await answer.json();
+    const { rabbitmq_version: rabbitmq } = await this.#management('overview');
     const program = 'from importlib.metadata import version; print(version("oslo.messaging"))';
     const { output } = await ended(spawn(join(virtualEnvironment, 'bin/python'), ['-c', program]));
     return { rabbitmq, oslo: output.trim() };
@@ -129,6 +128,23 @@ class Stage {
     const [line] = await once(lines, 'line');
     if (line !== 'ready') throw new Error(line);
     return service;
+  }
+
+  async #management(path) {
+    const { name, password } = USER;
+    const headers = { authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}` };
+    const answer = await fetch(`http://127.0.0.1:${this.managementPort}/api/${path}`, { headers });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    return answer.json();
+  }
+
+  /** Resolves when the management API knows the consumers of all queues. */
+  async #counted() {
+    let queues;
+    do {
+      await pause(100);
+      queues = await this.#management('queues');
+    } while (queues.length === 0 || queues.some(({ consumers }) => consumers === undefined || consumers === null));
   }
 
   /** `oslo-bus`, as a reader has it in the path. */

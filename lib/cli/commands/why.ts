@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { rpcSeamOf } from '../../broker/broker.js';
 import { chainOf, textOf } from '../../errors/text-of.js';
-import { consumedServers } from '../../observe/bus/bus-look.js';
+import { consumedServers, uncountedServers } from '../../observe/bus/bus-look.js';
 import { type WalkFinding, walkCall } from '../../observe/bus/call-walk.js';
 import { searchVersions } from '../../observe/bus/version-probe.js';
 import { ManagementFailure } from '../../observe/bus/management-answers.js';
@@ -139,7 +139,10 @@ async function withServers(
   if (finding.state !== 'fail' || !['queue', 'consumers'].includes(finding.step)) return finding;
   try {
     const queues = await api.queues(virtualHostOf(choice).virtualHost);
-    return { ...finding, servers: consumedServers(topic, queues) };
+    const [servers, uncounted] = [consumedServers(topic, queues), uncountedServers(topic, queues)];
+    if (uncounted.length === 0) return { ...finding, servers };
+    output.note(`why: the broker has not counted the consumers of these servers yet: ${uncounted.join(', ')}`);
+    return servers.length === 0 ? finding : { ...finding, servers };
   } catch (error) {
     if (!(error instanceof ManagementFailure)) throw error;
     output.note(`why: other servers are not known: ${error.message}`);
