@@ -35,14 +35,17 @@ export const scenes = [
   {
     name: 'cast',
     shows: ['fanout'],
-    lines: ['oslo-bus cast conductor.host1 ping arg=hi', 'oslo-bus fanout conductor ping arg=all --version 3.11'],
+    lines: [
+      'oslo-bus cast conductor.host1 baseapi.ping arg=hi',
+      'oslo-bus fanout conductor ping arg=all --version 3.11',
+    ],
   },
   {
     name: 'ping',
     shows: ['host2  alive', 'NOBODY'],
     lines: [
       'oslo-bus ping conductor --all --namespace baseapi --version 1.1',
-      'oslo-bus ping conductor --servers host1,host7',
+      'oslo-bus ping conductor --servers host1,host7 --version 3.11',
     ],
   },
   { name: 'versions', shows: ['behind: '], lines: ['oslo-bus versions conductor --all --from 3.12 --yes'] },

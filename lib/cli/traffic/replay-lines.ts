@@ -78,7 +78,7 @@ function resultOf(outcome: ReplayOutcome): string {
     case 'failed':
       return `FAIL ${outcome.failure.excType}: ${outcome.failure.message}`;
     case 'nobody':
-      return `NOBODY: ${outcome.reason}`;
+      return 'NOBODY: routed to no queue';
     case 'timeout':
       return `TIMED OUT: ${outcome.reason}`;
     case 'interrupted':
