@@ -200,7 +200,7 @@ export function consumedServers(topic: string, queues: readonly ListedQueue[]): 
 export function uncountedServers(topic: string, queues: readonly ListedQueue[]): string[] {
   return serversOf(
     topic,
-    queues.filter(({ consumers }) => consumers === undefined),
+    queues.filter(({ consumers }) => consumers === null),
   );
 }
 

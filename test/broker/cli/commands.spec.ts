@@ -372,24 +372,6 @@ describe('tap', () => {
     expect(records.some(({ message }) => message?.method === 'ping')).toBe(true);
   });
 
-  it('a binding sees no answers, and tells of no deadline', async () => {
-    const client = new RpcClient(broker, { topic: 'conductor' }, { timeout: 0.2 });
-    let answered: Promise<unknown> | undefined;
-    const { code, documents } = await run('tap --topic conductor --json --source binding --for 1s', {
-      onErr: (text) => void (text.startsWith('tap: binding') && (answered = client.call('ping'))),
-    });
-    expect(await answered).toEqual({ pong: null });
-    await client.close();
-    const told = documents.map(({ event, state }) => [event, state]);
-    expect({ code, told }).toEqual({
-      code: 0,
-      told: [
-        ['request', 'waiting'],
-        ['end', undefined],
-      ],
-    });
-  });
-
   it('needs a topic without the firehose, and says so', async () => {
     expect(await run('tap --for 1s')).toMatchObject({ code: 78, err: expect.stringContaining('topic') });
   });
