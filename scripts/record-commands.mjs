@@ -12,12 +12,12 @@ const page = join(root, 'docs/tools.md');
 
 async function play(stage, { name, before, lines, once, during, shows = [] }) {
   await before?.(stage);
-  let beside;
+  const beside = [];
   await stage.record(name, lines, (output) => {
-    if (once !== undefined && output.includes(once)) beside ??= during(stage);
+    if (once !== undefined && beside.length === 0 && output.includes(once)) beside.push(during(stage));
   });
-  if (once !== undefined && !beside) throw new Error(`${name} has never shown '${once}'`);
-  await beside;
+  if (once !== undefined && beside.length === 0) throw new Error(`${name} has never shown '${once}'`);
+  await Promise.all(beside);
   const shown = stage.recorded.get(name).join('\n');
   for (const words of shows) if (!shown.includes(words)) throw new Error(`${name} has not shown '${words}'`);
 }

@@ -13,6 +13,7 @@ export function filled(page, contents) {
     ...names.filter((name, at) => !contents.has(name) || names.indexOf(name) !== at),
     ...[...contents.keys()].filter((name) => !names.includes(name)),
   ];
-  if (lonely.length > 0) throw new Error(`neither a block without a scene, nor a scene without one block: ${lonely}`);
+  if (lonely.length > 0)
+    throw new Error(`neither a block without a scene, nor a scene without one block: ${lonely.join(' ')}`);
   return page.replace(BLOCK, (_, name) => `<!-- recorded: ${name} -->\n\n${contents.get(name)}\n\n${END}`);
 }

@@ -154,7 +154,11 @@ export const scenes = [
   {
     name: 'completion',
     shows: ['select', 'ctl1  lab'],
-    lines: ['oslo-bus completion bash | head -4', 'oslo-bus context s<TAB><TAB>', 'oslo-bus ping conductor --context <TAB><TAB>'],
+    lines: [
+      'oslo-bus completion bash | head -4',
+      'oslo-bus context s<TAB><TAB>',
+      'oslo-bus ping conductor --context <TAB><TAB>',
+    ],
   },
   { name: 'help', lines: ['oslo-bus help filters'] },
 ];

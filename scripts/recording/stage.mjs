@@ -14,9 +14,10 @@ const virtualEnvironment = join(root, '.cache/venv/18.3.1');
 const USER = { name: 'nova', password: 'secret' };
 const SECONDS_OF_A_COMMAND = 40;
 
+const support = (name) => import(pathToFileURL(join(root, '.cache/bench/test/support', name)).href);
+
 /** Starts all of it; to be disposed of. */
 export async function openStage() {
-  const support = (name) => import(pathToFileURL(join(root, '.cache/bench/test/support', name)).href);
   const [{ startRabbit }, { freePort }] = await Promise.all([support('rabbit-server.js'), support('free-port.js')]);
   const managementPort = await freePort();
   const rabbit = await startRabbit({
