@@ -13,6 +13,7 @@ import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
 import { managementOf, type ManagementOptions, virtualHostOf } from '../bus/management.js';
 import { topicAndServer } from '../option-values.js';
 import type { Output } from '../output.js';
+import type { Line } from '../tone.js';
 import { servesVersion, silentPing } from '../bus/silent-ping.js';
 import { chooseTransport, type TransportChoice } from '../bus/transport-choice.js';
 
@@ -169,7 +170,10 @@ function unreachable({ shownUrl }: TransportChoice, error: unknown): WalkFinding
 function printed({ step, state, seen, cause, next, servers }: WalkFinding, output: Output): void {
   if (output.json) return;
   const mark = state === 'fail' ? 'FAIL' : state;
-  const lines = [`  ${mark.padEnd(4)}  ${step.padEnd(10)}  ${seen}`];
+  const tone = ({ ok: 'good', warn: 'doubtful', fail: 'bad' } as const)[state];
+  const lines: Line[] = [
+    { before: '  ', word: mark, tone, after: `${' '.repeat(4 - mark.length)}  ${step.padEnd(10)}  ${seen}` },
+  ];
   if (cause !== undefined) lines.push(`        ${cause}`);
   if (servers)
     lines.push(`        Consumed servers of this topic: ${servers.length === 0 ? 'none' : servers.join(', ')}`);
