@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { painted } from '../../../lib/cli/tone.js';
 import { outcomeLine } from '../../../lib/cli/traffic/replay-lines.js';
 import type { ReplayOutcome } from '../../../lib/cli/traffic/replay-run.js';
 import type { ReplayStep } from '../../../lib/observe/traffic/replay-plan.js';
@@ -26,7 +27,7 @@ it.each([
   [{ name: 'nobody', reason: "No queue is bound to exchange 'nova'" }, 'NOBODY: routed to no queue'],
   [{ name: 'timeout', reason: "queue 'conductor' has 2 consumers" }, "TIMED OUT: queue 'conductor' has 2 consumers"],
 ] as [ReplayOutcome, string][])('%o is a line that ends with how and how long', (outcome, how) => {
-  const line = outcomeLine(step, outcome, 36);
+  const line = painted(outcomeLine(step, outcome, 36), false, (text) => text);
   expect(line).toBe(
     `    14 ms  call          nova/conductor                baseapi.ping v1.1 {"password":"***"}  x-d06403fc  ${how}  36 ms`,
   );
