@@ -2,12 +2,14 @@ import { Command, Option } from 'commander';
 import { CommandEnd, EXIT, exitCodeOf, type ExitCode, UsageError } from './exit-codes.js';
 import { collect, count, duration, jsonObject } from './option-values.js';
 import { Output, type Terminal } from './output.js';
+import { COLOR_CHOICES, type ColorChoice } from './tone.js';
 import type { TransportOptions } from './bus/transport-choice.js';
 
 /** The options that every command has. */
 export interface CommonOptions extends TransportOptions {
   readonly json?: boolean;
   readonly showSecrets?: boolean;
+  readonly color?: ColorChoice;
 }
 
 /** Where a command runs, and how it ends. */
@@ -45,6 +47,7 @@ export function plainCommand({ name, summary, examples }: CommandHead): Command 
     .description(summary)
     .option('--json', 'one JSON document, or one a line')
     .option('--show-secrets', 'do not mask secrets (on a terminal only)')
+    .addOption(new Option('--color <when>', 'default: auto, on a terminal, without NO_COLOR').choices(COLOR_CHOICES))
     .addHelpText('after', `\n${title}:\n${examples.map((one) => `  $ ${one}`).join('\n')}`);
 }
 
@@ -70,7 +73,7 @@ export const OPTIONS = {
 export async function runWork(
   { terminal, ended }: CommandRun,
   name: string,
-  options: Pick<CommonOptions, 'json' | 'showSecrets'>,
+  options: Pick<CommonOptions, 'color' | 'json' | 'showSecrets'>,
   work: (output: Output) => Promise<ExitCode | void>,
 ): Promise<void> {
   const output = outputOf(terminal, name, options);
@@ -88,7 +91,7 @@ export async function runWork(
 function outputOf(
   terminal: Terminal,
   name: string,
-  { json = false, showSecrets }: Pick<CommonOptions, 'json' | 'showSecrets'>,
+  { color, json = false, showSecrets }: Pick<CommonOptions, 'color' | 'json' | 'showSecrets'>,
 ): Output {
-  return new Output(terminal, name, json, showSecrets && terminal.isTerminal ? 'shown' : 'masked');
+  return new Output(terminal, name, json, showSecrets && terminal.isTerminal ? 'shown' : 'masked', color);
 }

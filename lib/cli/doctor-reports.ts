@@ -4,6 +4,7 @@ import type { CheckResult, Finding } from '../observe/findings/finding.js';
 import { valueOf } from '../observe/bus/bus-look.js';
 import { shown } from '../wire/shown.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import type { Line } from './tone.js';
 
 /** The results of a doctor run. */
 export interface Diagnosis {
@@ -29,14 +30,20 @@ export function exitOf({ results }: Diagnosis, rule: 'lenient' | 'strict'): Exit
 }
 
 /** The worst first; what is fine is counted, and what was not seen is named. */
-export function textLines({ results }: Diagnosis): string[] {
+export function textLines({ results }: Diagnosis): Line[] {
   const fine = results.reduce((sum, one) => sum + one.fine, 0);
   const lines = findingsOf(results).flatMap(({ code, severity, object, seen, known, cause, remedy }) => [
-    `${severity.toUpperCase().padEnd(7)}  ${code.padEnd(16)}  ${object}  ${seen} (${known})`,
+    {
+      before: '',
+      word: severity.toUpperCase(),
+      tone: severity === 'error' ? ('bad' as const) : ('doubtful' as const),
+      after: `${' '.repeat(7 - severity.length)}  ${code.padEnd(16)}  ${object}  ${seen} (${known})`,
+    },
     `         cause   ${cause}`,
     `         remedy  ${remedy}`,
   ]);
-  return [...lines, `ok       ${fine} ${fine === 1 ? 'check is' : 'checks are'} fine`, ...unseenLines(results)];
+  const after = `       ${fine} ${fine === 1 ? 'check is' : 'checks are'} fine`;
+  return [...lines, { before: '', word: 'ok', tone: 'good', after }, ...unseenLines(results)];
 }
 
 export function jsonOf({ results }: Diagnosis, exit: ExitCode): object {

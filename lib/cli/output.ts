@@ -4,6 +4,7 @@ import { textWithCause } from '../errors/text-of.js';
 import { stringifyJson } from '../wire/json/json.js';
 import { maskedValue } from '../wire/masked-value.js';
 import { maskSecrets, printable } from '../wire/redaction.js';
+import { type ColorChoice, isColored, type Line, painted } from './tone.js';
 
 /** Shows a question, and resolves to the line that is typed; to nothing at the end of input. */
 export type AskUser = (question: string) => Promise<string>;
@@ -51,6 +52,7 @@ export class Output {
     private readonly command: string,
     readonly json: boolean,
     private readonly secrets: 'masked' | 'shown' = 'masked',
+    private readonly color: ColorChoice = 'auto',
   ) {}
 
   /** How wide a line may be; absent: nobody cuts it. */
@@ -70,9 +72,10 @@ export class Output {
   }
 
   /** One result: as JSON with the version and the command's name, or as lines. */
-  result(value: object, lines: readonly string[]): void {
-    if (this.json) this.document(value);
-    else for (const line of lines) this.terminal.out(`${this.fit(line)}\n`);
+  result(value: object, lines: readonly Line[]): void {
+    if (this.json) return this.document(value);
+    const color = isColored(this.color, this.terminal.isTerminal, this.terminal.env);
+    for (const line of lines) this.terminal.out(`${painted(line, color, (text) => this.fit(text))}\n`);
   }
 
   /** The same of words that are our own: nothing in them comes from peers, or is a secret. */
@@ -82,9 +85,10 @@ export class Output {
   }
 
   /** For people, on stderr. */
-  note(line: string): void {
+  note(line: Line): void {
     if (this.isProgressShown) this.progress('');
-    this.terminal.err(`${this.fit(line)}\n`);
+    const color = isColored(this.color, this.terminal.rewrites ?? false, this.terminal.env);
+    this.terminal.err(`${painted(line, color, (text) => this.fit(text))}\n`);
   }
 
   /** A line for people that the next one replaces; where that cannot be, nobody needs it. */
@@ -98,7 +102,7 @@ export class Output {
   failure(error: unknown, exit: number): void {
     const message = textWithCause(error).replace(/^\w+: /, '');
     if (this.json) this.document({ error: { ...factsOf(error), message, exit } });
-    this.note(`oslo-bus: ${message}`);
+    this.note({ before: '', word: 'oslo-bus:', tone: 'bad', after: ` ${message}` });
   }
 
   /** A value as it may be seen. */

@@ -20,8 +20,11 @@ type Measure =
 export interface ExpectationResult {
   readonly text: string;
   readonly actual: number;
+  readonly unit: (typeof UNITS)[Measure['name']];
   readonly met: boolean;
 }
+
+const UNITS = { count: '', latency: 'ms', rate: '/s', share: '%' } as const;
 
 const SIGNS = {
   '<': (a: number, b: number) => a < b,
@@ -77,7 +80,7 @@ export function checked(all: readonly Expectation[], tally: LoadTally, perSecond
     const actual = actualOf(of, tally, perSecond);
     // Without an answer there is no latency that could be good.
     const isKnown = of.name !== 'latency' || tally.sent > 0;
-    return { text, actual, met: isKnown && SIGNS[sign](actual, value) };
+    return { text, actual, unit: UNITS[of.name], met: isKnown && SIGNS[sign](actual, value) };
   });
 }
 

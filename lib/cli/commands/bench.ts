@@ -3,7 +3,7 @@ import type { MessageBroker } from '../../broker/broker.js';
 import { describeTarget } from '../../wire/target.js';
 import { BENCH_KINDS, benchTarget, type BenchRequest } from '../bench/bench-target.js';
 import { loadOfProcesses, type LoadReport, ParentProcess, shareIn, shareOf } from '../bench/bench-processes.js';
-import { checked, expectations, type Expectation } from '../bench/expectations.js';
+import { checked, type Expectation, type ExpectationResult, expectations } from '../bench/expectations.js';
 import { LoadGenerator, type LoadModel, type LoadPlan } from '../bench/load-generator.js';
 import { LoadTally, msText } from '../bench/load-tally.js';
 import { Metronome } from '../bench/metronome.js';
@@ -12,6 +12,7 @@ import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } fro
 import { EXIT, type ExitCode, UsageError } from '../exit-codes.js';
 import { byteSize, count, jsonObject, namespaceAndMethod, ratePerSecond, topicAndServer } from '../option-values.js';
 import { columns, Output } from '../output.js';
+import type { TonedLine } from '../tone.js';
 import { SILENT_METHOD } from '../bus/silent-ping.js';
 import type { TransportChoice } from '../bus/transport-choice.js';
 
@@ -289,7 +290,7 @@ class Bench {
         ]),
         `   ${this.tally.picture()}`,
         ...[...reasons].map(([reason, times]) => `${times} times: ${reason}`),
-        ...results.map(({ text, actual, met }) => `${met ? 'ok  ' : 'MISS'}  ${text}  (${Number(actual.toFixed(3))})`),
+        ...results.map(expectationLine),
         `ours: ${cpuPercent.toFixed(0)} % CPU, ${(memoryBytes / 1_000_000).toFixed(0)} MB` +
           (isOpen ? `, requests went out ${msText(behindSchedule.p99)} ms after their time (p99)` : ''),
       ],
@@ -301,6 +302,16 @@ class Bench {
 function sharedModel(model: LoadModel, share: Parameters<typeof shareOf>[1]): LoadModel {
   if (model.name === 'open') return { name: 'open', perSecond: model.perSecond / share.of };
   return { name: 'closed', concurrency: shareOf(model.concurrency, share) };
+}
+
+function expectationLine(result: ExpectationResult): TonedLine {
+  const after = `  ${result.text}  (${actualText(result)})`;
+  if (result.met) return { before: '', word: 'ok', tone: 'good', after: `  ${after}` };
+  return { before: '', word: 'MISS', tone: 'bad', after };
+}
+
+function actualText({ actual, unit }: ExpectationResult): string {
+  return unit === 'ms' ? `${msText(actual)} ms` : `${Number(actual.toFixed(3))}${unit}`;
 }
 
 function rounded(value: number): number {

@@ -21,7 +21,8 @@ export function completionCommand(run: CommandRun): Command {
       runWork(run, head.name, options, async (output) => {
         const script = completionScript(command.parent!, shell);
         output.ownText({ shell, script }, script);
-        output.note(USES[shell]);
+        // A shell that reads it as it starts would show the note each time.
+        if (run.terminal.isTerminal) output.note(USES[shell]);
       }),
     );
   return command;

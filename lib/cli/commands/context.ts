@@ -123,6 +123,7 @@ class Contexts {
     if (options.select) this.store.select(name);
     const selected = this.store.selected() === name;
     this.output.result({ name, how, selected, file: this.store.fileOf(name) }, [`${how} '${name}': ${busOf(context)}`]);
+    if (options.select) this.output.note('it is selected: commands use it where nothing else is said');
     if (!selected) this.output.note(`to use it: --context ${name}, or oslo-bus context select ${name}`);
   }
 

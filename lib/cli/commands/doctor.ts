@@ -16,6 +16,7 @@ import { type Diagnosis, exitOf, jsonOf, nagiosLine, prometheusLines, textLines 
 import { EXIT, type ExitCode, UsageError } from '../exit-codes.js';
 import { managementOf, type ManagementOptions, virtualHostOf } from '../bus/management.js';
 import type { Output } from '../output.js';
+import type { Line } from '../tone.js';
 import { servesVersion, silentPing } from '../bus/silent-ping.js';
 import { chooseTransport, type TransportChoice } from '../bus/transport-choice.js';
 
@@ -102,7 +103,7 @@ async function examined(options: DoctorOptions, run: CommandRun, output: Output)
   return exit;
 }
 
-function linesOf(diagnosis: Diagnosis, format: DoctorOptions['format']): string[] {
+function linesOf(diagnosis: Diagnosis, format: DoctorOptions['format']): Line[] {
   if (format === 'nagios') return [nagiosLine(diagnosis)];
   return format === 'prometheus' ? prometheusLines(diagnosis, Date.now()) : textLines(diagnosis);
 }

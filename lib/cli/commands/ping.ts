@@ -8,6 +8,7 @@ import { withBus } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { type Output, shownMs } from '../output.js';
+import type { TonedLine } from '../tone.js';
 import { addressesOf, type ServerAddress, type ServersOptions, shownAddress } from '../bus/server-addresses.js';
 import { SILENT_METHOD, silentPing } from '../bus/silent-ping.js';
 
@@ -125,14 +126,19 @@ function rounded(ms: number): number {
   return Math.round(ms * 10) / 10;
 }
 
-function lineOf(target: ServerAddress, answer: PingAnswer): string {
-  const name = shownAddress(target);
+function lineOf(target: ServerAddress, answer: PingAnswer): TonedLine {
+  const before = `${shownAddress(target)}  `;
   switch (answer.answer) {
     case 'alive':
-      return `${name}  alive  ${shownMs(answer.ms)}${answer.versionServed ? '' : '  (it does not serve that version)'}`;
+      return {
+        before,
+        word: 'alive',
+        tone: 'good',
+        after: `  ${shownMs(answer.ms)}${answer.versionServed ? '' : '  (it does not serve that version)'}`,
+      };
     case 'nobody':
-      return `${name}  NOBODY: no queue takes its requests`;
+      return { before, word: 'NOBODY', tone: 'bad', after: ': no queue takes its requests' };
     case 'silent':
-      return `${name}  SILENT: ${answer.reason}`;
+      return { before, word: 'SILENT', tone: 'bad', after: `: ${answer.reason}` };
   }
 }

@@ -185,19 +185,19 @@ function failed(error: unknown, sent: Sent, elapsedMs: number, output: Output): 
   const exit = exitCodeOf(error);
   if (error instanceof RemoteError) {
     const { excType, module, remoteMessage: message, args, kwargs, remoteTraceback: traceback } = error;
-    output.note(`${headOf(sent)}  FAIL after ${shownMs(elapsedMs)}`);
+    output.note({ before: `${headOf(sent)}  `, word: 'FAIL', tone: 'bad', after: ` after ${shownMs(elapsedMs)}` });
     const detail = { excType, module, message, args, kwargs, traceback };
     output.result({ ...factsOf(sent, elapsedMs), outcome: 'failed', error: detail }, remoteLines(error));
   } else if (error instanceof NoSuchMethod || error instanceof UnsupportedVersion) {
-    output.note(`${headOf(sent)}  FAIL after ${shownMs(elapsedMs)}`);
+    output.note({ before: `${headOf(sent)}  `, word: 'FAIL', tone: 'bad', after: ` after ${shownMs(elapsedMs)}` });
     const detail = { excType: error.name, module: 'oslo_messaging.rpc.dispatcher', message: error.message };
     output.result({ ...factsOf(sent, elapsedMs), outcome: 'failed', error: detail }, [
       `${error.name}: ${error.message}`,
     ]);
   } else if (error instanceof MessagingTimeout) {
     const { diagnosis } = error;
-    output.note(`${headOf(sent)}  TIMED OUT after ${shownMs(elapsedMs)}`);
-    const next = `oslo-bus why ${describeTarget({ ...sent.target, exchange: undefined })} --exchange ${sent.target.exchange}`;
+    output.note({ before: `${headOf(sent)}  `, word: 'TIMED OUT', tone: 'bad', after: ` after ${shownMs(elapsedMs)}` });
+    const next = whyOf(sent);
     const lines = [`  ${diagnosis?.summary ?? error.message}`, `  next: ${next}`];
     output.result({ ...factsOf(sent, elapsedMs), outcome: 'timeout', diagnosis: diagnosis ?? null, next }, []);
     for (const line of output.json ? [] : lines) output.note(line);
@@ -205,6 +205,19 @@ function failed(error: unknown, sent: Sent, elapsedMs: number, output: Output): 
     throw error;
   }
   return exit;
+}
+
+/** The command that finds out more: for the same bus and interface. */
+function whyOf({ target, options }: Sent): string {
+  const { exchange, namespace, version } = target;
+  const places = [
+    ...(options.configFile ?? []).map((path) => ['--config-file', path]),
+    ['--context', options.context],
+    ['--exchange', exchange],
+    ['--namespace', namespace],
+    ['--version', version],
+  ].flatMap(([name, value]) => (value ? [`${name} ${value}`] : []));
+  return ['oslo-bus why', describeTarget({ ...target, exchange: undefined }), ...places].join(' ');
 }
 
 function remoteLines({ excType, module, remoteMessage, args, remoteTraceback }: RemoteError): string[] {

@@ -157,18 +157,22 @@ class Serving {
     const at = Date.now();
     const what =
       `${namespace === null ? '' : `${namespace}.`}${method} v${requested} ${argumentsOf({ args })}`.trimEnd();
-    const came = result.error === undefined ? 'ok' : `FAIL ${result.error}`;
+    const { error } = result;
+    const came =
+      error === undefined
+        ? ({ word: 'ok', tone: 'good', after: '' } as const)
+        : ({ word: 'FAIL', tone: 'bad', after: ` ${error}` } as const);
     const cells = [
       clock(at),
       kind.padEnd(6),
       what.padEnd(36),
       (requestId ?? '-').slice(0, SHORT_ID),
       shownMs(elapsedMs),
-      came,
+      '',
     ];
     const facts = { at: new Date(at).toISOString(), kind, target, method, args, requestId: requestId ?? null };
     this.output.result({ event: 'request', ...facts, elapsedMs: Math.round(elapsedMs * 10) / 10, ...result }, [
-      cells.join('  '),
+      { before: cells.join('  '), ...came },
     ]);
   }
 

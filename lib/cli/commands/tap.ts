@@ -127,12 +127,17 @@ class TapRun {
       await withTap(this.broker, request, this.output, {
         opened: (tap) => this.begin(tap, request),
         seen: (record) => this.seen(record),
-        untilEnd: () => this.end.reached((now) => this.pairing.passTime(now)),
+        untilEnd: () => this.end.reached((now) => this.passTime(now)),
         ended: (tap) => this.summary(tap),
       });
     } finally {
       await this.file?.close();
     }
+  }
+
+  /** Bindings see no answers: an answered call would look like one whose caller has given up. */
+  private passTime(now: number): void {
+    if (this.source === 'firehose') this.pairing.passTime(now);
   }
 
   private begin({ source }: BusTap, { secrets }: TapRequest): void {

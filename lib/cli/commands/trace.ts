@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
 import type { TapRequest } from '../../observe/tap/bus-tap.js';
 import { RequestTimeline } from '../../observe/traffic/request-timeline.js';
+import type { TapSource } from '../../observe/traffic/traffic-record.js';
 import { type CommandRun, OPTIONS, runWork } from '../command.js';
 import { UsageError } from '../exit-codes.js';
 import type { Output } from '../output.js';
@@ -53,14 +54,14 @@ export function traceCommand(run: CommandRun): Command {
 async function fromFile(requestId: string, path: string, { follow }: TraceOptions, output: Output): Promise<void> {
   if (follow) throw new UsageError('--follow watches the bus, and --from reads a file');
   const timeline = new RequestTimeline(requestId);
-  const { records } = await openRecording(path);
+  const { head: recording, records } = await openRecording(path);
   let now = 0;
   for await (const record of records) {
     now = Math.max(now, record.t);
     timeline.add(record);
   }
   // The clock of a recording stands still at its last record.
-  timeline.passTime(now);
+  if (recording.source === 'firehose') timeline.passTime(now);
   output.result(...drawingOf(timeline, output));
 }
 
@@ -74,6 +75,7 @@ async function fromBus(
 ): Promise<void> {
   let lastAt: number | undefined;
   let isDrawn = false;
+  let source: TapSource = 'firehose';
   const timeline = new RequestTimeline(requestId, () => {
     lastAt = Date.now();
     isDrawn = false;
@@ -85,14 +87,16 @@ async function fromBus(
   const quiet = new AbortController();
   const end = new StreamEnd(forMs === undefined ? {} : { for: forMs }, AbortSignal.any([interrupted, quiet.signal]));
   const passTime = (now: number): void => {
-    timeline.passTime(now);
+    // Bindings see no answers: an answered call would look like one whose caller has given up.
+    if (source === 'firehose') timeline.passTime(now);
     if (lastAt === undefined) return;
     // Not for each message: of a busy request many come in one turn.
     if (follow) draw();
     // A call that waits for its answer is not idle.
-    else if (timeline.isSettled && now - lastAt >= untilIdle) quiet.abort();
+    else if ((source === 'binding' || timeline.isSettled) && now - lastAt >= untilIdle) quiet.abort();
   };
   await withTap(broker, request, output, {
+    opened: (tap) => void (source = tap.source),
     seen: (record) => timeline.add(record),
     untilEnd: () => end.reached(passTime),
     ended: (tap) => {

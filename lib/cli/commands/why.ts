@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { rpcSeamOf } from '../../broker/broker.js';
 import { chainOf, textOf } from '../../errors/text-of.js';
-import { consumedServers } from '../../observe/bus/bus-look.js';
+import { consumedServers, uncountedServers } from '../../observe/bus/bus-look.js';
 import { type WalkFinding, walkCall } from '../../observe/bus/call-walk.js';
 import { searchVersions } from '../../observe/bus/version-probe.js';
 import { ManagementFailure } from '../../observe/bus/management-answers.js';
@@ -13,6 +13,7 @@ import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
 import { managementOf, type ManagementOptions, virtualHostOf } from '../bus/management.js';
 import { topicAndServer } from '../option-values.js';
 import type { Output } from '../output.js';
+import type { Line } from '../tone.js';
 import { servesVersion, silentPing } from '../bus/silent-ping.js';
 import { chooseTransport, type TransportChoice } from '../bus/transport-choice.js';
 
@@ -139,7 +140,10 @@ async function withServers(
   if (finding.state !== 'fail' || !['queue', 'consumers'].includes(finding.step)) return finding;
   try {
     const queues = await api.queues(virtualHostOf(choice).virtualHost);
-    return { ...finding, servers: consumedServers(topic, queues) };
+    const [servers, uncounted] = [consumedServers(topic, queues), uncountedServers(topic, queues)];
+    if (uncounted.length === 0) return { ...finding, servers };
+    output.note(`why: the broker has not counted the consumers of these servers yet: ${uncounted.join(', ')}`);
+    return servers.length === 0 ? finding : { ...finding, servers };
   } catch (error) {
     if (!(error instanceof ManagementFailure)) throw error;
     output.note(`why: other servers are not known: ${error.message}`);
@@ -166,7 +170,10 @@ function unreachable({ shownUrl }: TransportChoice, error: unknown): WalkFinding
 function printed({ step, state, seen, cause, next, servers }: WalkFinding, output: Output): void {
   if (output.json) return;
   const mark = state === 'fail' ? 'FAIL' : state;
-  const lines = [`  ${mark.padEnd(4)}  ${step.padEnd(10)}  ${seen}`];
+  const tone = ({ ok: 'good', warn: 'doubtful', fail: 'bad' } as const)[state];
+  const lines: Line[] = [
+    { before: '  ', word: mark, tone, after: `${' '.repeat(4 - mark.length)}  ${step.padEnd(10)}  ${seen}` },
+  ];
   if (cause !== undefined) lines.push(`        ${cause}`);
   if (servers)
     lines.push(`        Consumed servers of this topic: ${servers.length === 0 ? 'none' : servers.join(', ')}`);

@@ -74,7 +74,7 @@ export function notificationLine(seen: SeenNotification, payload: unknown, lengt
   const cells = [
     clock(sentAt.getTime()),
     priority.toUpperCase().padEnd(8),
-    eventType.padEnd(28),
+    eventType.padEnd(32),
     publisher.padEnd(16),
     requestId.slice(0, SHORT_ID).padEnd(SHORT_ID),
     text.length <= length ? text : `${text.slice(0, length)}…`,

@@ -4,6 +4,7 @@ import { describeTarget } from '../../wire/target.js';
 import { stringifyJson } from '../../wire/json/json.js';
 import { maskedValue } from '../../wire/masked-value.js';
 import { shownMs } from '../output.js';
+import type { TonedLine } from '../tone.js';
 import type { ReplayOutcome } from './replay-run.js';
 
 const LONGEST_VALUE = 60;
@@ -15,8 +16,9 @@ export function stepLine(step: ReplayStep): string {
 }
 
 /** The same when it was sent. */
-export function outcomeLine(step: ReplayStep, outcome: ReplayOutcome, elapsedMs: number): string {
-  return `${headOf(step)}  ${resultOf(outcome)}  ${shownMs(elapsedMs)}`;
+export function outcomeLine(step: ReplayStep, outcome: ReplayOutcome, elapsedMs: number): TonedLine {
+  const { word, tone, after } = resultOf(outcome);
+  return { before: `${headOf(step)}  `, word, tone, after: `${after}  ${shownMs(elapsedMs)}` };
 }
 
 export function differenceLine({ path, ...pair }: Difference): string {
@@ -69,22 +71,22 @@ function whatOf(step: ReplayStep): string {
   return `${namespace ? `${namespace}.` : ''}${step.method} v${version} ${short(step.args)}`;
 }
 
-function resultOf(outcome: ReplayOutcome): string {
+function resultOf(outcome: ReplayOutcome): Omit<TonedLine, 'before'> {
   switch (outcome.name) {
     case 'answered':
-      return 'ok';
+      return { word: 'ok', tone: 'good', after: '' };
     case 'sent':
-      return 'sent';
+      return { word: 'sent', tone: 'good', after: '' };
     case 'failed':
-      return `FAIL ${outcome.failure.excType}: ${outcome.failure.message}`;
+      return { word: 'FAIL', tone: 'bad', after: ` ${outcome.failure.excType}: ${outcome.failure.message}` };
     case 'nobody':
-      return `NOBODY: ${outcome.reason}`;
+      return { word: 'NOBODY', tone: 'bad', after: ': routed to no queue' };
     case 'timeout':
-      return `TIMED OUT: ${outcome.reason}`;
+      return { word: 'TIMED OUT', tone: 'bad', after: `: ${outcome.reason}` };
     case 'interrupted':
-      return 'no answer until it was interrupted';
+      return { word: 'no answer', tone: 'doubtful', after: ' until it was interrupted' };
     case 'not sent':
-      return `NOT SENT: ${outcome.reason}`;
+      return { word: 'NOT SENT', tone: 'bad', after: `: ${outcome.reason}` };
   }
 }
 

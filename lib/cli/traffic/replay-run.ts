@@ -114,7 +114,7 @@ function outcomeOf(error: unknown): ReplayOutcome {
     return { name: 'failed', failure };
   }
   if (error instanceof MessageUndeliverable) return { name: 'nobody', reason: error.message };
-  if (error instanceof MessagingTimeout) return { name: 'timeout', reason: error.message };
+  if (error instanceof MessagingTimeout) return { name: 'timeout', reason: error.diagnosis?.summary ?? error.message };
   if (error instanceof Error && error.name === 'AbortError') return { name: 'interrupted', reason: error.message };
   return { name: 'not sent', reason: textWithCause(error) };
 }

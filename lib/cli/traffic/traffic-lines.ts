@@ -2,6 +2,7 @@ import type { SeenRequest } from '../../observe/traffic/call-pairing.js';
 import { kindOf, pairingIdOf, requestIdOf, type TrafficRecord } from '../../observe/traffic/traffic-record.js';
 import { stringifyJson } from '../../wire/json/json.js';
 import { maskedValue } from '../../wire/masked-value.js';
+import type { Line, TonedLine } from '../tone.js';
 
 const LONGEST_ARGUMENTS = 60;
 const SHORT_ID = 12;
@@ -10,19 +11,21 @@ const SHORT_ID = 12;
 export const TRAFFIC_HEAD = line('time', 'to', 'what', 'request', 'queue', 'server', 'result');
 
 /** One request as a line for people. */
-export function requestLine(request: SeenRequest): string {
+export function requestLine(request: SeenRequest): Line {
   const { kind, record, topic, server, namespace, method, version, requestId, taken } = request;
   const to = `${topic}${server === undefined ? '' : `.${server}`}${kind === 'fanout' ? ' *' : ''}`;
   const what = `${namespace === null ? '' : `${namespace}.`}${method} v${version} ${argumentsOf(request)}`;
-  return line(
+  const before = line(
     clock(record.t),
     to,
     what.trimEnd(),
     (requestId ?? '').slice(0, SHORT_ID),
     taken ? `${taken.at - record.t}ms` : '',
     answeredAt(request) === undefined ? '' : `${answeredAt(request)! - record.t}ms`,
-    resultOf(request),
+    '',
   );
+  const result = resultOf(request);
+  return typeof result === 'string' ? `${before}${result}` : { before, ...result };
 }
 
 /** One notification as a line for people. */
@@ -112,18 +115,20 @@ export function isTrouble({ state }: SeenRequest): boolean {
   return ['expired', 'failed', 'late', 'unroutable'].includes(state.name);
 }
 
-function resultOf({ kind, state, record, deadline, taken }: SeenRequest): string {
+function resultOf({ kind, state, record, deadline, taken }: SeenRequest): Omit<TonedLine, 'before'> | string {
   switch (state.name) {
     case 'answered':
-      return 'ok';
+      return { word: 'ok', tone: 'good', after: '' };
     case 'failed':
-      return `FAIL ${state.failure.excType}: ${state.failure.message}`;
+      return { word: 'FAIL', tone: 'bad', after: ` ${state.failure.excType}: ${state.failure.message}` };
     case 'late':
-      return `LATE by ${state.at - (deadline ?? state.at)}ms`;
-    case 'expired':
-      return `DEADLINE passed, ${taken ? `taken from '${taken.queue}' and not answered` : 'taken by nobody that was seen'}`;
+      return { word: 'LATE', tone: 'doubtful', after: ` by ${state.at - (deadline ?? state.at)}ms` };
+    case 'expired': {
+      const by = taken ? `taken from '${taken.queue}' and not answered` : 'taken by nobody that was seen';
+      return { word: 'DEADLINE', tone: 'bad', after: ` passed, ${by}` };
+    }
     case 'unroutable':
-      return 'NOBODY: routed to no queue';
+      return { word: 'NOBODY', tone: 'bad', after: ': routed to no queue' };
     case 'waiting':
       return kind === 'fanout' && record.routed ? `fanout, queues: ${record.routed.length}` : kind;
   }

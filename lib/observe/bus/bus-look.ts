@@ -196,6 +196,14 @@ export function consumedServers(topic: string, queues: readonly ListedQueue[]): 
   );
 }
 
+/** The broker counts the consumers of a new queue after some seconds only. */
+export function uncountedServers(topic: string, queues: readonly ListedQueue[]): string[] {
+  return serversOf(
+    topic,
+    queues.filter(({ consumers }) => consumers === null),
+  );
+}
+
 /** By the queues that are theirs. */
 export function serversOf(topic: string, queues: readonly ListedQueue[]): string[] {
   const prefix = `${topic}.`;

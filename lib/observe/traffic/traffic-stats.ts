@@ -154,5 +154,5 @@ function msAt(latency: RecordableHistogram, percentile: number): number {
 }
 
 function sortKey({ exchange, topic, name, kind }: Series['facts']): string {
-  return JSON.stringify([exchange, topic, name, kind]);
+  return JSON.stringify([topic, name, kind, exchange]);
 }

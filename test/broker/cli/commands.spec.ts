@@ -46,10 +46,11 @@ beforeEach(async () => {
     throw Object.assign(new TypeError('no such host'), { args: ['no such host'] });
   };
   const text = (): string => 'a "text"\n\u001b[31m of two lines';
+  const slow = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 3_000));
   const target = { exchange: 'openstack', topic: 'conductor', server: 'host1' };
   server = new RpcServer(broker, target, [
-    { version: '1.1', methods: { ping, boom, text, slow: () => new Promise((resolve) => setTimeout(resolve, 3_000)) } },
-    { namespace: 'baseapi', version: '1.0', methods: { ping } },
+    { version: '1.1', methods: { ping, boom, text, slow } },
+    { namespace: 'baseapi', version: '1.0', methods: { ping, slow } },
   ]);
   await server.start();
 });
@@ -133,7 +134,11 @@ describe('call', () => {
     expect(code).toBe(75);
     expect(err).toContain('TIMED OUT');
     expect(err).toContain('none has answered');
-    expect(err).toContain('next: oslo-bus why conductor --exchange openstack');
+    expect(err).toContain('next: oslo-bus why conductor --exchange openstack\n');
+    const { documents } = await run('call conductor baseapi.slow --version 1.0 --timeout 500ms --json');
+    expect(documents).toMatchObject([
+      { next: 'oslo-bus why conductor --exchange openstack --namespace baseapi --version 1.0' },
+    ]);
   });
 
   it.each([

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import amqp, { type Channel, type ChannelModel } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Broker, connectBroker, RpcServer } from '../../../lib/index.js';
@@ -291,6 +293,20 @@ describe('with the management API', () => {
     const { code, out } = await eventually(isNamed, 'the server being listed', PATIENCE_MS);
     expect(code).toBe(68);
     expect(out).toMatch(/FAIL {2}queue .*'conductor.host2'\n.*\n {8}Consumed servers of this topic: host1\n {8}Next: /);
+  });
+
+  it('a server whose consumers the broker has not counted yet is not called missing', async () => {
+    // As RabbitMQ lists a queue that is new: its numbers come seconds later.
+    const listed = [{ name: 'conductor.host1', vhost: vhost.name, durable: false, arguments: {} }];
+    const management = createServer((_request, response) => response.end(JSON.stringify(listed)));
+    await new Promise<void>((resolve) => management.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(management.address() as AddressInfo).port}`;
+    const { code, out, err } = await oslo(`why conductor.host2 --management-url ${url}`, {
+      env: { OSLO_TRANSPORT_URL: vhost.url },
+    });
+    management.close();
+    expect({ code, out }).toEqual({ code: 68, out: expect.not.stringContaining('Consumed servers') });
+    expect(err).toContain('has not counted the consumers of these servers yet: host1\n');
   });
 
   it.each(['ping conductor --version 1.1', 'versions conductor --yes'])(

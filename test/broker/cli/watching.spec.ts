@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Broker, connectBroker, RpcClient, RpcServer } from '../../../lib/index.js';
+import { type Broker, connectBroker, MessagingTimeout, RpcClient, RpcServer } from '../../../lib/index.js';
 import { oslo } from '../../support/command-line.js';
 import { eventually } from '../../support/eventually.js';
 import { sharedRabbit, useVhost } from '../../support/rabbit.js';
@@ -63,6 +63,23 @@ describe('tap', () => {
     const deliveries = documents.filter(({ event }) => event === 'delivery');
     expect(new Set(deliveries.map(({ queue }) => queue)).size).toBe(2);
     expect(deliveries[0]).toMatchObject({ kind: 'fanout', name: 'ping', redelivered: false, conn: expect.any(String) });
+  });
+
+  it('by a binding tells of no deadline, as it sees no answers', async () => {
+    const { result } = await watching('tap --topic conductor --json --source binding --for 1s', 'tap: binding');
+    const impatient = new RpcClient(broker, { topic: 'conductor' }, { timeout: 0.2 });
+    // Answered or not: the tap sees the same.
+    await impatient.call('ping').catch((error: unknown) => expect(error).toBeInstanceOf(MessagingTimeout));
+    const { code, documents } = await result;
+    await impatient.close();
+    const told = documents.map(({ event, state }) => [event, state]);
+    expect({ code, told }).toEqual({
+      code: 0,
+      told: [
+        ['request', 'waiting'],
+        ['end', undefined],
+      ],
+    });
   });
 });
 

@@ -7,7 +7,9 @@ import {
   RemoteError,
 } from '../../../lib/index.js';
 import { exitCodeOf, UnreadableFile, UsageError } from '../../../lib/cli/exit-codes.js';
-import { columns, Output, shownMs } from '../../../lib/cli/output.js';
+import { columns, Output, shownMs, type Terminal } from '../../../lib/cli/output.js';
+import type { ColorChoice } from '../../../lib/cli/tone.js';
+import { oslo } from '../../support/command-line.js';
 
 const hostile = '\u001b]0;owned\u0007\u001b[2J\u009b31m\u202eevil\r\nFAKE line';
 
@@ -63,6 +65,58 @@ describe('output', () => {
       ]),
     ).toEqual(['a   bbb', 'cc  d    e']);
     expect([shownMs(4.12), shownMs(41.2), shownMs(3000)]).toEqual(['4.1 ms', '41 ms', '3.00 s']);
+  });
+});
+
+describe('colours', () => {
+  const line = { before: 'conductor  ', word: 'FAIL', tone: 'bad', after: ` ${hostile}` } as const;
+  const shown = (color: ColorChoice | undefined, isTerminal: boolean, env: Record<string, string> = {}) => {
+    const written = { out: '', err: '' };
+    const terminal: Terminal = {
+      out: (text) => (written.out += text),
+      err: (text) => (written.err += text),
+      isTerminal,
+      rewrites: isTerminal,
+      env,
+      interrupted: new AbortController().signal,
+    };
+    const output = new Output(terminal, 'why', false, 'masked', color);
+    output.result({}, [line]);
+    output.note(line);
+    return written;
+  };
+  const red = '\u001b[31m';
+
+  it.each([
+    ['on a terminal', undefined, true, {}, true],
+    ['not on a pipe', undefined, false, {}, false],
+    ['not with NO_COLOR', 'auto', true, { NO_COLOR: '1' }, false],
+    ['with an empty NO_COLOR', 'auto', true, { NO_COLOR: '' }, true],
+    ['not on a terminal that cannot', 'auto', true, { TERM: 'dumb' }, false],
+    ['on a pipe where they are asked for', 'always', false, { NO_COLOR: '1' }, true],
+    ['never where they are not wanted', 'never', true, {}, false],
+  ] as const)('are shown %s', (_where, color, isTerminal, env, expected) => {
+    const { out, err } = shown(color, isTerminal, env);
+    expect([out, err].map((text) => text.includes(red))).toEqual([expected, expected]);
+    expect(out).toBe(err);
+  });
+
+  it('belong to our own words alone: a peer can neither make nor end one', () => {
+    const { out } = shown('always', false);
+    expect(out.replace(/\u001b\[(?:31|1|22|39)m/g, '')).toBe(shown('never', false).out);
+    expect(out.slice(out.lastIndexOf('\u001b'))).not.toContain('owned\u0007');
+    expect(shown('never', false).out).not.toContain('\u001b');
+  });
+
+  it('leave JSON alone', async () => {
+    const { out } = await oslo('context ls --json --color always', { isTerminal: true });
+    expect(out).toBe('{"v":1,"command":"context ls","contexts":[]}\n');
+  });
+
+  it('are a choice of each command', async () => {
+    expect(await oslo('help --color sometimes')).toMatchObject({ code: 64, err: expect.stringContaining('always') });
+    const { err } = await oslo('context rm none --color always');
+    expect(err).toMatch(/^\u001b\[31m.*oslo-bus:/);
   });
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it, vi } from 'vitest';
 import { MalformedMessage } from '../../../lib/index.js';
+import { painted } from '../../../lib/cli/tone.js';
 import { requestData, requestLine } from '../../../lib/cli/traffic/traffic-lines.js';
 import { stepData, stepLine } from '../../../lib/cli/traffic/replay-lines.js';
 import { timelineData, timelineLines } from '../../../lib/cli/traffic/timeline-drawing.js';
@@ -47,7 +48,10 @@ it('whatever the firehose tells is decoded, paired and shown, and no secret with
   const decoder = new TrafficDecoder(resolveRabbitOptions());
   const told: string[] = [];
   const tell = (request: Parameters<typeof requestLine>[0]): void => {
-    told.push(requestLine(request), stringifyJson(requestData(request)));
+    told.push(
+      painted(requestLine(request), false, (text) => text),
+      stringifyJson(requestData(request)),
+    );
   };
   const pairing = new CallPairing({ published: tell, taken: tell, ended: tell }, { open: 50 });
   fc.assert(

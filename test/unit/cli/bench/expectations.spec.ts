@@ -36,8 +36,17 @@ describe('what is expected of a load', () => {
     ['rate>=480/s', true],
     ['rate>500', false],
   ])('%s: %s', (text, met) => {
-    expect(checked(expectations(text), tally(), 490)).toEqual([{ text, met, actual: expect.any(Number) }]);
+    expect(checked(expectations(text), tally(), 490)).toEqual([
+      { text, met, actual: expect.any(Number), unit: expect.any(String) },
+    ]);
   });
+
+  it.each([
+    ['p99<1s', 'ms'],
+    ['rate>1/s', '/s'],
+    ['answered>=98%', '%'],
+    ['errors=0', ''],
+  ])('%s is told in %j', (text, unit) => expect(checked(expectations(text), tally(), 490)).toMatchObject([{ unit }]));
 
   it('several are checked each', () => {
     expect(checked(expectations('p50<1s, errors=0'), tally(), 490).map(({ met }) => met)).toEqual([true, false]);
