@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
 import type { BusTap, TapRequest } from '../../observe/tap/bus-tap.js';
 import { CallPairing, type SeenRequest } from '../../observe/traffic/call-pairing.js';
-import { kindOf, requestIdOf, type TapSource, type TrafficRecord } from '../../observe/traffic/traffic-record.js';
+import { kindOf, requestIdOf, type TrafficRecord } from '../../observe/traffic/traffic-record.js';
 import { Glob } from '../../notify/filter/glob.js';
 import { type CommandRun, OPTIONS, runWork } from '../command.js';
 import { bytes, kinds } from '../option-values.js';
@@ -101,8 +101,7 @@ function filterOf({ kinds: wanted, method, requestId, errors, slowerThan }: TapO
 /** One tap from its beginning to its end. */
 class TapRun {
   private file: RecordingFile | undefined;
-  private source: TapSource = 'firehose';
-  private readonly pairing: CallPairing;
+  private pairing = new CallPairing({});
 
   constructor(
     private readonly broker: MessageBroker,
@@ -110,23 +109,14 @@ class TapRun {
     private readonly output: Output,
     private readonly shows: Shows,
     private readonly end: StreamEnd,
-  ) {
-    const observer = {
-      published: (request: SeenRequest) => {
-        // Of these nothing more is seen, or nothing more is to come.
-        if (request.kind !== 'call' || request.state.name === 'unroutable' || this.source === 'binding')
-          this.show(request);
-      },
-      ended: (request: SeenRequest) => this.show(request),
-    };
-    this.pairing = new CallPairing(observer, { bytes: options.maxMemory });
-  }
+  ) {}
 
   async run(request: TapRequest): Promise<void> {
     try {
       await withTap(this.broker, request, this.output, {
         opened: (tap) => this.begin(tap, request),
         seen: (record) => this.seen(record),
+        missed: (at) => this.pairing.missed(at),
         untilEnd: () => this.end.reached((now) => this.pairing.passTime(now)),
         ended: (tap) => this.summary(tap),
       });
@@ -136,7 +126,14 @@ class TapRun {
   }
 
   private begin({ source }: BusTap, { secrets }: TapRequest): void {
-    this.source = source;
+    const observer = {
+      published: (request: SeenRequest) => {
+        // Of these nothing more is seen, or nothing more is to come.
+        if (request.kind !== 'call' || request.state.name === 'unroutable' || source === 'binding') this.show(request);
+      },
+      ended: (request: SeenRequest) => this.show(request),
+    };
+    this.pairing = new CallPairing(observer, { source, bytes: this.options.maxMemory });
     if (!this.output.json) this.output.note(TRAFFIC_HEAD);
     const { record } = this.options;
     if (record === undefined) return;
@@ -187,7 +184,7 @@ class TapRun {
     if (this.output.json) this.output.result({ event: 'end', ...facts }, []);
     const losses = [
       ...lossesOf(tap),
-      ...(forgotten > 0 ? [`${forgotten} open calls forgotten`] : []),
+      ...(forgotten > 0 ? [`${forgotten} open requests forgotten`] : []),
       ...(unwritten > 0 ? [`${unwritten} not recorded, as the disk was too slow`] : []),
     ];
     this.output.note(`tap: ${[`${received} messages, ${this.end.shown} shown`, ...losses].join('; ')}`);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
 import type { TapRequest } from '../../observe/tap/bus-tap.js';
+import type { TapSource } from '../../observe/traffic/traffic-record.js';
 import { RequestTimeline } from '../../observe/traffic/request-timeline.js';
 import { type CommandRun, OPTIONS, runWork } from '../command.js';
 import { UsageError } from '../exit-codes.js';
@@ -52,8 +53,8 @@ export function traceCommand(run: CommandRun): Command {
 
 async function fromFile(requestId: string, path: string, { follow }: TraceOptions, output: Output): Promise<void> {
   if (follow) throw new UsageError('--follow watches the bus, and --from reads a file');
-  const timeline = new RequestTimeline(requestId);
-  const { records } = await openRecording(path);
+  const { head: recording, records } = await openRecording(path);
+  const timeline = new RequestTimeline(requestId, recording.source);
   let now = 0;
   for await (const record of records) {
     now = Math.max(now, record.t);
@@ -74,10 +75,12 @@ async function fromBus(
 ): Promise<void> {
   let lastAt: number | undefined;
   let isDrawn = false;
-  const timeline = new RequestTimeline(requestId, () => {
-    lastAt = Date.now();
-    isDrawn = false;
-  });
+  const timelineOf = (source: TapSource): RequestTimeline =>
+    new RequestTimeline(requestId, source, () => {
+      lastAt = Date.now();
+      isDrawn = false;
+    });
+  let timeline = timelineOf('firehose');
   const draw = (): void => {
     if (!isDrawn) output.screen(...drawingOf(timeline, output));
     isDrawn = true;
@@ -93,7 +96,9 @@ async function fromBus(
     else if (timeline.isSettled && now - lastAt >= untilIdle) quiet.abort();
   };
   await withTap(broker, request, output, {
+    opened: ({ source }) => (timeline = timelineOf(source)),
     seen: (record) => timeline.add(record),
+    missed: (at) => timeline.missed(at),
     untilEnd: () => end.reached(passTime),
     ended: (tap) => {
       for (const loss of lossesOf(tap)) output.note(`tap: ${loss}`);

@@ -90,6 +90,8 @@ export interface TapUse {
   /** Before the first record. */
   opened?(tap: BusTap): void;
   seen(record: TrafficRecord): void;
+  /** Some messages are not read, at that moment on the clock of the records. */
+  missed?(at: number): void;
   /** Resolves when enough was seen. */
   untilEnd(): Promise<void>;
   /** The tap is closed, its counters are final. */
@@ -103,6 +105,7 @@ export async function withTap(broker: MessageBroker, request: TapRequest, output
   let take = (record: TrafficRecord): void => void early.push(record);
   const tap = await BusTap.open(broker, request, {
     seen: (record) => take(record),
+    missed: () => use.missed?.(Date.now()),
     bindingChanged: ({ key, exchange }, isBound) =>
       output.note(`tap: ${isBound ? 'bound' : 'no longer bound:'} '${key}' of '${exchange}'`),
   });

@@ -122,6 +122,8 @@ function resultOf({ kind, state, record, deadline, taken }: SeenRequest): string
       return `LATE by ${state.at - (deadline ?? state.at)}ms`;
     case 'expired':
       return `DEADLINE passed, ${taken ? `taken from '${taken.queue}' and not answered` : 'taken by nobody that was seen'}`;
+    case 'unseen':
+      return 'deadline passed; an answer may be among what was skipped';
     case 'unroutable':
       return 'NOBODY: routed to no queue';
     case 'waiting':

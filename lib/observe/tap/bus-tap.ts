@@ -26,6 +26,8 @@ export interface TapRequest {
 /** Told of what a tap sees. */
 export interface TapObserver {
   seen(record: TrafficRecord): void;
+  /** A message was not read: more came than may be, or the broker may have dropped some. */
+  missed?(): void;
   /** A key was bound, or is no longer: its queue has come or gone. */
   bindingChanged?(key: BindableKey, isBound: boolean): void;
 }
@@ -106,8 +108,13 @@ export class BusTap {
       if (isOfTap(delivery)) continue;
       this.counters.received += 1;
       if (this.mayRead()) this.observer.seen(this.decoder.decode(delivery));
-      else this.counters.skipped += 1;
+      else this.skip();
     }
+  }
+
+  private skip(): void {
+    this.counters.skipped += 1;
+    this.observer.missed?.();
   }
 
   private mayRead(): boolean {

@@ -142,7 +142,7 @@ it('whatever a recording holds is drawn and counted, within the terminal, and no
       fc.integer({ min: 1, max: 300 }),
       fc.constantFrom('binding', 'firehose'),
       (all, width, source) => {
-        const timeline = new RequestTimeline('req-1', undefined, 10);
+        const timeline = new RequestTimeline('req-1', source, undefined, 10);
         const stats = new TrafficStats(source, { open: 5, bytes: 1_000 }, 5);
         for (const one of readAgain(all)) {
           timeline.add({ ...one, message: { ...one.message, _context_request_id: 'req-1' } });
