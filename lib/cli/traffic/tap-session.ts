@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
 import { BusTap, type TapRequest } from '../../observe/tap/bus-tap.js';
+import { lossTexts } from '../../observe/tap/queue-losses.js';
 import type { ManagementApi } from '../../observe/bus/management-api.js';
 import type { TapSource, TrafficRecord } from '../../observe/traffic/traffic-record.js';
 import { withBus } from '../bus/bus-session.js';
@@ -122,9 +123,7 @@ export async function withTap(broker: MessageBroker, request: TapRequest, output
 }
 
 /** Losses of a tap, for people. */
-export function lossesOf({ counters: { skipped, droppedAtLeast } }: BusTap): string[] {
-  return [
-    ...(skipped > 0 ? [`${skipped} skipped by --max-rate`] : []),
-    ...(droppedAtLeast > 0 ? [`at least ${droppedAtLeast} dropped by the broker, as we were too slow`] : []),
-  ];
+export function lossesOf({ counters }: BusTap): string[] {
+  const { skipped } = counters;
+  return [...(skipped > 0 ? [`${skipped} skipped by --max-rate`] : []), ...lossTexts(counters)];
 }

@@ -1,4 +1,5 @@
 import { isRecord } from '../../wire/json/is-record.js';
+import { heldBytes } from '../../wire/json/json-bounds.js';
 import { decodeFailure } from '../../wire/rpc/remote-failure.js';
 import { decodeReply, isHeartbeat } from '../../wire/rpc/rpc-reply.js';
 import { decodeRequest } from '../../wire/rpc/rpc-request.js';
@@ -70,7 +71,7 @@ export interface PairingObserver {
   forgotten?(request: SeenRequest): void;
 }
 
-/** What is kept of open requests, and of what has come before its request: so many, of so many bytes on the wire. */
+/** What is kept of open requests, and of what has come before its request: so many, of about so many bytes. */
 export interface PairingOptions {
   /** Bindings see neither deliveries nor answers: nothing more comes of a request. @defaultValue 'firehose' */
   readonly source?: TapSource;
@@ -166,7 +167,7 @@ export class CallPairing {
 
   private keep(request: SeenRequest): void {
     this.open.set(request.id, request);
-    this.heldBytes += request.record.size;
+    this.heldBytes += heldBytes(request.record);
     while (this.open.size > (this.options.open ?? MOST_OPEN) || (this.isTooMuch && this.open.size > 0)) {
       const [oldest] = this.open.values();
       this.release(oldest!);
@@ -176,8 +177,7 @@ export class CallPairing {
   }
 
   private release(request: SeenRequest): void {
-    this.open.delete(request.id);
-    this.heldBytes -= request.record.size;
+    if (this.open.delete(request.id)) this.heldBytes -= heldBytes(request.record);
   }
 
   private keepEarly(id: string, record: TrafficRecord): void {
@@ -185,7 +185,7 @@ export class CallPairing {
     // More answers than these belong to a request that we shall not see.
     if (records.length < 4) {
       records.push(record);
-      this.heldBytes += record.size;
+      this.heldBytes += heldBytes(record);
     }
     this.early.set(id, records);
     while (this.early.size > MOST_EARLY || (this.isTooMuch && this.early.size > 0)) {
@@ -198,7 +198,7 @@ export class CallPairing {
   private takeEarly(id: string): TrafficRecord[] {
     const records = this.early.get(id) ?? [];
     this.early.delete(id);
-    for (const { size } of records) this.heldBytes -= size;
+    for (const record of records) this.heldBytes -= heldBytes(record);
     return records;
   }
 
