@@ -29,7 +29,7 @@ export function recordCommand(run: CommandRun): Command {
   return withStreamEnd(command).action((path: string, options: RecordOptions) =>
     runWork(run, head.name, options, (output) =>
       withWatchedBus(options, run.terminal, output, (broker, request) =>
-        record(broker, path, request, options, output, new StreamEnd(options, run.terminal.interrupted)),
+        record(broker, path, request, options, output, run.terminal.interrupted),
       ),
     ),
   );
@@ -41,10 +41,12 @@ async function record(
   watched: TapRequest,
   options: RecordOptions,
   output: Output,
-  end: StreamEnd,
+  interrupted: AbortSignal,
 ): Promise<void> {
   const request: TapRequest = { ...watched, secrets: options.withSecrets ? 'kept' : 'masked' };
-  const recording = new Recording(path, end);
+  const failed = new AbortController();
+  const end = new StreamEnd(options, AbortSignal.any([interrupted, failed.signal]));
+  const recording = new Recording(path, end, () => failed.abort());
   let closed: BusTap | undefined;
   try {
     await withTap(broker, request, output, {
@@ -68,6 +70,7 @@ class Recording {
   constructor(
     private readonly path: string,
     private readonly end: StreamEnd,
+    private readonly failed: () => void,
   ) {}
 
   get progress(): string {
@@ -75,7 +78,7 @@ class Recording {
   }
 
   begin(facts: Omit<ConstructorParameters<typeof RecordingFile>[1], 'at'>): void {
-    this.file = new RecordingFile(this.path, { at: new Date().toISOString(), ...facts });
+    this.file = new RecordingFile(this.path, { at: new Date().toISOString(), ...facts }, this.failed);
   }
 
   write(record: TrafficRecord): void {

@@ -61,9 +61,10 @@ export function tapCommand(run: CommandRun): Command {
   return withStreamEnd(command).action((options: TapOptions) =>
     runWork(run, head.name, options, (output) => {
       const shows = filterOf(options);
-      const end = new StreamEnd(options, run.terminal.interrupted);
+      const failed = new AbortController();
+      const end = new StreamEnd(options, AbortSignal.any([run.terminal.interrupted, failed.signal]));
       return withWatchedBus(options, run.terminal, output, (broker, request) =>
-        new TapRun(broker, options, output, shows, end).run({
+        new TapRun(broker, options, output, shows, end, () => failed.abort()).run({
           ...request,
           secrets: options.record !== undefined && options.withSecrets ? 'kept' : 'masked',
         }),
@@ -109,6 +110,7 @@ class TapRun {
     private readonly output: Output,
     private readonly shows: Shows,
     private readonly end: StreamEnd,
+    private readonly fileFailed: () => void,
   ) {}
 
   async run(request: TapRequest): Promise<void> {
@@ -138,7 +140,8 @@ class TapRun {
     const { record } = this.options;
     if (record === undefined) return;
     const at = new Date().toISOString();
-    this.file = new RecordingFile(record, { at, source, url: this.broker.url, masked: secrets === 'masked' });
+    const facts = { at, source, url: this.broker.url, masked: secrets === 'masked' };
+    this.file = new RecordingFile(record, facts, this.fileFailed);
   }
 
   private seen(record: TrafficRecord): void {

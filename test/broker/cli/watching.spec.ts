@@ -120,6 +120,9 @@ describe('trace', () => {
     ['replay package.json --speed 3', 64],
     ['replay package.json --kinds nonsense', 64],
     ['record /nowhere/recording --topic conductor', 74],
+    // A disk that is full ends it: nothing else does here.
+    ['record /dev/full --topic conductor', 74],
+    ['tap --record /dev/full --topic conductor', 74],
   ])('%s ends with %i', async (commandLine, code) => {
     expect(await run(commandLine)).toMatchObject({ code, err: expect.stringMatching(/./) });
   });

@@ -164,7 +164,7 @@ it('whatever a recording holds is drawn and counted, within the terminal, and no
 it('whatever a recording holds is planned or left out, and the plan can be listed, paced and compared', () => {
   fc.assert(
     fc.property(recording, (all) => {
-      const planner = new ReplayPlanner({}, undefined, 20);
+      const planner = new ReplayPlanner({}, undefined, { steps: 20 });
       const records = readAgain(all);
       for (const one of records) planner.add(one);
       const { steps, leftOut } = planner.plan();
