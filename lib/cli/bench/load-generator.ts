@@ -5,8 +5,8 @@ export type LoadModel =
   | { readonly name: 'closed'; readonly concurrency: number }
   | { readonly name: 'open'; readonly perSecond: number };
 
-/** The end of one request: `unsent`, too many were in flight already. */
-export type RequestOutcome = 'answered' | 'failed' | 'timed out' | 'unsent';
+/** The end of one request: `unsent`, too many were in flight already; `interrupted` ones do not count. */
+export type RequestOutcome = 'answered' | 'failed' | 'interrupted' | 'timed out' | 'unsent';
 
 /** How a request has ended, and where it has failed why. */
 export interface RequestEnd {
@@ -32,8 +32,8 @@ export interface LoadPlan {
   readonly count: number;
   /** Milliseconds by which an open schedule begins later, where several processes share one. */
   readonly offsetMs?: number;
-  /** Never rejects. */
-  send(): Promise<RequestEnd>;
+  /** Waits for its answer until the load is interrupted. Never rejects. */
+  send(interrupted: AbortSignal): Promise<RequestEnd>;
   measured(request: MeasuredRequest): void;
   /** Milliseconds, never backwards. */
   now?(): number;
@@ -87,7 +87,7 @@ export class LoadGenerator {
       if (this.isOver(dueAt)) return;
       await this.until(dueAt, interrupted);
       if (interrupted.aborted) return;
-      this.launch(dueAt);
+      this.launch(dueAt, interrupted);
     }
   }
 
@@ -100,7 +100,8 @@ export class LoadGenerator {
   }
 
   private async closed(interrupted: AbortSignal): Promise<void> {
-    for (let at = this.now(); !interrupted.aborted && !this.isOver(at); at = this.now()) await this.request(at);
+    for (let at = this.now(); !interrupted.aborted && !this.isOver(at); at = this.now())
+      await this.request(at, interrupted);
   }
 
   private isOver(at: number): boolean {
@@ -108,20 +109,20 @@ export class LoadGenerator {
     return at >= this.begunAt + warmupMs + durationMs || this.counted >= count;
   }
 
-  private launch(dueAt: number): void {
+  private launch(dueAt: number, interrupted: AbortSignal): void {
     if (this.pending.size >= MOST_IN_FLIGHT) {
       if (this.counts(dueAt)) this.tell({ outcome: 'unsent' }, dueAt, this.now());
       return;
     }
-    const request = this.request(dueAt).finally(() => this.pending.delete(request));
+    const request = this.request(dueAt, interrupted).finally(() => this.pending.delete(request));
     this.pending.add(request);
   }
 
-  private async request(dueAt: number): Promise<void> {
+  private async request(dueAt: number, interrupted: AbortSignal): Promise<void> {
     const isMeasured = this.counts(dueAt);
     const sentAt = this.now();
-    const end = await this.plan.send();
-    if (isMeasured) this.tell(end, dueAt, sentAt);
+    const end = await this.plan.send(interrupted);
+    if (isMeasured && end.outcome !== 'interrupted') this.tell(end, dueAt, sentAt);
   }
 
   private counts(dueAt: number): boolean {

@@ -209,7 +209,7 @@ class Bench {
       count: most === Infinity ? most : shareOf(most, share),
       ...(this.model.name === 'open' && { offsetMs: (share.index * 1_000) / this.model.perSecond }),
       ...(metronome && { sleep: (ms: number) => metronome.sleep(ms) }),
-      send: () => target.send(),
+      send: (signal) => target.send(signal),
       measured,
     });
     const cpu = process.cpuUsage();
