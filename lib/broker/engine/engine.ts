@@ -165,6 +165,10 @@ export class Engine implements MessageBroker {
     return subscription;
   }
 
+  get clusterName(): string | undefined {
+    return (this.consuming.session ?? this.publishing.session)?.link.clusterName;
+  }
+
   async inspectQueue(queue: string): Promise<QueueInspection | undefined> {
     return this.inOwnContext(() => this.anySession(`inspect queue '${queue}'`).inspectQueue(queue));
   }

@@ -4,7 +4,7 @@ import type { BusTap, TapRequest } from '../../observe/tap/bus-tap.js';
 import type { TrafficRecord } from '../../observe/traffic/traffic-record.js';
 import { type CommandRun, runWork } from '../command.js';
 import type { Output } from '../output.js';
-import { RecordingFile } from '../traffic/recording-file.js';
+import { busFacts, RecordingFile } from '../traffic/recording-file.js';
 import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../traffic/stream-end.js';
 import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../traffic/tap-session.js';
 
@@ -50,7 +50,7 @@ async function record(
   let closed: BusTap | undefined;
   try {
     await withTap(broker, request, output, {
-      opened: ({ source }) => recording.begin({ source, url: broker.url, masked: request.secrets === 'masked' }),
+      opened: ({ source }) => recording.begin({ source, ...busFacts(broker), masked: request.secrets === 'masked' }),
       seen: (one) => recording.write(one),
       untilEnd: () => end.reached(() => output.progress(`record: ${recording.progress}`)),
       ended: (tap) => void (closed = tap),

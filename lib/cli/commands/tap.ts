@@ -7,7 +7,7 @@ import { Glob } from '../../notify/filter/glob.js';
 import { type CommandRun, OPTIONS, runWork } from '../command.js';
 import { bytes, kinds } from '../option-values.js';
 import type { Output } from '../output.js';
-import { RecordingFile } from '../traffic/recording-file.js';
+import { busFacts, RecordingFile } from '../traffic/recording-file.js';
 import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../traffic/stream-end.js';
 import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../traffic/tap-session.js';
 import {
@@ -140,7 +140,7 @@ class TapRun {
     const { record } = this.options;
     if (record === undefined) return;
     const at = new Date().toISOString();
-    const facts = { at, source, url: this.broker.url, masked: secrets === 'masked' };
+    const facts = { at, source, ...busFacts(this.broker), masked: secrets === 'masked' };
     this.file = new RecordingFile(record, facts, this.fileFailed);
   }
 

@@ -1,4 +1,5 @@
 import { createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from 'node:fs';
+import type { MessageBroker } from '../../broker/broker.js';
 import { type RecordingHead, writeHead, writeRecord } from '../../observe/traffic/recording.js';
 import type { TrafficRecord } from '../../observe/traffic/traffic-record.js';
 import { UnreadableFile } from '../exit-codes.js';
@@ -6,6 +7,11 @@ import { UnreadableFile } from '../exit-codes.js';
 const OWNER_ONLY = 0o600;
 /** A disk that is slower than the bus must not fill the memory. */
 const MOST_WAITING_BYTES = 64 * 1024 * 1024;
+
+/** By which a replay knows the bus again. */
+export function busFacts({ url, clusterName }: MessageBroker): Pick<RecordingHead, 'cluster' | 'url'> {
+  return { url, ...(clusterName !== undefined && { cluster: clusterName }) };
+}
 
 /** A recording that is being written; readable for its owner alone. */
 export class RecordingFile {
