@@ -43,7 +43,7 @@ export interface LoadPlan {
 
 /** A load, when it is over. */
 export interface LoadSpan {
-  /** Milliseconds from the end of the warm-up to the last answer. */
+  /** Milliseconds from the end of the warm-up to the last answer; of an open load at least to the end of its schedule. */
   readonly elapsedMs: number;
 }
 
@@ -61,6 +61,7 @@ export class LoadGenerator {
   private readonly begunAt: number;
   private readonly pending = new Set<Promise<void>>();
   private counted = 0;
+  private scheduledTo = 0;
 
   constructor(private readonly plan: LoadPlan) {
     this.now = plan.now ?? (() => performance.now());
@@ -76,7 +77,8 @@ export class LoadGenerator {
     if (model.name === 'open') await this.open(1_000 / model.perSecond, interrupted);
     else await Promise.all(Array.from({ length: model.concurrency }, () => this.closed(interrupted)));
     await Promise.all(this.pending);
-    return { elapsedMs: Math.max(0, this.now() - this.begunAt - this.plan.warmupMs) };
+    const endedAt = interrupted.aborted ? this.now() : Math.max(this.now(), this.scheduledTo);
+    return { elapsedMs: Math.max(0, endedAt - this.begunAt - this.plan.warmupMs) };
   }
 
   /** All that is due goes out, also when a timer or answers have come late: then several at once. */
@@ -84,6 +86,8 @@ export class LoadGenerator {
     const firstAt = this.begunAt + (this.plan.offsetMs ?? 0);
     for (let n = 0; !interrupted.aborted; n += 1) {
       const dueAt = firstAt + n * intervalMs;
+      // The time until the next one would go out belongs to the last one: else a short load has a higher rate than it was told.
+      this.scheduledTo = dueAt;
       if (this.isOver(dueAt)) return;
       await this.until(dueAt, interrupted);
       if (interrupted.aborted) return;

@@ -1,5 +1,6 @@
 import { Argument, type Command, Option } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
+import { stringifyJson } from '../../wire/json/json.js';
 import { describeTarget } from '../../wire/target.js';
 import { BENCH_KINDS, benchTarget, type BenchRequest } from '../bench/bench-target.js';
 import { loadOfProcesses, type LoadReport, ParentProcess, shareIn, shareOf } from '../bench/bench-processes.js';
@@ -240,7 +241,7 @@ class Bench {
     const end = most === undefined ? `for ${seconds(duration ?? DEFAULTS.durationMs)}` : `${most} of them`;
     const parts = [
       `${kind} ${describeTarget(target)} ${name}`,
-      `arguments of ${Buffer.byteLength(JSON.stringify(args))} B`,
+      `arguments of ${Buffer.byteLength(stringifyJson(args))} B`,
       model,
       end,
       `${processes} process${processes === 1 ? '' : 'es'}`,

@@ -43,6 +43,14 @@ describe('a load', () => {
   const latencies = (): number[] => measured.map(({ latencyMs }) => Math.round(latencyMs));
   const finished = (run: Promise<unknown>): Promise<unknown> => advanced(run, 10_000);
 
+  it('in the open model takes as long as its schedule, so that its rate is the one that was asked for', async () => {
+    const { elapsedMs } = await advanced(load({ durationMs: 1_000 }, () => 1).run(never), 3_000);
+    expect(measured).toHaveLength(100);
+    expect(elapsedMs).toBe(1_000);
+    const slow = await advanced(load({ durationMs: 1_000 }, () => 200).run(never), 3_000);
+    expect(slow.elapsedMs).toBe(1_190);
+  });
+
   it('that is interrupted waits for no more answers, and what has none does not count', async () => {
     const interruption = new AbortController();
     const send: LoadPlan['send'] = (signal) =>
