@@ -42,6 +42,8 @@ export interface Broker {
  */
 export interface MessageBroker extends Broker {
   readonly options: ResolvedRabbitOptions;
+  /** The name that the bus gives itself, whatever the hosts' names are; absent without a connection, or where it tells none. */
+  readonly clusterName?: string | undefined;
   /** What `maxInFlightMessages` and `maxInFlightBytes` bound, as it is right now. */
   readonly inFlight: InFlightLoads;
   /**

@@ -45,6 +45,8 @@ export interface LinkObserver {
 
 /** One connection to one node of the broker, from the finished handshake to its end. */
 export interface Link {
+  /** The name that the bus behind it gives itself: of RabbitMQ that of its cluster. Absent where it tells none. */
+  readonly clusterName?: string | undefined;
   /** Bytes that have arrived so far. */
   readonly bytesRead: number;
   /** Grows with each sign that the broker lives: whole frames, and large parts of one. */

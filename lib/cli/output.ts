@@ -100,7 +100,8 @@ export class Output {
 
   /** How a command has failed; with JSON a document as well, as nothing else may come on stdout. */
   failure(error: unknown, exit: number): void {
-    const message = textWithCause(error).replace(/^\w+: /, '');
+    const isInterrupted = error instanceof Error && error.name === 'AbortError';
+    const message = isInterrupted ? 'interrupted' : textWithCause(error).replace(/^\w+: /, '');
     if (this.json) this.document({ error: { ...factsOf(error), message, exit } });
     this.note({ before: '', word: 'oslo-bus:', tone: 'bad', after: ` ${message}` });
   }

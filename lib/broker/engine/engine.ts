@@ -165,6 +165,10 @@ export class Engine implements MessageBroker {
     return subscription;
   }
 
+  get clusterName(): string | undefined {
+    return (this.consuming.session ?? this.publishing.session)?.link.clusterName;
+  }
+
   inspectQueue(queue: string): Promise<QueueInspection | undefined> {
     return this.ask(`inspect queue '${queue}'`, (session) => session.inspectQueue(queue));
   }

@@ -38,9 +38,17 @@ export class RabbitLink implements Link {
 
   /** The first number of the broker's version; undefined where it tells none. */
   get majorVersion(): number | undefined {
-    const { serverProperties } = this.model.connection as { serverProperties?: { version?: unknown } };
-    const major = Number.parseInt(String(serverProperties?.version), 10);
+    const major = Number.parseInt(String(this.serverProperties.version), 10);
     return Number.isNaN(major) ? undefined : major;
+  }
+
+  get clusterName(): string | undefined {
+    const { cluster_name: name } = this.serverProperties;
+    return typeof name === 'string' ? name : undefined;
+  }
+
+  private get serverProperties(): Record<string, unknown> {
+    return (this.model.connection as { serverProperties?: Record<string, unknown> }).serverProperties ?? {};
   }
 
   get bytesRead(): number {

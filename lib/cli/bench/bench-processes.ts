@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { CommandEnd, type ExitCode } from '../exit-codes.js';
 import type { MeasuredRequest } from './load-generator.js';
 import type { LoadTally } from './load-tally.js';
 
@@ -66,7 +67,7 @@ export async function loadOfProcesses(
   });
   try {
     // One that ends without a report has said why on stderr; without it the others' numbers would be no answer.
-    await Promise.race([Promise.all(ends), anyFailure(children)]);
+    await Promise.race([Promise.all(ends), anyFailure(children, interrupted)]);
   } finally {
     interrupted.removeEventListener('abort', stop);
     for (const child of children) child.kill();
@@ -74,12 +75,15 @@ export async function loadOfProcesses(
   return summed(reports);
 }
 
-async function anyFailure(children: readonly ChildProcess[]): Promise<never> {
+async function anyFailure(children: readonly ChildProcess[], interrupted: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     for (const child of children) {
       child.on('error', reject);
       child.on('exit', (code, signal) => {
-        if (code !== 0) reject(new Error(`a process of the load has ended with ${signal ?? code}`));
+        // A terminal interrupts all of them, also one that has not begun yet.
+        if (code === 0 || interrupted.aborted) return;
+        if (code === null) reject(new Error(`a process of the load has ended with ${signal}`));
+        else reject(new CommandEnd(code as ExitCode));
       });
     }
   });
@@ -105,6 +109,8 @@ export class ParentProcess {
     this.timer = setInterval(() => this.flush(), BATCH_MS);
     // Nobody would take what is measured any more.
     own.once('disconnect', () => this.stopping.abort());
+    // It may have been killed before we could listen.
+    if (!own.connected) this.stopping.abort();
     own.on('message', (word: ToProcess) => void (word === 'stop' && this.stopping.abort()));
   }
 
@@ -118,6 +124,7 @@ export class ParentProcess {
     await new Promise<void>((resolve) => {
       this.own.on('message', (word: ToProcess) => void (word === 'go' && resolve()));
       this.stopped.addEventListener('abort', () => resolve());
+      if (this.stopped.aborted) resolve();
     });
   }
 

@@ -28,7 +28,7 @@ export interface BenchTarget {
   /** Fails before anything is measured, where every request would. */
   check(): Promise<void>;
   /** Never rejects. */
-  send(): Promise<RequestEnd>;
+  send(interrupted: AbortSignal): Promise<RequestEnd>;
   close(): Promise<void>;
 }
 
@@ -61,16 +61,17 @@ class RpcTarget implements BenchTarget {
     await silentPing(this.to);
   }
 
-  async send(): Promise<RequestEnd> {
+  async send(signal: AbortSignal): Promise<RequestEnd> {
     const { kind, method, args } = this.request;
     try {
-      await (kind === 'call' ? this.to.call(method, args) : this.to.cast(method, args));
+      await (kind === 'call' ? this.to.call(method, args, { signal }) : this.to.cast(method, args));
       return { outcome: 'answered' };
     } catch (error) {
       // The refusal is the answer.
       if (method === SILENT_METHOD && (error instanceof NoSuchMethod || error instanceof RemoteError))
         return { outcome: 'answered' };
       if (error instanceof MessagingTimeout) return { outcome: 'timed out' };
+      if (error instanceof Error && error.name === 'AbortError') return { outcome: 'interrupted' };
       return { outcome: 'failed', reason: textOf(error) };
     }
   }

@@ -5,8 +5,8 @@ export type LoadModel =
   | { readonly name: 'closed'; readonly concurrency: number }
   | { readonly name: 'open'; readonly perSecond: number };
 
-/** The end of one request: `unsent`, too many were in flight already. */
-export type RequestOutcome = 'answered' | 'failed' | 'timed out' | 'unsent';
+/** The end of one request: `unsent`, too many were in flight already; `interrupted` ones do not count. */
+export type RequestOutcome = 'answered' | 'failed' | 'interrupted' | 'timed out' | 'unsent';
 
 /** How a request has ended, and where it has failed why. */
 export interface RequestEnd {
@@ -32,8 +32,8 @@ export interface LoadPlan {
   readonly count: number;
   /** Milliseconds by which an open schedule begins later, where several processes share one. */
   readonly offsetMs?: number;
-  /** Never rejects. */
-  send(): Promise<RequestEnd>;
+  /** Waits for its answer until the load is interrupted. Never rejects. */
+  send(interrupted: AbortSignal): Promise<RequestEnd>;
   measured(request: MeasuredRequest): void;
   /** Milliseconds, never backwards. */
   now?(): number;
@@ -43,7 +43,7 @@ export interface LoadPlan {
 
 /** A load, when it is over. */
 export interface LoadSpan {
-  /** Milliseconds from the end of the warm-up to the last answer. */
+  /** Milliseconds from the end of the warm-up to the last answer; of an open load at least to the end of its schedule. */
   readonly elapsedMs: number;
 }
 
@@ -61,6 +61,7 @@ export class LoadGenerator {
   private readonly begunAt: number;
   private readonly pending = new Set<Promise<void>>();
   private counted = 0;
+  private scheduledTo = 0;
 
   constructor(private readonly plan: LoadPlan) {
     this.now = plan.now ?? (() => performance.now());
@@ -76,7 +77,8 @@ export class LoadGenerator {
     if (model.name === 'open') await this.open(1_000 / model.perSecond, interrupted);
     else await Promise.all(Array.from({ length: model.concurrency }, () => this.closed(interrupted)));
     await Promise.all(this.pending);
-    return { elapsedMs: Math.max(0, this.now() - this.begunAt - this.plan.warmupMs) };
+    const endedAt = interrupted.aborted ? this.now() : Math.max(this.now(), this.scheduledTo);
+    return { elapsedMs: Math.max(0, endedAt - this.begunAt - this.plan.warmupMs) };
   }
 
   /** All that is due goes out, also when a timer or answers have come late: then several at once. */
@@ -84,10 +86,12 @@ export class LoadGenerator {
     const firstAt = this.begunAt + (this.plan.offsetMs ?? 0);
     for (let n = 0; !interrupted.aborted; n += 1) {
       const dueAt = firstAt + n * intervalMs;
+      // The time until the next one would go out belongs to the last one: else a short load has a higher rate than it was told.
+      this.scheduledTo = dueAt;
       if (this.isOver(dueAt)) return;
       await this.until(dueAt, interrupted);
       if (interrupted.aborted) return;
-      this.launch(dueAt);
+      this.launch(dueAt, interrupted);
     }
   }
 
@@ -100,7 +104,8 @@ export class LoadGenerator {
   }
 
   private async closed(interrupted: AbortSignal): Promise<void> {
-    for (let at = this.now(); !interrupted.aborted && !this.isOver(at); at = this.now()) await this.request(at);
+    for (let at = this.now(); !interrupted.aborted && !this.isOver(at); at = this.now())
+      await this.request(at, interrupted);
   }
 
   private isOver(at: number): boolean {
@@ -108,20 +113,20 @@ export class LoadGenerator {
     return at >= this.begunAt + warmupMs + durationMs || this.counted >= count;
   }
 
-  private launch(dueAt: number): void {
+  private launch(dueAt: number, interrupted: AbortSignal): void {
     if (this.pending.size >= MOST_IN_FLIGHT) {
       if (this.counts(dueAt)) this.tell({ outcome: 'unsent' }, dueAt, this.now());
       return;
     }
-    const request = this.request(dueAt).finally(() => this.pending.delete(request));
+    const request = this.request(dueAt, interrupted).finally(() => this.pending.delete(request));
     this.pending.add(request);
   }
 
-  private async request(dueAt: number): Promise<void> {
+  private async request(dueAt: number, interrupted: AbortSignal): Promise<void> {
     const isMeasured = this.counts(dueAt);
     const sentAt = this.now();
-    const end = await this.plan.send();
-    if (isMeasured) this.tell(end, dueAt, sentAt);
+    const end = await this.plan.send(interrupted);
+    if (isMeasured && end.outcome !== 'interrupted') this.tell(end, dueAt, sentAt);
   }
 
   private counts(dueAt: number): boolean {

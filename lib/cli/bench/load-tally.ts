@@ -20,7 +20,13 @@ const BARS = ' ▏▁▂▃▄▅▆▇█';
 
 /** The ends of all requests of a load, added up. */
 export class LoadTally {
-  readonly outcomes: Record<RequestOutcome, number> = { answered: 0, failed: 0, 'timed out': 0, unsent: 0 };
+  readonly outcomes: Record<RequestOutcome, number> = {
+    answered: 0,
+    failed: 0,
+    interrupted: 0,
+    'timed out': 0,
+    unsent: 0,
+  };
   /** Why requests have failed, with how many did; the first kinds only. */
   readonly reasons = new Map<string, number>();
   private readonly latency: RecordableHistogram = createHistogram(HISTOGRAM);

@@ -1,5 +1,6 @@
 import { Argument, type Command, Option } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
+import { stringifyJson } from '../../wire/json/json.js';
 import { describeTarget } from '../../wire/target.js';
 import { BENCH_KINDS, benchTarget, type BenchRequest } from '../bench/bench-target.js';
 import { loadOfProcesses, type LoadReport, ParentProcess, shareIn, shareOf } from '../bench/bench-processes.js';
@@ -210,7 +211,7 @@ class Bench {
       count: most === Infinity ? most : shareOf(most, share),
       ...(this.model.name === 'open' && { offsetMs: (share.index * 1_000) / this.model.perSecond }),
       ...(metronome && { sleep: (ms: number) => metronome.sleep(ms) }),
-      send: () => target.send(),
+      send: (signal) => target.send(signal),
       measured,
     });
     const cpu = process.cpuUsage();
@@ -241,7 +242,7 @@ class Bench {
     const end = most === undefined ? `for ${seconds(duration ?? DEFAULTS.durationMs)}` : `${most} of them`;
     const parts = [
       `${kind} ${describeTarget(target)} ${name}`,
-      `arguments of ${Buffer.byteLength(JSON.stringify(args))} B`,
+      `arguments of ${Buffer.byteLength(stringifyJson(args))} B`,
       model,
       end,
       `${processes} process${processes === 1 ? '' : 'es'}`,

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Delivery, MessageBroker } from '../../broker/broker.js';
+import { lossTexts, QueueLosses } from '../../observe/tap/queue-losses.js';
 import { textOf } from '../../errors/text-of.js';
 import { Glob } from '../../notify/filter/glob.js';
 import { NotificationReader } from '../../notify/listener/notification-reader.js';
@@ -128,6 +129,7 @@ function collectPriority(text: string, before: readonly NotificationPriority[] =
 class Listening {
   private received = 0;
   private unreadable = 0;
+  private losses: QueueLosses | undefined;
   /** Notifications are shown one after the other, in their order. */
   private work: Promise<void> = Promise.resolve();
   private readonly leaving = new AbortController();
@@ -146,20 +148,25 @@ class Listening {
 
   async run(): Promise<void> {
     const opened = await openQueues(this.broker, this.request, (delivery) => this.take(delivery));
+    // Queues that last keep what they hold.
+    if (this.request.mode.kind === 'own') this.losses = new QueueLosses(this.broker, () => opened.queues);
     try {
       this.output.note(bannerOf(this.request, opened.queues));
       await this.end.reached();
     } finally {
       this.leaving.abort();
       await this.work;
+      this.losses?.close();
       await opened.close();
     }
-    const { received, unreadable } = this;
+    const { received, unreadable, losses } = this;
     if (this.output.json) {
-      this.output.result({ event: 'end', queues: opened.queues, received, shown: this.end.shown, unreadable }, []);
+      const counts = { received, shown: this.end.shown, unreadable, droppedAtLeast: losses?.droppedAtLeast ?? 0 };
+      this.output.result({ event: 'end', queues: opened.queues, ...counts }, []);
     }
-    const losses = unreadable > 0 ? `; ${unreadable} could not be read` : '';
-    this.output.note(`listen: ${received} notifications, ${this.end.shown} shown${losses}`);
+    const told = [`${received} notifications, ${this.end.shown} shown`];
+    if (unreadable > 0) told.push(`${unreadable} could not be read`);
+    this.output.note(`listen: ${[...told, ...(losses ? lossTexts(losses) : [])].join('; ')}`);
   }
 
   private take(delivery: Delivery): void {
@@ -171,6 +178,7 @@ class Listening {
   private async handle(delivery: Delivery): Promise<void> {
     if (this.end.isFull || this.leaving.signal.aborted) return;
     this.received += 1;
+    this.losses?.took(delivery);
     try {
       const seen = seenNotification(this.reader.read(delivery).received, this.showing.payloads);
       if (this.showing.conditions.every((fits) => fits(seen))) await this.show(seen, delivery);

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
 import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { MessagingTimeout, UnsupportedVersion } from '../../errors/rpc.errors.js';
-import { pause } from '../../events/pause.js';
+import { pauseUnless } from '../pause-unless.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 import { withBus } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
@@ -86,7 +86,8 @@ async function pingAll(
   );
   try {
     for (let n = 0; n < (options.count ?? 1) && !interrupted.aborted; n++) {
-      if (n > 0) await pause(options.interval ?? INTERVAL_MS);
+      if (n > 0) await pauseUnless(interrupted, options.interval ?? INTERVAL_MS);
+      if (interrupted.aborted) break;
       for (const target of targets) {
         const answer = (await broker.hasExchange(exchange)) ? await pinged(client, target, options) : NOBODY;
         output.result({ target: { exchange, ...target }, n: n + 1, ...answer }, [lineOf(target, answer)]);

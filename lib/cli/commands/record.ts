@@ -4,7 +4,7 @@ import type { BusTap, TapRequest } from '../../observe/tap/bus-tap.js';
 import type { TrafficRecord } from '../../observe/traffic/traffic-record.js';
 import { type CommandRun, runWork } from '../command.js';
 import type { Output } from '../output.js';
-import { RecordingFile } from '../traffic/recording-file.js';
+import { busFacts, RecordingFile } from '../traffic/recording-file.js';
 import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../traffic/stream-end.js';
 import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../traffic/tap-session.js';
 
@@ -29,7 +29,7 @@ export function recordCommand(run: CommandRun): Command {
   return withStreamEnd(command).action((path: string, options: RecordOptions) =>
     runWork(run, head.name, options, (output) =>
       withWatchedBus(options, run.terminal, output, (broker, request) =>
-        record(broker, path, request, options, output, new StreamEnd(options, run.terminal.interrupted)),
+        record(broker, path, request, options, output, run.terminal.interrupted),
       ),
     ),
   );
@@ -41,14 +41,16 @@ async function record(
   watched: TapRequest,
   options: RecordOptions,
   output: Output,
-  end: StreamEnd,
+  interrupted: AbortSignal,
 ): Promise<void> {
   const request: TapRequest = { ...watched, secrets: options.withSecrets ? 'kept' : 'masked' };
-  const recording = new Recording(path, end);
+  const failed = new AbortController();
+  const end = new StreamEnd(options, AbortSignal.any([interrupted, failed.signal]));
+  const recording = new Recording(path, end, () => failed.abort());
   let closed: BusTap | undefined;
   try {
     await withTap(broker, request, output, {
-      opened: ({ source }) => recording.begin({ source, url: broker.url, masked: request.secrets === 'masked' }),
+      opened: ({ source }) => recording.begin({ source, ...busFacts(broker), masked: request.secrets === 'masked' }),
       seen: (one) => recording.write(one),
       untilEnd: () => end.reached(() => output.progress(`record: ${recording.progress}`)),
       ended: (tap) => void (closed = tap),
@@ -68,6 +70,7 @@ class Recording {
   constructor(
     private readonly path: string,
     private readonly end: StreamEnd,
+    private readonly failed: () => void,
   ) {}
 
   get progress(): string {
@@ -75,7 +78,7 @@ class Recording {
   }
 
   begin(facts: Omit<ConstructorParameters<typeof RecordingFile>[1], 'at'>): void {
-    this.file = new RecordingFile(this.path, { at: new Date().toISOString(), ...facts });
+    this.file = new RecordingFile(this.path, { at: new Date().toISOString(), ...facts }, this.failed);
   }
 
   write(record: TrafficRecord): void {

@@ -3,6 +3,7 @@ import type { MessageBroker } from '../../broker/broker.js';
 import { isSameBus } from '../../config/transport-identity.js';
 import { parseTransportUrl, type TransportUrl } from '../../config/transport-url.js';
 import { MessageUndeliverable } from '../../errors/delivery.errors.js';
+import type { RecordingHead } from '../../observe/traffic/recording.js';
 import { Glob } from '../../notify/filter/glob.js';
 import {
   type RecordedAnswer,
@@ -91,8 +92,9 @@ async function replay(
 ): Promise<ExitCode> {
   const transport = { ...options, ...(to !== undefined && { transportUrl: to }) };
   const choice = chooseTransport(transport, env);
-  const { plan, url } = await planOf(path, options);
-  const refusals = refusalsOf(plan, url, parseTransportUrl(choice.url), options);
+  const { plan, recording } = await planOf(path, options);
+  const bus = parseTransportUrl(choice.url);
+  const refusals = refusalsOf(plan, recording.url, bus, options);
   told(plan, output);
   if (!options.send) {
     announce(choice, output, 'looks');
@@ -103,14 +105,17 @@ async function replay(
   }
   const [refusal] = refusals;
   if (refusal !== undefined) throw new UsageError(refusal);
-  return withBus(transport, env, output, 'changes', (broker) => sent(broker, plan, options, output, interrupted));
+  return withBus(transport, env, output, 'changes', (broker) => {
+    if (!options.sameBus) requireOther(broker, bus, recording);
+    return sent(broker, plan, options, output, interrupted);
+  });
 }
 
-async function planOf(path: string, options: ReplayOptions): Promise<{ plan: ReplayPlan; url: string }> {
+async function planOf(path: string, options: ReplayOptions): Promise<{ plan: ReplayPlan; recording: RecordingHead }> {
   const planner = new ReplayPlanner(options.contextJson, wantedBy(options));
   const { head: recording, records } = await openRecording(path);
   for await (const record of records) planner.add(record);
-  return { plan: planner.plan(), url: recording.url };
+  return { plan: planner.plan(), recording };
 }
 
 function wantedBy({ only, kinds: wantedKinds }: ReplayOptions): (step: ReplayStep) => boolean {
@@ -136,9 +141,7 @@ function refusalsOf(
 ): string[] {
   const masked = steps.filter(({ isMasked }) => isMasked);
   return [
-    ...(sameBus || isElsewhere(recordedUrl, bus)
-      ? []
-      : [`the recording is of this bus, ${recordedUrl}: name another one, or say --same-bus`]),
+    ...(sameBus || isElsewhere(recordedUrl, bus) ? [] : [sameBusText(recordedUrl)]),
     ...(allowMasked || masked.length === 0
       ? []
       : [
@@ -146,6 +149,17 @@ function refusalsOf(
             '--allow-masked',
         ]),
   ];
+}
+
+/** Hosts have several names; a bus gives itself one, which connections are told. @throws UsageError it is the bus of the recording */
+function requireOther({ clusterName }: MessageBroker, { virtualHost }: TransportUrl, recording: RecordingHead): void {
+  const { cluster, url } = recording;
+  if (cluster === undefined || cluster !== clusterName) return;
+  if (parseTransportUrl(url).virtualHost === virtualHost) throw new UsageError(sameBusText(`'${cluster}'`));
+}
+
+function sameBusText(bus: string): string {
+  return `the recording is of this bus, ${bus}: name another one, or say --same-bus`;
 }
 
 /** A URL that is none tells nothing. */

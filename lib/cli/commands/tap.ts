@@ -2,12 +2,12 @@ import { type Command, Option } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
 import type { BusTap, TapRequest } from '../../observe/tap/bus-tap.js';
 import { CallPairing, type SeenRequest } from '../../observe/traffic/call-pairing.js';
-import { kindOf, requestIdOf, type TapSource, type TrafficRecord } from '../../observe/traffic/traffic-record.js';
+import { kindOf, requestIdOf, type TrafficRecord } from '../../observe/traffic/traffic-record.js';
 import { Glob } from '../../notify/filter/glob.js';
 import { type CommandRun, OPTIONS, runWork } from '../command.js';
 import { bytes, kinds } from '../option-values.js';
 import type { Output } from '../output.js';
-import { RecordingFile } from '../traffic/recording-file.js';
+import { busFacts, RecordingFile } from '../traffic/recording-file.js';
 import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../traffic/stream-end.js';
 import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../traffic/tap-session.js';
 import {
@@ -61,9 +61,10 @@ export function tapCommand(run: CommandRun): Command {
   return withStreamEnd(command).action((options: TapOptions) =>
     runWork(run, head.name, options, (output) => {
       const shows = filterOf(options);
-      const end = new StreamEnd(options, run.terminal.interrupted);
+      const failed = new AbortController();
+      const end = new StreamEnd(options, AbortSignal.any([run.terminal.interrupted, failed.signal]));
       return withWatchedBus(options, run.terminal, output, (broker, request) =>
-        new TapRun(broker, options, output, shows, end).run({
+        new TapRun(broker, options, output, shows, end, () => failed.abort()).run({
           ...request,
           secrets: options.record !== undefined && options.withSecrets ? 'kept' : 'masked',
         }),
@@ -101,8 +102,7 @@ function filterOf({ kinds: wanted, method, requestId, errors, slowerThan }: TapO
 /** One tap from its beginning to its end. */
 class TapRun {
   private file: RecordingFile | undefined;
-  private source: TapSource = 'firehose';
-  private readonly pairing: CallPairing;
+  private pairing = new CallPairing({});
 
   constructor(
     private readonly broker: MessageBroker,
@@ -110,24 +110,16 @@ class TapRun {
     private readonly output: Output,
     private readonly shows: Shows,
     private readonly end: StreamEnd,
-  ) {
-    const observer = {
-      published: (request: SeenRequest) => {
-        // Of these nothing more is seen, or nothing more is to come.
-        if (request.kind !== 'call' || request.state.name === 'unroutable' || this.source === 'binding')
-          this.show(request);
-      },
-      ended: (request: SeenRequest) => this.show(request),
-    };
-    this.pairing = new CallPairing(observer, { bytes: options.maxMemory });
-  }
+    private readonly fileFailed: () => void,
+  ) {}
 
   async run(request: TapRequest): Promise<void> {
     try {
       await withTap(this.broker, request, this.output, {
         opened: (tap) => this.begin(tap, request),
         seen: (record) => this.seen(record),
-        untilEnd: () => this.end.reached((now) => this.passTime(now)),
+        missed: (at) => this.pairing.missed(at),
+        untilEnd: () => this.end.reached((now) => this.pairing.passTime(now)),
         ended: (tap) => this.summary(tap),
       });
     } finally {
@@ -135,18 +127,21 @@ class TapRun {
     }
   }
 
-  /** Bindings see no answers: an answered call would look like one whose caller has given up. */
-  private passTime(now: number): void {
-    if (this.source === 'firehose') this.pairing.passTime(now);
-  }
-
   private begin({ source }: BusTap, { secrets }: TapRequest): void {
-    this.source = source;
+    const observer = {
+      published: (request: SeenRequest) => {
+        // Of these nothing more is seen, or nothing more is to come.
+        if (request.kind !== 'call' || request.state.name === 'unroutable' || source === 'binding') this.show(request);
+      },
+      ended: (request: SeenRequest) => this.show(request),
+    };
+    this.pairing = new CallPairing(observer, { source, bytes: this.options.maxMemory });
     if (!this.output.json) this.output.note(TRAFFIC_HEAD);
     const { record } = this.options;
     if (record === undefined) return;
     const at = new Date().toISOString();
-    this.file = new RecordingFile(record, { at, source, url: this.broker.url, masked: secrets === 'masked' });
+    const facts = { at, source, ...busFacts(this.broker), masked: secrets === 'masked' };
+    this.file = new RecordingFile(record, facts, this.fileFailed);
   }
 
   private seen(record: TrafficRecord): void {
@@ -192,7 +187,7 @@ class TapRun {
     if (this.output.json) this.output.result({ event: 'end', ...facts }, []);
     const losses = [
       ...lossesOf(tap),
-      ...(forgotten > 0 ? [`${forgotten} open calls forgotten`] : []),
+      ...(forgotten > 0 ? [`${forgotten} open requests forgotten`] : []),
       ...(unwritten > 0 ? [`${unwritten} not recorded, as the disk was too slow`] : []),
     ];
     this.output.note(`tap: ${[`${received} messages, ${this.end.shown} shown`, ...losses].join('; ')}`);

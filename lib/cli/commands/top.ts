@@ -101,6 +101,7 @@ class Top {
         this.end.notIdle();
         this.stats.add(record);
       },
+      missed: (at) => this.stats.missed(at),
       untilEnd: async () => {
         await this.end.reached((now) => this.passTime(now, opened!));
         await this.drawing;

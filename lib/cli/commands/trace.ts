@@ -53,8 +53,8 @@ export function traceCommand(run: CommandRun): Command {
 
 async function fromFile(requestId: string, path: string, { follow }: TraceOptions, output: Output): Promise<void> {
   if (follow) throw new UsageError('--follow watches the bus, and --from reads a file');
-  const timeline = new RequestTimeline(requestId);
   const { head: recording, records } = await openRecording(path);
+  const timeline = new RequestTimeline(requestId, recording.source);
   let now = 0;
   for await (const record of records) {
     now = Math.max(now, record.t);
@@ -75,11 +75,12 @@ async function fromBus(
 ): Promise<void> {
   let lastAt: number | undefined;
   let isDrawn = false;
-  let source: TapSource = 'firehose';
-  const timeline = new RequestTimeline(requestId, () => {
-    lastAt = Date.now();
-    isDrawn = false;
-  });
+  const timelineOf = (source: TapSource): RequestTimeline =>
+    new RequestTimeline(requestId, source, () => {
+      lastAt = Date.now();
+      isDrawn = false;
+    });
+  let timeline = timelineOf('firehose');
   const draw = (): void => {
     if (!isDrawn) output.screen(...drawingOf(timeline, output));
     isDrawn = true;
@@ -87,17 +88,17 @@ async function fromBus(
   const quiet = new AbortController();
   const end = new StreamEnd(forMs === undefined ? {} : { for: forMs }, AbortSignal.any([interrupted, quiet.signal]));
   const passTime = (now: number): void => {
-    // Bindings see no answers: an answered call would look like one whose caller has given up.
-    if (source === 'firehose') timeline.passTime(now);
+    timeline.passTime(now);
     if (lastAt === undefined) return;
     // Not for each message: of a busy request many come in one turn.
     if (follow) draw();
     // A call that waits for its answer is not idle.
-    else if ((source === 'binding' || timeline.isSettled) && now - lastAt >= untilIdle) quiet.abort();
+    else if (timeline.isSettled && now - lastAt >= untilIdle) quiet.abort();
   };
   await withTap(broker, request, output, {
-    opened: (tap) => void (source = tap.source),
+    opened: ({ source }) => (timeline = timelineOf(source)),
     seen: (record) => timeline.add(record),
+    missed: (at) => timeline.missed(at),
     untilEnd: () => end.reached(passTime),
     ended: (tap) => {
       for (const loss of lossesOf(tap)) output.note(`tap: ${loss}`);

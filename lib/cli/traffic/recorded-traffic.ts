@@ -43,11 +43,18 @@ async function* recordsOf(
 
 /** Lines with their ends; one that is too long is handed on as far as it goes, to be refused. */
 async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string, void> {
-  let rest = '';
+  let parts: string[] = [];
+  let length = 0;
   for await (const chunk of chunks) {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop()!;
-    yield* lines;
-    if (rest.length > LONGEST_LINE) yield rest;
+    const lines = chunk.split('\n');
+    const rest = lines.pop()!;
+    if (lines.length > 0) {
+      lines[0] = parts.join('') + lines[0]!;
+      yield* lines;
+      [parts, length] = [[], 0];
+    }
+    parts.push(rest);
+    length += rest.length;
+    if (length > LONGEST_LINE) yield parts.join('');
   }
 }

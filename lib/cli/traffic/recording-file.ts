@@ -1,10 +1,17 @@
-import { createWriteStream, fchmodSync, openSync, type WriteStream } from 'node:fs';
+import { createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from 'node:fs';
+import type { MessageBroker } from '../../broker/broker.js';
 import { type RecordingHead, writeHead, writeRecord } from '../../observe/traffic/recording.js';
 import type { TrafficRecord } from '../../observe/traffic/traffic-record.js';
+import { UnreadableFile } from '../exit-codes.js';
 
 const OWNER_ONLY = 0o600;
 /** A disk that is slower than the bus must not fill the memory. */
 const MOST_WAITING_BYTES = 64 * 1024 * 1024;
+
+/** By which a replay knows the bus again. */
+export function busFacts({ url, clusterName }: MessageBroker): Pick<RecordingHead, 'cluster' | 'url'> {
+  return { url, ...(clusterName !== undefined && { cluster: clusterName }) };
+}
 
 /** A recording that is being written; readable for its owner alone. */
 export class RecordingFile {
@@ -13,13 +20,20 @@ export class RecordingFile {
   private readonly stream: WriteStream;
   private failure: Error | undefined;
 
-  /** @throws Error the file cannot be written */
-  constructor(path: string, head: Omit<RecordingHead, 'oslo-bus' | 'v'>) {
+  /** `failed`: the disk is full, or the like, and nothing more is written. @throws Error the file cannot be written */
+  constructor(
+    private readonly path: string,
+    head: Omit<RecordingHead, 'oslo-bus' | 'v'>,
+    failed: () => void,
+  ) {
     const fd = openSync(path, 'w', OWNER_ONLY);
-    // One that was there keeps its mode.
-    fchmodSync(fd, OWNER_ONLY);
+    // One that was there keeps its mode. A device belongs to others.
+    if (fstatSync(fd).isFile()) fchmodSync(fd, OWNER_ONLY);
     this.stream = createWriteStream(path, { fd });
-    this.stream.on('error', (error) => (this.failure = error));
+    this.stream.on('error', (error) => {
+      this.failure = error;
+      failed();
+    });
     this.stream.write(writeHead(head));
   }
 
@@ -28,9 +42,11 @@ export class RecordingFile {
     else this.stream.write(writeRecord(record));
   }
 
-  /** @throws Error the disk is full, or the like */
+  /** @throws UnreadableFile the disk is full, or the like: the last messages are missing */
   async close(): Promise<void> {
     await new Promise<void>((resolve) => this.stream.end(() => resolve()));
-    if (this.failure) throw this.failure;
+    if (!this.failure) return;
+    const reason = `${this.path}: the recording has ended early: ${this.failure.message}`;
+    throw new UnreadableFile(reason, { cause: this.failure });
   }
 }

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import type { MessageBroker } from '../../broker/broker.js';
 import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { MessagingTimeout, NoSuchMethod, RemoteError, UnsupportedVersion } from '../../errors/rpc.errors.js';
@@ -12,6 +11,7 @@ import {
   type ReplayStep,
 } from '../../observe/traffic/replay-plan.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
+import { pauseUnless } from '../pause-unless.js';
 
 /** The outcome of one message that was sent again. */
 export type ReplayOutcome =
@@ -117,9 +117,4 @@ function outcomeOf(error: unknown): ReplayOutcome {
   if (error instanceof MessagingTimeout) return { name: 'timeout', reason: error.diagnosis?.summary ?? error.message };
   if (error instanceof Error && error.name === 'AbortError') return { name: 'interrupted', reason: error.message };
   return { name: 'not sent', reason: textWithCause(error) };
-}
-
-/** Resolves after `ms` milliseconds, or when the signal is aborted. */
-function pauseUnless(signal: AbortSignal, ms: number): Promise<void> {
-  return ms <= 0 ? Promise.resolve() : setTimeout(ms, undefined, { signal }).catch(() => undefined);
 }

@@ -54,6 +54,7 @@ export class StreamEnd {
     // To connect takes its time, too.
     this.lastAt = Date.now();
     const endsAt = this.lastAt + forMs;
+    let lookedAt = this.lastAt;
     return new Promise((resolve) => {
       const end = (): void => {
         clearInterval(timer);
@@ -62,6 +63,9 @@ export class StreamEnd {
       };
       const look = (): void => {
         const now = Date.now();
+        // While our process stands still it cannot see what has come.
+        this.lastAt += Math.max(0, now - lookedAt - TICK_MS);
+        lookedAt = now;
         passTime(now);
         if (this.isFull || now >= endsAt || now - this.lastAt >= untilIdle) end();
       };

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
 import { BusTap, type TapRequest } from '../../observe/tap/bus-tap.js';
+import { lossTexts } from '../../observe/tap/queue-losses.js';
 import type { ManagementApi } from '../../observe/bus/management-api.js';
 import type { TapSource, TrafficRecord } from '../../observe/traffic/traffic-record.js';
 import { withBus } from '../bus/bus-session.js';
@@ -90,6 +91,8 @@ export interface TapUse {
   /** Before the first record. */
   opened?(tap: BusTap): void;
   seen(record: TrafficRecord): void;
+  /** Some messages are not read, at that moment on the clock of the records. */
+  missed?(at: number): void;
   /** Resolves when enough was seen. */
   untilEnd(): Promise<void>;
   /** The tap is closed, its counters are final. */
@@ -103,6 +106,7 @@ export async function withTap(broker: MessageBroker, request: TapRequest, output
   let take = (record: TrafficRecord): void => void early.push(record);
   const tap = await BusTap.open(broker, request, {
     seen: (record) => take(record),
+    missed: () => use.missed?.(Date.now()),
     bindingChanged: ({ key, exchange }, isBound) =>
       output.note(`tap: ${isBound ? 'bound' : 'no longer bound:'} '${key}' of '${exchange}'`),
   });
@@ -119,9 +123,7 @@ export async function withTap(broker: MessageBroker, request: TapRequest, output
 }
 
 /** Losses of a tap, for people. */
-export function lossesOf({ counters: { skipped, droppedAtLeast } }: BusTap): string[] {
-  return [
-    ...(skipped > 0 ? [`${skipped} skipped by --max-rate`] : []),
-    ...(droppedAtLeast > 0 ? [`at least ${droppedAtLeast} dropped by the broker, as we were too slow`] : []),
-  ];
+export function lossesOf({ counters }: BusTap): string[] {
+  const { skipped } = counters;
+  return [...(skipped > 0 ? [`${skipped} skipped by --max-rate`] : []), ...lossTexts(counters)];
 }

@@ -93,6 +93,8 @@ function tailOf(span: TimelineSpan): string {
       return `${took}  LATE by ${shownMs(endMs! - (deadlineMs ?? endMs!))}${failure ? `, FAIL ${failure.excType}` : ''}`;
     case 'expired':
       return `DEADLINE, ${queue === undefined ? 'taken by nobody that was seen' : `taken from '${queue}' and not answered`}`;
+    case 'unseen':
+      return 'no answer seen; it may be among what was skipped';
     case 'unroutable':
       return 'NOBODY: routed to no queue';
     case 'waiting':

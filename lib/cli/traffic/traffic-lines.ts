@@ -127,6 +127,8 @@ function resultOf({ kind, state, record, deadline, taken }: SeenRequest): Omit<T
       const by = taken ? `taken from '${taken.queue}' and not answered` : 'taken by nobody that was seen';
       return { word: 'DEADLINE', tone: 'bad', after: ` passed, ${by}` };
     }
+    case 'unseen':
+      return 'deadline passed; an answer may be among what was skipped';
     case 'unroutable':
       return { word: 'NOBODY', tone: 'bad', after: ': routed to no queue' };
     case 'waiting':

@@ -3,7 +3,8 @@ import { ConfigurationError } from '../../errors/configuration.errors.js';
 import { fanoutExchangeName } from '../../wire/topology.js';
 import { BindingSource, bindableKeys, type BindableKey } from './binding-source.js';
 import { probeFirehose } from './firehose-probe.js';
-import { openTapQueue, TAP_PREFIX, TAP_QUEUE_LENGTH } from './tap-queue.js';
+import { type LossCounters, QueueLosses } from './queue-losses.js';
+import { openTapQueue, TAP_PREFIX } from './tap-queue.js';
 import { TRACE_EXCHANGE, TrafficDecoder } from '../traffic/traffic-decoder.js';
 import type { TapSource, TrafficRecord } from '../traffic/traffic-record.js';
 
@@ -26,26 +27,25 @@ export interface TapRequest {
 /** Told of what a tap sees. */
 export interface TapObserver {
   seen(record: TrafficRecord): void;
+  /** A message was not read: more came than may be, or the broker may have dropped some. */
+  missed?(): void;
   /** A key was bound, or is no longer: its queue has come or gone. */
   bindingChanged?(key: BindableKey, isBound: boolean): void;
 }
 
 /** Counts of what went by a tap. */
-export interface TapCounters {
+export interface TapCounters extends LossCounters {
   /** Messages that reached us. */
-  received: number;
+  readonly received: number;
   /** Of those, not read: more came than `maxRate` allows. */
-  skipped: number;
-  /** At least so many were dropped by the broker: as often as our queue was seen full. */
-  droppedAtLeast: number;
+  readonly skipped: number;
 }
-
-const LOOK_EVERY_MS = 1_000;
 
 /** Watches what passes through a bus, without taking anything from anybody. */
 export class BusTap {
-  readonly counters: TapCounters = { received: 0, skipped: 0, droppedAtLeast: 0 };
   private readonly decoder: TrafficDecoder;
+  private readonly losses: QueueLosses;
+  private readonly counts = { received: 0, skipped: 0 };
   private readonly ends: (() => Promise<void>)[] = [];
   private queues: () => readonly string[] = () => [];
   private window = { endsAt: 0, left: 0 };
@@ -57,6 +57,11 @@ export class BusTap {
     readonly source: TapSource,
   ) {
     this.decoder = new TrafficDecoder(broker.options, request.secrets);
+    this.losses = new QueueLosses(
+      broker,
+      () => this.queues(),
+      () => observer.missed?.(),
+    );
   }
 
   /**
@@ -67,12 +72,22 @@ export class BusTap {
    */
   static async open(broker: MessageBroker, request: TapRequest, observer: TapObserver): Promise<BusTap> {
     const tap = new BusTap(broker, request, observer, await chosenSource(broker, request.source));
-    await (tap.source === 'firehose' ? tap.openFirehose() : tap.openBindings());
-    tap.watchQueues();
-    return tap;
+    try {
+      await (tap.source === 'firehose' ? tap.openFirehose() : tap.openBindings());
+      return tap;
+    } catch (error) {
+      await tap.close();
+      throw error;
+    }
+  }
+
+  get counters(): TapCounters {
+    const { droppedAtLeast, interruptions } = this.losses;
+    return { ...this.counts, droppedAtLeast, interruptions };
   }
 
   async close(): Promise<void> {
+    this.losses.close();
     for (const end of this.ends.splice(0)) await end();
   }
 
@@ -104,10 +119,16 @@ export class BusTap {
   private take(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) {
       if (isOfTap(delivery)) continue;
-      this.counters.received += 1;
+      this.counts.received += 1;
+      this.losses.took(delivery);
       if (this.mayRead()) this.observer.seen(this.decoder.decode(delivery));
-      else this.counters.skipped += 1;
+      else this.skip();
     }
+  }
+
+  private skip(): void {
+    this.counts.skipped += 1;
+    this.observer.missed?.();
   }
 
   private mayRead(): boolean {
@@ -115,18 +136,6 @@ export class BusTap {
     if (now >= this.window.endsAt) this.window = { endsAt: now + 1_000, left: Math.ceil(this.request.maxRate) };
     this.window.left -= 1;
     return this.window.left >= 0;
-  }
-
-  private watchQueues(): void {
-    const look = async (): Promise<void> => {
-      for (const queue of this.queues()) {
-        const seen = await this.broker.inspectQueue(queue).catch(() => undefined);
-        if (seen && seen.messages >= TAP_QUEUE_LENGTH) this.counters.droppedAtLeast += 1;
-      }
-    };
-    const timer = setInterval(() => void look(), LOOK_EVERY_MS);
-    timer.unref();
-    this.ends.unshift(async () => clearInterval(timer));
   }
 }
 

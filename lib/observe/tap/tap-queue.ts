@@ -34,6 +34,15 @@ export function tapQueue(purpose: string): QueueDeclaration {
   };
 }
 
+/**
+ * Whether a queue of ours drops messages, or is about to: until its length is seen, as many may have been handed over as one
+ * prefetch holds. `meanBytes`: of the bodies that it has held.
+ */
+export function isNearlyFull(messages: number, meanBytes: number): boolean {
+  const held = messages + PREFETCH;
+  return held >= TAP_QUEUE_LENGTH || (messages > 0 && held * meanBytes >= QUEUE_BYTES);
+}
+
 /** A tap's queue that is being read. */
 export interface OpenTapQueue {
   readonly queue: string;

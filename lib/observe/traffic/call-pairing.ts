@@ -1,16 +1,21 @@
 import { isRecord } from '../../wire/json/is-record.js';
+import { heldBytes } from '../../wire/json/json-bounds.js';
 import { decodeFailure } from '../../wire/rpc/remote-failure.js';
 import { decodeReply, isHeartbeat } from '../../wire/rpc/rpc-reply.js';
 import { decodeRequest } from '../../wire/rpc/rpc-request.js';
-import { addressOf, kindOf, pairingIdOf, requestIdOf, type TrafficRecord } from './traffic-record.js';
+import { addressOf, kindOf, pairingIdOf, requestIdOf, type TapSource, type TrafficRecord } from './traffic-record.js';
 
-/** How far a request has got. `late`: answered, when its caller had given up. */
+/**
+ * How far a request has got. `late`: answered, when its caller had given up. `unseen`: its caller has given up by now, and an
+ * answer may be among the messages that were not read.
+ */
 export type RequestState =
   | { readonly name: 'answered'; readonly at: number }
   | { readonly name: 'expired' }
   | { readonly name: 'failed'; readonly at: number; readonly failure: SeenFailure }
   | { readonly name: 'late'; readonly at: number; readonly failure?: SeenFailure }
   | { readonly name: 'unroutable' }
+  | { readonly name: 'unseen' }
   | { readonly name: 'waiting' };
 
 /** The exception that a server has answered. */
@@ -66,8 +71,10 @@ export interface PairingObserver {
   forgotten?(request: SeenRequest): void;
 }
 
-/** What is kept of open requests, and of what has come before its request: so many, of so many bytes on the wire. */
-export interface PairingLimits {
+/** What is kept of open requests, and of what has come before its request: so many, of about so many bytes. */
+export interface PairingOptions {
+  /** Bindings see neither deliveries nor answers: nothing more comes of a request. @defaultValue 'firehose' */
+  readonly source?: TapSource;
   readonly open?: number | undefined;
   readonly bytes?: number | undefined;
 }
@@ -83,10 +90,11 @@ export class CallPairing {
   private readonly open = new Map<string, SeenRequest>();
   private readonly early = new Map<string, TrafficRecord[]>();
   private heldBytes = 0;
+  private missedAt = -Infinity;
 
   constructor(
     private readonly observer: PairingObserver,
-    private readonly limits: PairingLimits = {},
+    private readonly options: PairingOptions = {},
   ) {}
 
   /** Requests that wait for an answer, or for their delivery. */
@@ -106,11 +114,16 @@ export class CallPairing {
     }
   }
 
+  /** Some messages were not read, at a moment on the clock of the records: what is not seen may have happened all the same. */
+  missed(at: number): void {
+    this.missedAt = at;
+  }
+
   /** Ends what its caller has given up by now, a moment on the clock of the records. */
   passTime(now: number): void {
     for (const request of this.open.values()) {
       if (request.state.name !== 'waiting' || request.deadline === undefined || request.deadline > now) continue;
-      request.state = { name: 'expired' };
+      request.state = { name: request.record.t <= this.missedAt ? 'unseen' : 'expired' };
       this.observer.ended?.(request);
     }
   }
@@ -122,7 +135,7 @@ export class CallPairing {
     if (record.routed?.length === 0) request.state = { name: 'unroutable' };
     this.observer.published?.(request);
     const early = this.takeEarly(id);
-    if (request.state.name === 'unroutable') return;
+    if (request.state.name === 'unroutable' || this.options.source === 'binding') return;
     this.keep(request);
     for (const one of early) this.add(one);
   }
@@ -146,7 +159,7 @@ export class CallPairing {
     if (reply.failure === null && !reply.ending) return;
     this.release(request);
     const failure = reply.failure === null ? undefined : seenFailure(reply.failure);
-    const isLate = request.state.name === 'expired' || record.t > (request.deadline ?? Infinity);
+    const isLate = request.state.name !== 'waiting' || record.t > (request.deadline ?? Infinity);
     if (isLate) request.state = { name: 'late', at: record.t, ...(failure && { failure }) };
     else request.state = failure ? { name: 'failed', at: record.t, failure } : { name: 'answered', at: record.t };
     this.observer.ended?.(request);
@@ -154,8 +167,8 @@ export class CallPairing {
 
   private keep(request: SeenRequest): void {
     this.open.set(request.id, request);
-    this.heldBytes += request.record.size;
-    while (this.open.size > (this.limits.open ?? MOST_OPEN) || (this.isTooMuch && this.open.size > 0)) {
+    this.heldBytes += heldBytes(request.record);
+    while (this.open.size > (this.options.open ?? MOST_OPEN) || (this.isTooMuch && this.open.size > 0)) {
       const [oldest] = this.open.values();
       this.release(oldest!);
       this.counters.forgotten += 1;
@@ -164,8 +177,7 @@ export class CallPairing {
   }
 
   private release(request: SeenRequest): void {
-    this.open.delete(request.id);
-    this.heldBytes -= request.record.size;
+    if (this.open.delete(request.id)) this.heldBytes -= heldBytes(request.record);
   }
 
   private keepEarly(id: string, record: TrafficRecord): void {
@@ -173,7 +185,7 @@ export class CallPairing {
     // More answers than these belong to a request that we shall not see.
     if (records.length < 4) {
       records.push(record);
-      this.heldBytes += record.size;
+      this.heldBytes += heldBytes(record);
     }
     this.early.set(id, records);
     while (this.early.size > MOST_EARLY || (this.isTooMuch && this.early.size > 0)) {
@@ -186,12 +198,12 @@ export class CallPairing {
   private takeEarly(id: string): TrafficRecord[] {
     const records = this.early.get(id) ?? [];
     this.early.delete(id);
-    for (const { size } of records) this.heldBytes -= size;
+    for (const record of records) this.heldBytes -= heldBytes(record);
     return records;
   }
 
   private get isTooMuch(): boolean {
-    return this.heldBytes > (this.limits.bytes ?? MOST_BYTES);
+    return this.heldBytes > (this.options.bytes ?? MOST_BYTES);
   }
 }
 

@@ -14,6 +14,8 @@ export interface RecordingHead {
   /** The bus, passwords masked. */
   readonly url: string;
   readonly masked: boolean;
+  /** The name that the bus gives itself. */
+  readonly cluster?: string;
 }
 
 /** A longer line is no record: a message has 16 MiB at most, and JSON in JSON takes more. */
@@ -70,12 +72,14 @@ export class RecordingReader {
   private headOf(value: Record<string, unknown>): RecordingHead {
     if (value['oslo-bus'] !== 'recording') throw this.refusal('this is no recording of oslo-bus');
     if (value.v !== 1) throw this.refusal(`version ${JSON.stringify(value.v) ?? 'none'} is not known here`);
-    const { at, source, url, masked } = value;
+    const { at, source, url, masked, cluster } = value;
     if (typeof at !== 'string' || typeof url !== 'string' || typeof masked !== 'boolean') {
       throw this.refusal('it lacks at, url or masked');
     }
+    if (cluster !== undefined && typeof cluster !== 'string') throw this.refusal('its cluster is no text');
     if (source !== 'binding' && source !== 'firehose') throw this.refusal('its source is not known');
-    return { 'oslo-bus': 'recording', v: 1, at, source, url, masked };
+    const head = { 'oslo-bus': 'recording', v: 1, at, source, url, masked } as const;
+    return { ...head, ...(cluster !== undefined && { cluster }) };
   }
 
   private recordOf(value: Record<string, unknown>): TrafficRecord {

@@ -1,3 +1,4 @@
+import { heldBytes } from '../../wire/json/json-bounds.js';
 import { holdsMask } from '../../wire/masked-value.js';
 import { decodeFailure } from '../../wire/rpc/remote-failure.js';
 import { decodeReply, isHeartbeat } from '../../wire/rpc/rpc-reply.js';
@@ -70,10 +71,12 @@ export interface ReplayPlan {
 }
 
 const MOST_STEPS = 100_000;
+/** About as much memory as messages and answers may take. */
+const MOST_BYTES = 512 * 1024 * 1024;
 /** An answer may have been recorded before its request. */
 const MOST_EARLY = 1_000;
 
-/** Makes a plan of a recording. Bounded: beyond 100 000 messages they are counted. */
+/** Makes a plan of a recording. Bounded: beyond 100 000 messages, or 512 MiB, they are counted. */
 export class ReplayPlanner {
   private readonly steps: ReplayStep[] = [];
   private readonly ids = new Set<string>();
@@ -81,12 +84,13 @@ export class ReplayPlanner {
   private readonly early = new Map<string, TrafficRecord>();
   private readonly leftOut = { unwanted: 0, unreadable: 0, tooMany: 0 };
   private firstAt = 0;
+  private heldBytes = 0;
 
   /** `changes`: keys of every context that have other values now. `isWanted` is asked about each message. */
   constructor(
     private readonly changes: RequestContext = {},
     private readonly isWanted: (step: ReplayStep) => boolean = () => true,
-    private readonly mostSteps = MOST_STEPS,
+    private readonly limits: { readonly steps?: number; readonly bytes?: number } = {},
   ) {}
 
   add(record: TrafficRecord): void {
@@ -100,7 +104,7 @@ export class ReplayPlanner {
     // A confirm that was lost has it published again; of a notification each topic has its own.
     else if (this.ids.has(id)) return;
     else if (!this.isWanted(step)) this.leftOut.unwanted += 1;
-    else if (this.steps.length >= this.mostSteps) this.leftOut.tooMany += 1;
+    else if (this.steps.length >= (this.limits.steps ?? MOST_STEPS) || this.isFull) this.leftOut.tooMany += 1;
     else this.keep(id, step);
   }
 
@@ -119,9 +123,10 @@ export class ReplayPlanner {
   private keep(id: string, step: ReplayStep): void {
     this.ids.add(id);
     this.steps.push(step);
+    this.heldBytes += heldBytes(step);
     const early = this.early.get(id);
+    this.forgetEarly(id);
     if (early) this.answered(id, early);
-    this.early.delete(id);
   }
 
   private stepOf(
@@ -192,6 +197,9 @@ export class ReplayPlanner {
     const reply = decodeReply(message!);
     if (isHeartbeat(reply)) return;
     if (!this.ids.has(id)) return this.keepEarly(id, record);
+    // A call without its answer is not compared.
+    if (this.isFull) return;
+    this.heldBytes += heldBytes(message);
     const { result, failure, ending } = reply;
     if (failure !== null) {
       const { excType, module, message: text } = decodeFailure(failure, 'exact');
@@ -201,10 +209,22 @@ export class ReplayPlanner {
     }
   }
 
+  private get isFull(): boolean {
+    return this.heldBytes >= (this.limits.bytes ?? MOST_BYTES);
+  }
+
   private keepEarly(id: string, record: TrafficRecord): void {
+    if (this.isFull) return;
+    this.forgetEarly(id);
     this.early.set(id, record);
+    this.heldBytes += heldBytes(record);
     const [oldest] = this.early.keys();
-    if (this.early.size > MOST_EARLY) this.early.delete(oldest!);
+    if (this.early.size > MOST_EARLY) this.forgetEarly(oldest!);
+  }
+
+  private forgetEarly(id: string): void {
+    const early = this.early.get(id);
+    if (early && this.early.delete(id)) this.heldBytes -= heldBytes(early);
   }
 }
 

@@ -1,5 +1,5 @@
 import { CallPairing, type RequestState, type SeenFailure, type SeenRequest } from './call-pairing.js';
-import { addressOf, kindOf, requestIdOf, type TrafficRecord } from './traffic-record.js';
+import { addressOf, kindOf, requestIdOf, type TapSource, type TrafficRecord } from './traffic-record.js';
 
 /** One message of a request, on the time axis of that request: milliseconds from its first message. */
 export interface TimelineSpan {
@@ -55,17 +55,20 @@ export class RequestTimeline {
   /** `changed` is told of each message, and of each end of a call. */
   constructor(
     readonly requestId: string,
+    private readonly source: TapSource,
     private readonly changed: () => void = () => undefined,
     private readonly mostSpans = MOST_SPANS,
   ) {
-    this.pairing = new CallPairing({
-      published: (request) => this.keep(this.requests, request),
+    const observer = {
+      published: (request: SeenRequest) => this.keep(this.requests, request),
       ended: () => this.changed(),
-    });
+    };
+    this.pairing = new CallPairing(observer, { source });
   }
 
-  /** Whether all calls that were seen have ended. */
+  /** Whether all calls that were seen have ended, as far as an end can be seen. */
   get isSettled(): boolean {
+    if (this.source === 'binding') return true;
     return this.requests.every(({ kind, state }) => kind !== 'call' || state.name !== 'waiting');
   }
 
@@ -78,6 +81,11 @@ export class RequestTimeline {
     if (kind === 'other' || !belongsTo(message, this.requestId)) return;
     if (kind !== 'notification') this.pairing.add(record);
     else if (ev === 'publish') this.keep(this.notifications, record);
+  }
+
+  /** Some messages were not read, at that moment. */
+  missed(at: number): void {
+    this.pairing.missed(at);
   }
 
   /** Ends the calls whose callers have given up by now. */

@@ -1,5 +1,5 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import { CallPairing, type PairingLimits, type SeenRequest } from './call-pairing.js';
+import { CallPairing, type PairingOptions, type SeenRequest } from './call-pairing.js';
 import { kindOf, type TapSource, type TrafficRecord } from './traffic-record.js';
 
 /** Traffic of one method or event type, on one topic of one exchange, in one interval. */
@@ -53,7 +53,7 @@ export class TrafficStats {
   /** `source`: bindings see no answers, and so neither latencies nor errors. */
   constructor(
     private readonly source: TapSource,
-    limits: PairingLimits = {},
+    limits: Omit<PairingOptions, 'source'> = {},
     private readonly mostSeries = MOST_SERIES,
   ) {
     this.pairing = new CallPairing(
@@ -62,7 +62,7 @@ export class TrafficStats {
         ended: (request) => this.ended(request),
         forgotten: (request) => this.leave(request),
       },
-      limits,
+      { ...limits, source },
     );
   }
 
@@ -71,6 +71,11 @@ export class TrafficStats {
     if (record.ev !== 'publish') return;
     const { exchange, key, message } = record;
     this.seriesOf({ exchange, topic: key, name: String(message?.event_type), kind: 'notification' }).messages += 1;
+  }
+
+  /** Some messages were not read: a call without an answer is no error then. */
+  missed(at: number): void {
+    this.pairing.missed(at);
   }
 
   /**
@@ -109,7 +114,7 @@ export class TrafficStats {
     // A late answer to a call that has expired: an error already, and of an interval that is over.
     if (!series) return;
     const { state, record } = request;
-    if (state.name !== 'answered') series.errors += 1;
+    if (state.name !== 'answered' && state.name !== 'unseen') series.errors += 1;
     if (!('at' in state)) return;
     series.answered += 1;
     series.latency ??= createHistogram({ lowest: 1, highest: LONGEST_US, figures: 2 });

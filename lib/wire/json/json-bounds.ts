@@ -50,3 +50,17 @@ function endOfString(text: string, start: number): number {
   }
   return text.length;
 }
+
+/** About how many bytes a value takes that was parsed; of what is nested it counts all, however deep. */
+export function heldBytes(value: unknown): number {
+  let bytes = 0;
+  const open = [value];
+  while (open.length > 0) {
+    const one = open.pop();
+    bytes += bytesPerValue;
+    if (typeof one === 'string') bytes += one.length;
+    else if (Array.isArray(one)) for (const item of one) open.push(item);
+    else if (typeof one === 'object' && one !== null) for (const item of Object.values(one)) open.push(item);
+  }
+  return bytes;
+}

@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Broker, connectBroker, MessagingTimeout, RpcClient, RpcServer } from '../../../lib/index.js';
 import { oslo } from '../../support/command-line.js';
@@ -137,6 +140,9 @@ describe('trace', () => {
     ['replay package.json --speed 3', 64],
     ['replay package.json --kinds nonsense', 64],
     ['record /nowhere/recording --topic conductor', 74],
+    // A disk that is full ends it: nothing else does here.
+    ['record /dev/full --topic conductor', 74],
+    ['tap --record /dev/full --topic conductor', 74],
   ])('%s ends with %i', async (commandLine, code) => {
     expect(await run(commandLine)).toMatchObject({ code, err: expect.stringMatching(/./) });
   });
@@ -200,5 +206,35 @@ describe('top', () => {
     expect(out).toMatch(/topic +method +kind +rate\/s +p50 ms +p99 ms +errors +flight +backlog +consumers\n/);
     // Without answers there are no latencies.
     expect(out).toMatch(/conductor +ping +cast +[\d.]+ +- +- +- +- +0 +1\n/);
+  });
+});
+
+describe('replay', () => {
+  it('knows the bus that was recorded by the name that it gives itself, whatever the URL calls its host', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'oslo-bus-'));
+    const file = join(folder, 'recording');
+    const { result } = await watching(
+      `record ${file} --source binding --topic conductor --count 1 --for 20s`,
+      'tap: binding',
+    );
+    const client = new RpcClient(broker, { topic: 'conductor' });
+    await client.cast('ping');
+    await client.close();
+    expect((await result).code).toBe(0);
+    // As a recording that was made elsewhere, through another address of the same broker.
+    const [head = '', ...records] = readFileSync(file, 'utf8').split('\n');
+    const { cluster, ...facts } = JSON.parse(head) as Record<string, unknown>;
+    const { value: name } = await sharedRabbit().admin.evaluate<{ value: string }>(
+      '#{value => rabbit_nodes:cluster_name()}',
+    );
+    expect(cluster).toBe(name);
+    const url = String(facts.url).replace('127.0.0.1', 'ctl1.example.org');
+    const replay = (cluster: unknown) => {
+      writeFileSync(file, [JSON.stringify({ ...facts, url, cluster }), ...records].join('\n'));
+      return run(`replay ${file} --send --allow-masked --speed max`);
+    };
+    expect(await replay(cluster)).toMatchObject({ code: 64, err: expect.stringContaining('--same-bus') });
+    expect(await replay('rabbit@elsewhere')).toMatchObject({ code: 0, err: expect.stringContaining('1 of 1 sent') });
+    rmSync(folder, { recursive: true });
   });
 });

@@ -43,6 +43,16 @@ describe('a stream ends', () => {
     expect(isOver()).toBe(true);
   });
 
+  it('not for a time in which our process stood still, and could not see what has come', async () => {
+    const { isOver } = running({ untilIdle: 1_000 });
+    await vi.advanceTimersByTimeAsync(500);
+    vi.setSystemTime(Date.now() + 60_000);
+    await vi.advanceTimersByTimeAsync(400);
+    expect(isOver()).toBe(false);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(isOver()).toBe(true);
+  });
+
   it('when it is interrupted, also before it has begun', async () => {
     const { interruption, isOver } = running({});
     await vi.advanceTimersByTimeAsync(60_000);

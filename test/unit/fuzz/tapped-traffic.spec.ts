@@ -146,7 +146,7 @@ it('whatever a recording holds is drawn and counted, within the terminal, and no
       fc.integer({ min: 1, max: 300 }),
       fc.constantFrom('binding', 'firehose'),
       (all, width, source) => {
-        const timeline = new RequestTimeline('req-1', undefined, 10);
+        const timeline = new RequestTimeline('req-1', source, undefined, 10);
         const stats = new TrafficStats(source, { open: 5, bytes: 1_000 }, 5);
         for (const one of readAgain(all)) {
           timeline.add({ ...one, message: { ...one.message, _context_request_id: 'req-1' } });
@@ -168,7 +168,7 @@ it('whatever a recording holds is drawn and counted, within the terminal, and no
 it('whatever a recording holds is planned or left out, and the plan can be listed, paced and compared', () => {
   fc.assert(
     fc.property(recording, (all) => {
-      const planner = new ReplayPlanner({}, undefined, 20);
+      const planner = new ReplayPlanner({}, undefined, { steps: 20 });
       const records = readAgain(all);
       for (const one of records) planner.add(one);
       const { steps, leftOut } = planner.plan();

@@ -52,6 +52,31 @@ describe('pairing', () => {
     ended = [];
   });
 
+  it('of what bindings see nothing is kept: neither its delivery nor its answer will be told', () => {
+    const on = new CallPairing(
+      { published: ({ id }) => told.push(`published ${id}`), ended: ({ id }) => told.push(`ended ${id}`) },
+      { source: 'binding', open: 1 },
+    );
+    for (const id of ['a', 'b']) on.add(call(id, { expirationMs: 10 }));
+    on.passTime(9_999);
+    expect(told).toEqual(['published a', 'published b']);
+    expect({ pending: on.pending, ...on.counters }).toMatchObject({ pending: 0, forgotten: 0 });
+  });
+
+  it('a call of which an answer may have been skipped is not said to have none; a late one is late', () => {
+    const on = pairing();
+    on.add(call('before', { t: 1_000, expirationMs: 100 }));
+    on.missed(1_050);
+    on.add(call('after', { t: 1_060, expirationMs: 100 }));
+    on.passTime(1_200);
+    expect(ended.map(({ id, state }) => [id, state.name])).toEqual([
+      ['before', 'unseen'],
+      ['after', 'expired'],
+    ]);
+    on.add(reply('before', 1_300));
+    expect(ended.at(-1)?.state).toMatchObject({ name: 'late', at: 1_300 });
+  });
+
   it('a call, who took it, and its answer', () => {
     const on = pairing();
     for (const record of [call('a'), delivery('a', 1001), reply('a', 1010)]) on.add(record);

@@ -10,6 +10,19 @@ function planOf(records: TrafficRecord[], ...rest: ConstructorParameters<typeof 
 }
 
 describe('the plan of a replay', () => {
+  it('is bounded by what it holds: messages are counted then, and calls are without their answers', () => {
+    const args = { text: 'x'.repeat(10_000) };
+    const records = ['a', 'b', 'c'].flatMap((id) => [
+      request({ id, message: { args } }),
+      answer({ id, message: { result: args } }),
+    ]);
+    const { steps, leftOut } = planOf(records, {}, undefined, { bytes: 35_000 });
+    expect(steps.map((step) => ('answer' in step ? step.answer?.name : 'none'))).toEqual(['answered', 'answered']);
+    expect(leftOut).toEqual({ unwanted: 0, unreadable: 0, tooMany: 1 });
+    const [alone] = planOf(records, {}, undefined, { bytes: 10_000 }).steps;
+    expect(alone).not.toHaveProperty('answer');
+  });
+
   it('has requests and notifications in their order, with what was answered, and no deliveries', () => {
     const { steps, leftOut } = planOf([
       request({
@@ -116,7 +129,7 @@ describe('the plan of a replay', () => {
       request({ id: 'd' }),
     ] as TrafficRecord[];
     const wanted = (step: ReplayStep): boolean => step.kind === 'call' && step.method === 'ping';
-    const { steps, leftOut } = planOf(records, {}, wanted, 1);
+    const { steps, leftOut } = planOf(records, {}, wanted, { steps: 1 });
     expect(steps.map(({ n, recordedId }) => [n, recordedId])).toEqual([[1, 'a']]);
     expect(leftOut).toEqual({ unwanted: 1, unreadable: 3, tooMany: 1 });
   });

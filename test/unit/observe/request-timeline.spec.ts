@@ -4,7 +4,7 @@ import { answer, delivery, notification, request } from '../../support/traffic-r
 
 describe('the timeline of a request', () => {
   it('has its calls, casts, fanouts and notifications, on its own clock, and nothing of others', () => {
-    const timeline = new RequestTimeline('req-1');
+    const timeline = new RequestTimeline('req-1', 'firehose');
     for (const record of [
       request({ t: 1_000, id: 'a', key: 'conductor', message: { namespace: 'baseapi', version: '1.3' } }),
       request({ t: 1_001, id: 'z', requestId: 'req-2' }),
@@ -53,13 +53,13 @@ describe('the timeline of a request', () => {
   });
 
   it('a global request id finds what it has led to in other services', () => {
-    const timeline = new RequestTimeline('req-global');
+    const timeline = new RequestTimeline('req-global', 'firehose');
     timeline.add(request({ id: 'a', message: { _context_global_request_id: 'req-global' } }));
     expect(timeline.timeline().spans).toHaveLength(1);
   });
 
   it('a late answer and a caller that has given up are told, with the deadline', () => {
-    const timeline = new RequestTimeline('req-1');
+    const timeline = new RequestTimeline('req-1', 'firehose');
     timeline.add(request({ t: 1_000, id: 'late', expirationMs: 500 }));
     timeline.add(request({ t: 1_000, id: 'never', expirationMs: 700 }));
     expect(timeline.isSettled).toBe(false);
@@ -76,15 +76,23 @@ describe('the timeline of a request', () => {
 
   it('tells of each message and of each end; of too many the later ones are counted', () => {
     let told = 0;
-    const timeline = new RequestTimeline('req-1', () => (told += 1), 2);
+    const timeline = new RequestTimeline('req-1', 'firehose', () => (told += 1), 2);
     for (const id of ['a', 'b', 'c']) timeline.add(request({ id }));
     timeline.add(answer({ id: 'a' }));
     expect(told).toBe(4);
     expect(timeline.timeline()).toMatchObject({ omitted: 1, spans: [{ state: 'answered' }, { state: 'waiting' }] });
   });
 
+  it('by bindings, which see no answers, a call is never said to have none, and nothing is waited for', () => {
+    const timeline = new RequestTimeline('req-1', 'binding');
+    timeline.add(request({ t: 1_000, expirationMs: 500 }));
+    timeline.passTime(2_000);
+    expect(timeline.isSettled).toBe(true);
+    expect(timeline.timeline()).toMatchObject({ durationMs: 0, spans: [{ state: 'waiting' }] });
+  });
+
   it('of what nobody has seen there is nothing', () => {
-    expect(new RequestTimeline('req-1').timeline()).toEqual({
+    expect(new RequestTimeline('req-1', 'firehose').timeline()).toEqual({
       requestId: 'req-1',
       durationMs: 0,
       spans: [],

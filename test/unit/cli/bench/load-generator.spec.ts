@@ -43,6 +43,31 @@ describe('a load', () => {
   const latencies = (): number[] => measured.map(({ latencyMs }) => Math.round(latencyMs));
   const finished = (run: Promise<unknown>): Promise<unknown> => advanced(run, 10_000);
 
+  it('in the open model takes as long as its schedule, so that its rate is the one that was asked for', async () => {
+    const { elapsedMs } = await advanced(load({ durationMs: 1_000 }, () => 1).run(never), 3_000);
+    expect(measured).toHaveLength(100);
+    expect(elapsedMs).toBe(1_000);
+    const slow = await advanced(load({ durationMs: 1_000 }, () => 200).run(never), 3_000);
+    expect(slow.elapsedMs).toBe(1_190);
+  });
+
+  it('that is interrupted waits for no more answers, and what has none does not count', async () => {
+    const interruption = new AbortController();
+    const send: LoadPlan['send'] = (signal) =>
+      new Promise((resolve) => signal.addEventListener('abort', () => resolve({ outcome: 'interrupted' })));
+    let span: object | undefined;
+    const model = { name: 'closed', concurrency: 3 } as const;
+    void load({ model, send }, () => 0)
+      .run(interruption.signal)
+      .then((ended) => (span = ended));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(span).toBeUndefined();
+    interruption.abort();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(span).toBeDefined();
+    expect(measured).toEqual([]);
+  });
+
   it('that is open sends at its times, whatever becomes of those before', async () => {
     await finished(load({ count: 5 }, () => 1_000).run(never));
     expect(sentAt.map(Math.round)).toEqual([0, 10, 20, 30, 40]);
