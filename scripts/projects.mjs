@@ -16,7 +16,8 @@ const tools = join(base, 'tools/node_modules');
 const PATH = process.env.PATH.split(':')
   .filter((path) => !path.includes('node_modules'))
   .join(':');
-const environment = { HOME: process.env.HOME, LANG: process.env.LANG, PATH, CI: 'true', NO_COLOR: '1' };
+const { HOME, LANG, NODE_EXTRA_CA_CERTS } = process.env;
+const environment = { HOME, LANG, PATH, NODE_EXTRA_CA_CERTS, CI: 'true', NO_COLOR: '1' };
 
 /** What it printed. @throws Error that it failed, with all of that */
 function run(cwd, program, ...args) {
@@ -92,7 +93,7 @@ const managers = {
   'Yarn 1': {
     prepare: pinVite,
     // Some packages of Nest 12 ask for Node 22.
-    add: [join(tools, '.bin/yarn'), 'add', '--ignore-engines'],
+    add: ['node', join(tools, 'yarn/bin/yarn.js'), 'add', '--ignore-engines'],
   },
   'Yarn 4, node-modules': berry('node-modules'),
   'Yarn 4, PnP': berry('pnp'),
