@@ -16,6 +16,7 @@ const tools = join(base, 'tools/node_modules');
 const PATH = process.env.PATH.split(':')
   .filter((path) => !path.includes('node_modules'))
   .join(':');
+const npmInstall = ['npm', 'install', '--no-audit', '--no-fund', '--loglevel=error'];
 const { HOME, LANG, NODE_EXTRA_CA_CERTS } = process.env;
 const environment = { HOME, LANG, PATH, NODE_EXTRA_CA_CERTS, CI: 'true', NO_COLOR: '1' };
 
@@ -53,19 +54,14 @@ function generate({ major, type, manager = managers.npm, more = [] }, name, tarb
     const schematic = ['-p', `@nestjs/schematics@${major}`, '-p', '@angular-devkit/schematics-cli', 'schematics'];
     run(base, 'npx', '--yes', ...schematic, '@nestjs/schematics:application', `--name=${name}`, `--type=${type}`);
   } else {
-    const options = [
-      '--skip-git',
-      '--skip-install',
-      '--package-manager',
-      'npm',
-      ...(major === 12 ? ['--no-observe'] : []),
-    ];
+    const options = ['--skip-git', '--skip-install', '--package-manager', 'npm'];
+    if (major === 12) options.push('--no-observe');
     run(base, 'npx', '--yes', `@nestjs/cli@${major}`, 'new', name, ...options);
   }
   const project = join(base, name);
   manager.prepare?.(project);
   run(project, ...manager.add, `nestjs-oslo-messaging@file:${tarball}`, `@nestjs/microservices@${major}`);
-  if (more.length > 0) run(project, 'npm', 'install', '--no-audit', '--no-fund', '--save-dev', ...more);
+  if (more.length > 0) run(project, ...npmInstall, '--save-dev', ...more);
   return project;
 }
 
@@ -81,14 +77,17 @@ const berry = (nodeLinker) => ({
   exec: ['node', join(tools, '@yarnpkg/cli-dist/bin/yarn.js'), 'exec'],
 });
 
-/** Vite 8.4.0 names an optional package that is not in the registry. Yarn insists on it. */
+/** Vite 8.4.0 names an optional package that is not in the registry. Yarn insists on it, and PnP on who asks for Vite. */
 function pinVite(project) {
   const file = join(project, 'package.json');
-  writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), resolutions: { vite: '~8.3.8' } }));
+  const manifest = JSON.parse(readFileSync(file, 'utf8'));
+  if (!manifest.devDependencies.vitest) return;
+  manifest.devDependencies.vite = '~8.3.8';
+  writeFileSync(file, JSON.stringify({ ...manifest, resolutions: { vite: '~8.3.8' } }));
 }
 
 const managers = {
-  npm: { add: ['npm', 'install', '--no-audit', '--no-fund', '--loglevel=error'] },
+  npm: { add: npmInstall },
   pnpm: { add: [join(tools, '.bin/pnpm'), 'add'] },
   'Yarn 1': {
     prepare: pinVite,
@@ -145,20 +144,28 @@ function mustHoldPackage(bundle) {
 
 const typesAre = (project, ...options) => run(project, 'npx', 'tsc', '--noEmit', ...options);
 
-/** Of CLI 11, by name; each leaves the project to the next as it was, but the last. */
-const ways11 = {
-  'ts-jest': (project) => run(project, 'npx', 'jest'),
-  '@swc/jest': (project) => jestBySwc(project),
+/** By name. */
+const ofAll = {
   'nest build': (project) => builtAndRun(project),
   'swc builder': (project) => builtAndRun(project, '-b', 'swc'),
-  'ts-node': (project) => mustPrint(run(project, 'npx', 'ts-node', 'src/main.ts')),
   nodenext: (project) => typesAre(project),
+  bundler: (project) => typesAre(project, '--module', 'esnext', '--moduleResolution', 'bundler'),
+};
+const ofCommonJs = {
+  ...ofAll,
+  'ts-node': (project) => mustPrint(run(project, 'npx', 'ts-node', 'src/main.ts')),
+  esbuild: (project) => bundledByEsbuild(project, 'cjs'),
+};
+
+/** Of CLI 11; each leaves the project to the next as it was, but the last. */
+const ways11 = {
+  ...ofCommonJs,
+  'ts-jest': (project) => run(project, 'npx', 'jest'),
+  '@swc/jest': (project) => jestBySwc(project),
   node16: (project) => typesAre(project, '--module', 'node16', '--moduleResolution', 'node16'),
   node10: (project) => {
     typesAre(project, '--module', 'commonjs', '--moduleResolution', 'node10', '--resolvePackageJsonExports', 'false');
   },
-  bundler: (project) => typesAre(project, '--module', 'esnext', '--moduleResolution', 'bundler'),
-  esbuild: (project) => bundledByEsbuild(project, 'cjs'),
   'webpack, bundled': (project) => {
     // Nest's way is to bundle nothing of node_modules. Here this package and amqplib are within, all else stays outside.
     const text = `module.exports = (options) => ({
@@ -183,16 +190,13 @@ const REQUIRE = "import { createRequire } from 'node:module'; const require = cr
 
 /** Of CLI 12. */
 const ways12 = {
+  ...ofAll,
   vitest: (project) => run(project, 'npx', 'vitest', 'run'),
-  'nest build': (project) => builtAndRun(project),
-  'swc builder': (project) => builtAndRun(project, '-b', 'swc'),
   'rspack builder': (project) => builtAndRun(project, '-b', 'rspack'),
   '@swc-node/register': (project) => {
     const loader = ['--import', '@swc-node/register/esm-register'];
     mustPrint(run(project, process.execPath, ...loader, 'src/main.ts'));
   },
-  nodenext: (project) => typesAre(project),
-  bundler: (project) => typesAre(project, '--module', 'esnext', '--moduleResolution', 'bundler'),
   esbuild: (project) => bundledByEsbuild(project, 'esm', `--banner:js=${REQUIRE}`),
   'rspack, monorepo': (project) => {
     run(project, 'npx', 'nest', 'generate', 'app', 'second');
@@ -206,14 +210,9 @@ const ES_MODULES = '@nestjs|file-type|strtok3|token-types|uint8array-extras|@tok
 
 /** Of CLI 12 in its form CommonJS. */
 const ways12Cjs = {
+  ...ofCommonJs,
   '@swc/jest': (project) => jestBySwc(project, { transformIgnorePatterns: [`/node_modules/(?!(${ES_MODULES})/)`] }),
-  'nest build': (project) => builtAndRun(project),
-  'swc builder': (project) => builtAndRun(project, '-b', 'swc'),
   'rspack builder': (project) => builtAndRun(project, '-b', 'rspack'),
-  'ts-node': (project) => mustPrint(run(project, 'npx', 'ts-node', 'src/main.ts')),
-  nodenext: (project) => typesAre(project),
-  bundler: (project) => typesAre(project, '--module', 'esnext', '--moduleResolution', 'bundler'),
-  esbuild: (project) => bundledByEsbuild(project, 'cjs'),
 };
 
 const SWC = ['@swc/cli', '@swc/core'];
@@ -291,18 +290,7 @@ function attempt(name, work) {
 try {
   const [{ filename }] = JSON.parse(run(root, 'npm', 'pack', '--json', '--ignore-scripts', '--pack-destination', base));
   const tarball = join(base, filename);
-  run(
-    base,
-    'npm',
-    'install',
-    '--no-audit',
-    '--no-fund',
-    '--prefix',
-    'tools',
-    'pnpm@10',
-    'yarn@1',
-    '@yarnpkg/cli-dist@4',
-  );
+  run(base, ...npmInstall, '--prefix', 'tools', 'pnpm@10', 'yarn@1', '@yarnpkg/cli-dist@4');
   for (const [at, { ways, ...kind }] of projects.entries()) {
     const wanted = Object.keys(ways).filter((way) => chosen.length === 0 || chosen.some((name) => way.includes(name)));
     if (wanted.length === 0) continue;
