@@ -71,18 +71,18 @@ const berry = (nodeLinker) => ({
     writeFileSync(join(project, '.yarnrc.yml'), JSON.stringify(settings));
     // A folder with a lock is a project of its own.
     writeFileSync(join(project, 'yarn.lock'), '');
-    pinVite(project);
+    completePeers(project);
   },
   add: ['node', join(tools, '@yarnpkg/cli-dist/bin/yarn.js'), 'add'],
   exec: ['node', join(tools, '@yarnpkg/cli-dist/bin/yarn.js'), 'exec'],
 });
 
-/** Vite 8.4.0 names an optional package that is not in the registry. Yarn insists on it, and PnP on who asks for Vite. */
-function pinVite(project) {
+/** Vite 8.4.0 names an optional package that is not in the registry. Yarn insists on it, and PnP on each peer by name. */
+function completePeers(project) {
   const file = join(project, 'package.json');
   const manifest = JSON.parse(readFileSync(file, 'utf8'));
-  if (!manifest.devDependencies.vitest) return;
-  manifest.devDependencies.vite = '~8.3.8';
+  if (manifest.devDependencies.vitest) manifest.devDependencies.vite = '~8.3.8';
+  else manifest.devDependencies['jest-util'] = '^30.0.0';
   writeFileSync(file, JSON.stringify({ ...manifest, resolutions: { vite: '~8.3.8' } }));
 }
 
@@ -90,7 +90,7 @@ const managers = {
   npm: { add: npmInstall },
   pnpm: { add: [join(tools, '.bin/pnpm'), 'add'] },
   'Yarn 1': {
-    prepare: pinVite,
+    prepare: completePeers,
     // Some packages of Nest 12 ask for Node 22.
     add: ['node', join(tools, 'yarn/bin/yarn.js'), 'add', '--ignore-engines'],
   },
