@@ -2,10 +2,11 @@
 //
 // The code is there once, as CommonJS: whatever loads it, `import`, `require`, a test runner, gets the same classes and the
 // same injection tokens. For `import` a door names what it exports. It loads the packages first: Node refuses to `require` a module
-// that an import has found and not run yet, and says best of an import that a package is missing. Types are there once, too, one file each, without those that no door leads to.
+// that an import has found and not run yet, and says best of an import that a package is missing. Types are there once, too, in few files: small ones pack badly.
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
+import { dts } from 'rolldown-plugin-dts';
 import { root } from './install.mjs';
 
 const dist = join(root, 'dist');
@@ -55,12 +56,18 @@ function writeDoor(door, chunks) {
   writeFileSync(join(dist, `${door}.d.cts`), `export * from './${name}.js';\n`);
 }
 
-function typesBehind(file, found = new Set()) {
-  if (found.has(file)) return found;
-  found.add(file);
-  const imported = readFileSync(file, 'utf8').matchAll(/\b(?:from|import)\s*\(?\s*['"](\.[^'"]+)\.js['"]/g);
-  for (const [, path] of imported) typesBehind(resolve(dirname(file), `${path}.d.ts`), found);
-  return found;
+/** One file of types for each door, and for what several share: a type is the same behind each. */
+async function bundleTypes() {
+  const input = Object.fromEntries(doors.map((door) => [door, join(dist, `${door}.d.ts`)]));
+  const built = await rolldown({
+    input,
+    external: (id) => !/^[./]/.test(id),
+    plugins: [dts({ dtsInput: true })],
+    checks: { bundlerTimings: false },
+  });
+  const { output } = await built.generate({ entryFileNames: '[name].ts', chunkFileNames: 'shared/[name].ts' });
+  await built.close();
+  return output;
 }
 
 /** The command line in one file, with all that it needs: it is copied to hosts that have Node and nothing else. */
@@ -98,7 +105,11 @@ async function bundleCommandLine({ version, license, engines }) {
 const commandLine = await bundleCommandLine(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')));
 const output = await bundle();
 const chunks = new Map(output.map((chunk) => [chunk.fileName, chunk]));
-const types = new Set(doors.flatMap((door) => [...typesBehind(join(dist, `${door}.d.ts`))]));
-for (const file of files) if (/\.js(\.map)?$/.test(file) || (file.endsWith('.d.ts') && !types.has(file))) rmSync(file);
+const types = await bundleTypes();
+for (const file of files) if (/\.js(\.map)?$|\.d\.ts$/.test(file)) rmSync(file);
+for (const { fileName, code } of types) {
+  mkdirSync(join(dist, dirname(fileName)), { recursive: true });
+  writeFileSync(join(dist, fileName), code);
+}
 for (const door of doors) writeDoor(door, chunks);
 console.log(`Bundled: ${[relative(dist, commandLine), ...chunks.keys()].join(', ')}`);

@@ -4,6 +4,7 @@ import tls, { type TLSSocket } from 'node:tls';
 import { connect, type ChannelModel, type Options, type SocketOptions, credentials } from 'amqplib';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import type { TransportHost } from '../../config/transport-url.js';
+import { shown } from '../../wire/shown.js';
 import { BrokerRefusal, type Link, type LinkProvider, type LinkRequest, ReplyCode } from '../link.js';
 import { compressionOf, type Dialect } from './dialect.js';
 import { HandshakeReader } from './handshake-reader.js';
@@ -100,8 +101,8 @@ export class RabbitLinks implements LinkProvider {
       this.#tooSlow.delete(host);
       return link;
     } catch (error) {
-      if (this.tls) throw this.explained(explainTls(error, host.hostname), reader);
-      throw this.explained(error, reader);
+      if (this.tls) throw this.explained(explainTls(error, host.hostname), host, reader);
+      throw this.explained(error, host, reader);
     } finally {
       clearTimeout(timer);
     }
@@ -118,7 +119,7 @@ export class RabbitLinks implements LinkProvider {
   }
 
   /** amqplib's words for a handshake that was broken off lack the broker's words, or wraps them. */
-  private explained(error: unknown, reader: HandshakeReader | undefined): unknown {
+  private explained(error: unknown, host: TransportHost, reader: HandshakeReader | undefined): unknown {
     if (reader?.metTls)
       return new Error('this port speaks TLS: set ssl, or begin the URL with rabbit+ssl://', { cause: error });
     if (error instanceof Error && error.message.includes('is not provided by the server')) {
@@ -127,7 +128,10 @@ export class RabbitLinks implements LinkProvider {
     const close = reader?.closedWith;
     if (!close) return error;
     const words = inOneLine(close.text);
-    if (close.code === ReplyCode.accessRefused) return new BrokerRefusal(close.code, words, { cause: error });
+    if (close.code === ReplyCode.accessRefused) {
+      const text = `${words}${whoWas(this.options.rabbitLoginMethod, host)}`;
+      return new BrokerRefusal(close.code, text, { cause: error });
+    }
     if (close.code !== ReplyCode.notAllowed) return new Error(words, { cause: error });
     return new BrokerRefusal(close.code, `virtual host '${this.virtualHost}' is refused: ${words}`, { cause: error });
   }
@@ -175,11 +179,23 @@ function noSuchLogin({ rabbitLoginMethod: method, ssl }: ResolvedRabbitOptions):
   return method === 'EXTERNAL' && !ssl ? `${text}, or ssl with sslCertFile and sslKeyFile` : text;
 }
 
-/** Answers the broker's question who we are; kombu's `guest` where a host names nobody. */
+/** The broker's words name nobody. A certificate says by itself who we are. */
+function whoWas(method: ResolvedRabbitOptions['rabbitLoginMethod'], host: TransportHost): string {
+  if (method === 'EXTERNAL') return '';
+  const { username } = identityOf(host);
+  const text = ` The user is '${shown(username)}': check its password`;
+  return username === 'guest' ? `${text}. RabbitMQ lets guest in from its own host only` : text;
+}
+
+/** Kombu's `guest` where a host names nobody. */
+function identityOf({ username, password }: TransportHost): { username: string; password: string } {
+  if (username === undefined && password === undefined) return { username: 'guest', password: 'guest' };
+  return { username: username ?? '', password: password ?? '' };
+}
+
+/** Answers the broker's question who we are. */
 function saslResponse(method: ResolvedRabbitOptions['rabbitLoginMethod'], host: TransportHost): SaslResponse {
   if (method === 'EXTERNAL') return credentials.external();
-  const anonymous = host.username === undefined && host.password === undefined;
-  const username = anonymous ? 'guest' : (host.username ?? '');
-  const password = anonymous ? 'guest' : (host.password ?? '');
+  const { username, password } = identityOf(host);
   return method === 'PLAIN' ? credentials.plain(username, password) : credentials.amqplain(username, password);
 }

@@ -45,7 +45,7 @@ export class PatternRegistry {
    * @throws ConfigurationError a method with two answers, or a version that is none
    */
   interfaces(defaults: PatternDefaults): ServedInterface[] {
-    const groups = groupedBy(this.handlers, ({ pattern }) => interfaceKey(pattern, defaults));
+    const groups = groupedBy(this.handlers, (handler) => interfaceKey(handler, defaults));
     return [...groups.values()].map((handlers) => interfaceOf(handlers, defaults));
   }
 }
@@ -64,9 +64,14 @@ export function patternKey(pattern: OsloRpcPattern): string {
   return JSON.stringify({ exchange, topic, namespace: namespace ?? undefined, method, version });
 }
 
-function interfaceKey(pattern: OsloRpcPattern, defaults: PatternDefaults): string {
+function interfaceKey(handler: ServedHandler, defaults: PatternDefaults): string {
+  const { pattern } = handler;
   const { exchange = defaults.exchange, topic = defaults.topic, namespace, method } = pattern;
-  if (!topic) throw new InvalidTarget(`'${method}' has no topic: name one in its pattern, or in the server's options`);
+  if (!topic) {
+    throw new InvalidTarget(
+      `${describeHandler(handler)} has no topic: name one in its @OsloEndpoint() or its pattern, or for all in ServerOsloRpc`,
+    );
+  }
   const { major } = checkApiVersion(pattern.version ?? DEFAULT_VERSION);
   if (method === ANY_METHOD) return JSON.stringify([exchange, topic]);
   return JSON.stringify([exchange, topic, namespace ?? null, major]);

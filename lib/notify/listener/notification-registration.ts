@@ -2,6 +2,7 @@ import { checkOptions, type OptionRules } from '../../config/option-rule.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 import { longestTimerMs } from '../../events/longest-timer.js';
 import { NOTIFICATION_PRIORITIES, type NotificationPriority } from '../../wire/notification.js';
+import { shown } from '../../wire/shown.js';
 import type { IncomingNotification } from './incoming-notification.js';
 import { NotificationFilter, type NotificationFilterOptions } from '../filter/notification-filter.js';
 import { checkTopics } from '../notifier/notifier-options.js';
@@ -97,12 +98,13 @@ export function entryOf(
   index: number,
   defaults: RegistrationDefaults,
 ): NotificationListenerEntry {
-  const priorities = checkPriorities(registration.priorities);
+  const name = registration.name ?? `listener ${index + 1}`;
+  const priorities = checkPriorities(registration.priorities, name);
   const topics = checkTopics(registration.topics ?? defaults.topics);
   const { filter, batch } = registration;
   if (batch) checkOptions('batch', batch, BATCH_RULES);
   return {
-    name: registration.name ?? `listener ${index + 1}`,
+    name,
     exchange: checkName('exchange', registration.exchange ?? defaults.exchange),
     topics,
     priorities: new Set(priorities),
@@ -119,13 +121,21 @@ export function entryOf(
   };
 }
 
-function checkPriorities(given: NotificationRegistration['priorities']): readonly NotificationPriority[] {
+const KNOWN = NOTIFICATION_PRIORITIES.join(', ');
+
+function checkPriorities(
+  given: NotificationRegistration['priorities'],
+  listener: string,
+): readonly NotificationPriority[] {
   const priorities = typeof given === 'string' ? [given] : given;
   if (!Array.isArray(priorities) || priorities.length === 0) {
-    throw new ConfigurationError('A listener must name a priority', given);
+    throw new ConfigurationError(`${listener} must name a priority: ${KNOWN}`, given);
   }
   const unknown = (priorities as NotificationPriority[]).find((each) => !NOTIFICATION_PRIORITIES.includes(each));
-  if (unknown !== undefined) throw new ConfigurationError(`There is no priority '${unknown}'`, unknown);
+  if (unknown !== undefined) {
+    const what = shown(String(unknown));
+    throw new ConfigurationError(`${listener} listens to '${what}', which is no priority: use ${KNOWN}`, unknown);
+  }
   return priorities as NotificationPriority[];
 }
 

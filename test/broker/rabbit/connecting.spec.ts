@@ -152,6 +152,9 @@ describe('credentials', () => {
     const broker = brokers.open(rabbitUrl(wrong, vhost.name));
     const refused = broker.connected(0);
     await expect(refused).rejects.toThrow(/127\.0\.0\.1:\d+: ACCESS_REFUSED - Login was refused/);
+    await expect(refused).rejects.toThrow(
+      /The user is 'guest': check its password\. RabbitMQ lets guest in from its own host only/,
+    );
     await eventually(() => failures(broker).length >= 2);
     expect(JSON.stringify([broker.reported, broker.url, await refused.catch(String)])).not.toContain('wrong-one');
   });

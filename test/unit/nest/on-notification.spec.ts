@@ -553,3 +553,16 @@ describe('scopes', () => {
     expect(takeHeard()).toEqual([[true]]);
   });
 });
+
+it('names the method whose priority there is not, and those that there are', async () => {
+  @Injectable()
+  class Listener {
+    @OnNotification('warning' as 'warn')
+    on() {
+      heard();
+    }
+  }
+  await expect(startNotifying({}, { providers: [Listener] })).rejects.toThrow(
+    /Listener\.on listens to 'warning', which is no priority: use .*warn, error/,
+  );
+});
