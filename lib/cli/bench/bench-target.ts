@@ -7,7 +7,7 @@ import { RpcClient } from '../../rpc/client/rpc-client.js';
 import type { RpcCallContext } from '../../rpc/client/rpc-call-context.js';
 import type { Target } from '../../wire/target.js';
 import { SILENT_METHOD, silentPing } from '../bus/silent-ping.js';
-import type { RequestEnd } from './load-generator.js';
+import type { InterruptedRequest, RequestEnd } from './load-generator.js';
 
 export const BENCH_KINDS = ['call', 'cast', 'notify'] as const;
 
@@ -28,7 +28,7 @@ export interface BenchTarget {
   /** Fails before anything is measured, where every request would. */
   check(): Promise<void>;
   /** Never rejects. */
-  send(interrupted: AbortSignal): Promise<RequestEnd>;
+  send(interrupted: AbortSignal): Promise<InterruptedRequest | RequestEnd>;
   close(): Promise<void>;
 }
 
@@ -61,7 +61,7 @@ class RpcTarget implements BenchTarget {
     await silentPing(this.to);
   }
 
-  async send(signal: AbortSignal): Promise<RequestEnd> {
+  async send(signal: AbortSignal): Promise<InterruptedRequest | RequestEnd> {
     const { kind, method, args } = this.request;
     try {
       await (kind === 'call' ? this.to.call(method, args, { signal }) : this.to.cast(method, args));

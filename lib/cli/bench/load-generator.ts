@@ -5,13 +5,18 @@ export type LoadModel =
   | { readonly name: 'closed'; readonly concurrency: number }
   | { readonly name: 'open'; readonly perSecond: number };
 
-/** The end of one request: `unsent`, too many were in flight already; `interrupted` ones do not count. */
-export type RequestOutcome = 'answered' | 'failed' | 'interrupted' | 'timed out' | 'unsent';
+/** The end of one request that counts: `unsent`, too many were in flight already. */
+export type RequestOutcome = 'answered' | 'failed' | 'timed out' | 'unsent';
 
 /** How a request has ended, and where it has failed why. */
 export interface RequestEnd {
   readonly outcome: RequestOutcome;
   readonly reason?: string;
+}
+
+/** The load was ended while it waited: it does not count. */
+export interface InterruptedRequest {
+  readonly outcome: 'interrupted';
 }
 
 /** One request that counts. */
@@ -33,7 +38,7 @@ export interface LoadPlan {
   /** Milliseconds by which an open schedule begins later, where several processes share one. */
   readonly offsetMs?: number;
   /** Waits for its answer until the load is interrupted. Never rejects. */
-  send(interrupted: AbortSignal): Promise<RequestEnd>;
+  send(interrupted: AbortSignal): Promise<InterruptedRequest | RequestEnd>;
   measured(request: MeasuredRequest): void;
   /** Milliseconds, never backwards. */
   now?(): number;

@@ -23,7 +23,6 @@ export class LoadTally {
   readonly outcomes: Record<RequestOutcome, number> = {
     answered: 0,
     failed: 0,
-    interrupted: 0,
     'timed out': 0,
     unsent: 0,
   };

@@ -152,14 +152,18 @@ describe('pairing', () => {
   });
 
   it('of open requests that are too large together the oldest are forgotten, and room comes back with answers', () => {
-    const on = pairing(undefined, 100);
-    on.add(call('a', { size: 60 }));
+    const of = (id: string, characters: number): TrafficRecord => {
+      const { message, ...record } = call(id);
+      return { ...record, message: { ...message, args: { text: 'x'.repeat(characters) } } };
+    };
+    const on = pairing(undefined, 100_000);
+    on.add(of('a', 60_000));
     on.add(reply('a', 1010));
-    on.add(call('b', { size: 60 }));
+    on.add(of('b', 60_000));
     expect(on.counters.forgotten).toBe(0);
-    on.add(call('c', { size: 60 }));
+    on.add(of('c', 60_000));
     expect([on.counters.forgotten, on.pending]).toEqual([1, 1]);
-    on.add(call('d', { size: 1_000 }));
+    on.add(of('d', 1_000_000));
     expect([on.counters.forgotten, on.pending]).toEqual([3, 0]);
   });
 
