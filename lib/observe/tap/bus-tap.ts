@@ -138,8 +138,7 @@ async function chosenSource(broker: MessageBroker, wanted: TapRequest['source'])
 /** The narrowest: what is traced and not asked for costs the broker nothing more. */
 function firehoseKeys({ exchanges, topics, notificationTopics }: TapRequest): string[] {
   if (topics.length === 0) return ['publish.#', 'deliver.#'];
-  const fanouts = topics.filter((topic) => !topic.includes('.')).map(fanoutExchangeName);
-  const published = new Set([...exchanges, ...fanouts, '']);
+  const published = new Set([...exchanges, ...topics.map(fanoutExchangeName), '']);
   // A topic, and its servers; the # stands for nothing, too.
   const delivered = [...topics, ...notificationTopics].map((topic) => `deliver.${topic}.#`);
   return [...[...published].map((exchange) => `publish.${exchange}`), ...delivered];

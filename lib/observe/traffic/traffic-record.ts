@@ -1,3 +1,5 @@
+import { addressIn, type AddressText } from './address-text.js';
+
 /** How a message was seen: bound to the exchanges themselves, or told by the broker's own trace. */
 export type TapSource = 'binding' | 'firehose';
 
@@ -48,14 +50,10 @@ export function kindOf({ exchange, message }: Pick<TrafficRecord, 'exchange' | '
   return isReply ? 'reply' : 'other';
 }
 
-/** `conductor` and `host1` of the routing key `conductor.host1`: topics have no dots. */
-export function addressOf({ exchange, key }: Pick<TrafficRecord, 'exchange' | 'key'>): {
-  topic: string;
-  server?: string;
-} {
+/** `conductor` and `host1` of the routing key `conductor.host1`. */
+export function addressOf({ exchange, key }: Pick<TrafficRecord, 'exchange' | 'key'>): AddressText {
   if (exchange.endsWith(FANOUT_SUFFIX)) return { topic: exchange.slice(0, -FANOUT_SUFFIX.length) };
-  const dot = key.indexOf('.');
-  return dot === -1 ? { topic: key } : { topic: key.slice(0, dot), server: key.slice(dot + 1) };
+  return addressIn(key);
 }
 
 /** The id that a request and its deliveries and answers share. */
