@@ -32,7 +32,26 @@ export const SERVICE_CONVENTIONS: Readonly<Record<string, ServiceConventions>> =
 };
 
 /** Undefined: nothing is known of such a topic. */
-export function conventionOf(exchange: string, topic: string): ConventionalTopic | undefined {
+function conventionOf(exchange: string, topic: string): ConventionalTopic | undefined {
   const services = Object.values(SERVICE_CONVENTIONS).filter((one) => (one.exchange ?? exchange) === exchange);
   return services.flatMap(({ topics }) => topics).find((one) => one.topic === topic);
+}
+
+/** The interface that a silent ping asks for. */
+export interface PingedInterface {
+  readonly namespace: string | null;
+  /** Null: 1.0. */
+  readonly version: string | null;
+}
+
+/** As the user says; where nothing is said, one that servers of the topic serve, as far as that is known. */
+export function pingedInterface(
+  target: { readonly exchange: string; readonly topic: string },
+  { namespace, version }: { readonly namespace?: string | undefined; readonly version?: string | undefined },
+): PingedInterface {
+  const convention = conventionOf(target.exchange, target.topic);
+  if (namespace !== undefined || version !== undefined || !convention) {
+    return { namespace: namespace ?? null, version: version ?? null };
+  }
+  return { namespace: convention.namespace ?? null, version: convention.version };
 }
