@@ -3,7 +3,7 @@ import type { Difference } from '../../observe/traffic/structural-diff.js';
 import { describeTarget } from '../../wire/target.js';
 import { stringifyJson } from '../../wire/json/json.js';
 import { maskedValue } from '../../wire/masked-value.js';
-import { shownMs } from '../output.js';
+import { failureText, shownMs } from '../output.js';
 import type { ReplayOutcome } from './replay-run.js';
 
 const LONGEST_VALUE = 60;
@@ -76,7 +76,7 @@ function resultOf(outcome: ReplayOutcome): string {
     case 'sent':
       return 'sent';
     case 'failed':
-      return `FAIL ${outcome.failure.excType}: ${outcome.failure.message}`;
+      return `FAIL ${failureText(outcome.failure)}`;
     case 'nobody':
       return `NOBODY: ${outcome.reason}`;
     case 'timeout':

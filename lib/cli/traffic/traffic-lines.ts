@@ -2,6 +2,7 @@ import type { SeenRequest } from '../../observe/traffic/call-pairing.js';
 import { kindOf, pairingIdOf, requestIdOf, type TrafficRecord } from '../../observe/traffic/traffic-record.js';
 import { stringifyJson } from '../../wire/json/json.js';
 import { maskedValue } from '../../wire/masked-value.js';
+import { failureText } from '../output.js';
 
 const LONGEST_ARGUMENTS = 60;
 const SHORT_ID = 12;
@@ -117,7 +118,7 @@ function resultOf({ kind, state, record, deadline, taken }: SeenRequest): string
     case 'answered':
       return 'ok';
     case 'failed':
-      return `FAIL ${state.failure.excType}: ${state.failure.message}`;
+      return `FAIL ${failureText(state.failure)}`;
     case 'late':
       return `LATE by ${state.at - (deadline ?? state.at)}ms`;
     case 'expired':
