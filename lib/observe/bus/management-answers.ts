@@ -47,6 +47,17 @@ export interface ListedQueue {
   readonly idleSince: string | NotKnownYet;
 }
 
+/** Milliseconds that it lives without being used; undefined: for ever. */
+export function expiryOf({ arguments: own, policy }: ListedQueue): number | undefined {
+  const [first, second] = [own['x-expires'], policy['expires']].filter((one) => typeof one === 'number');
+  return first === undefined ? second : Math.min(first, second ?? first);
+}
+
+/** As far as it is known yet. */
+export function messagesIn({ ready, unacknowledged }: ListedQueue): number {
+  return (ready ?? 0) + (unacknowledged ?? 0);
+}
+
 export interface ListedExchange {
   readonly name: string;
   readonly type: string;
