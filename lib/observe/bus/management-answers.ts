@@ -43,8 +43,6 @@ export interface ListedQueue {
   /** Messages a second, in and out to consumers. */
   readonly publishRate: number | NotKnownYet;
   readonly deliverRate: number | NotKnownYet;
-  /** As the broker writes it. */
-  readonly idleSince: string | NotKnownYet;
 }
 
 /** Milliseconds that it lives without being used; undefined: for ever. */
@@ -164,7 +162,6 @@ export function queueOf(one: Record<string, unknown>): ListedQueue {
     consumers: numberOf(one.consumers),
     publishRate: numberOf(recordOf(statistics.publish_details).rate),
     deliverRate: numberOf(recordOf(statistics.deliver_get_details).rate),
-    idleSince: optionalText(one.idle_since) ?? null,
   };
 }
 

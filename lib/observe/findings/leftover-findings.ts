@@ -107,9 +107,7 @@ function orphansOf(queues: readonly ListedQueue[]) {
   );
   const lasting = queues.filter((queue) => expiryOf(queue) === undefined);
   const expiring = queues.map(expiryOf).filter((one) => one !== undefined);
-  const idle = queues.map(({ idleSince }) => idleSince).filter((one) => one !== null);
   const ends = [
-    ...(idle.length > 0 ? [`idle since ${shown(idle.toSorted()[0], 40)}${queues.length > 1 ? ' and later' : ''}`] : []),
     ...(expiring.length > 0
       ? [`${expiring.length} expire${expiring.length === 1 ? 's' : ''} ${lastOf(expiring)}`]
       : []),
@@ -124,7 +122,7 @@ function orphansOf(queues: readonly ListedQueue[]) {
 
 function lastOf(expiries: readonly number[]): string {
   const minutes = Math.max(...expiries) / 60_000;
-  return minutes < 1 ? 'within a minute' : `within ${Math.ceil(minutes)} min after its last use`;
+  return minutes < 1 ? 'within a minute' : `within ${Math.ceil(minutes)} min of the last use`;
 }
 
 function kindsOf(listing: BusListing, queues: readonly ListedQueue[]): ReadonlyMap<string, QueueKind> {

@@ -19,7 +19,6 @@ const listedQueue: ListedQueue = {
   consumers: 1,
   publishRate: null,
   deliverRate: null,
-  idleSince: null,
 };
 const connection: ListedConnection = {
   name: '10.0.0.7:1 -> 10.0.0.1:5672',
@@ -188,11 +187,16 @@ describe('a queue', () => {
 
   it('that nobody has named, with nothing in it, is a ghost; one that expires is none', () => {
     const server = { name: 'conductor.h9', kind: { kind: 'server', topic: 'conductor', server: 'h9' } } as const;
-    const bindings = { value: [{ exchange: 'nova', queue: 'conductor.h9', routingKey: 'conductor.h9' }] };
+    const bindings = {
+      value: ['conductor', 'conductor.h9'].map((name) => ({ exchange: 'nova', queue: name, routingKey: name })),
+    };
     const ghost = queue([0, 0], 0, { ...server, origin: 'listed', listed: listedQueue });
     const expiring = { ...ghost, listed: { ...listedQueue, arguments: { 'x-expires': 60_000 } } };
     expect(codesOf({ queues: [ghost], listings: listings({ bindings }) })).toEqual(['hint SRV-GHOST']);
     expect(codesOf({ queues: [expiring], listings: listings({ bindings }) })).toEqual([]);
+    // The service was stopped: that is one finding.
+    const down = queue([0, 1], 0, { origin: 'conventional' });
+    expect(codesOf({ queues: [down, ghost], listings: listings({ bindings }) })).toEqual(['error SRV-NO-CONSUMER']);
   });
 
   it('that could not be looked at is named', () => {
@@ -272,12 +276,12 @@ describe('orphans', () => {
   });
 
   it('have no consumer at both looks', () => {
-    const after = reply(0, { arguments: { 'x-expires': 1_800_000 }, idleSince: '2026-11-28T07:57:53' });
+    const after = reply(0, { arguments: { 'x-expires': 1_800_000 } });
     expect(findingsOf({ listings: listings(after, reply(0)) })).toMatchObject([
       {
         code: 'REPLY-ORPHAN',
         severity: 'hint',
-        seen: "no consumer, 3 messages: 'reply_1'; idle since 2026-11-28T07:57:53, 1 expires within 30 min after its last use",
+        seen: "no consumer, 3 messages: 'reply_1'; 1 expires within 30 min of the last use",
       },
     ]);
   });
@@ -406,7 +410,7 @@ it('hostile names neither move the cursor nor tell secrets', () => {
     listings: [0, 1].map(() => ({
       ...listing,
       alarms: { value: [{ node: name, resource: name }] },
-      queues: { value: [{ ...listedQueue, ...bad, name: `reply_${name}`, idleSince: name }] },
+      queues: { value: [{ ...listedQueue, ...bad, name: `reply_${name}` }] },
       connections: { value: [{ ...connection, program, peerHost: name, product: name, capabilities: [] }] },
     })) as unknown as Evidence['listings'],
   });
