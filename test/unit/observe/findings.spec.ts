@@ -245,6 +245,18 @@ describe('what is declared', () => {
     expect(unseenOf('TOPO-TYPE', { declarations: { value: [refused] } })).toEqual(["exchange 'nova': ACCESS_REFUSED"]);
   });
 
+  it('is refused at many objects: one permission is missing', () => {
+    const refused = ['heat', 'engine_fanout', 'a', 'b', 'c', 'd'].map((name): DeclarationTry => {
+      return { declaration: { ...exchange, name }, outcome: { name: 'refused', words: `no access to ${name}` } };
+    });
+    const [finding, ...others] = findingsOf({ declarations: { value: refused } });
+    expect(others).toEqual([]);
+    expect(finding!.seen).toContain(
+      "may not configure exchange 'heat': no access to heat; nor configure exchange 'engine_fanout'; nor configure " +
+        "exchange 'a'; nor configure exchange 'b'; nor configure exchange 'c'; nor 1 other thing",
+    );
+  });
+
   it('leads from two exchanges to one queue', () => {
     const bindings = {
       value: ['nova', 'heat'].map((name) => ({ exchange: name, queue: 'conductor', routingKey: 'conductor' })),
