@@ -5,7 +5,7 @@ import { BindingSource, bindableKeys, type BindableKey } from './binding-source.
 import { probeFirehose } from './firehose-probe.js';
 import { openTapQueue, TAP_PREFIX, TAP_QUEUE_LENGTH } from './tap-queue.js';
 import { TRACE_EXCHANGE, TrafficDecoder } from '../traffic/traffic-decoder.js';
-import type { TapSource, TrafficRecord } from '../traffic/traffic-record.js';
+import { isFanoutExchange, type TapSource, type TrafficRecord } from '../traffic/traffic-record.js';
 
 /** What is to be seen, and how. */
 export interface TapRequest {
@@ -13,6 +13,8 @@ export interface TapRequest {
   readonly source: TapSource | 'auto';
   /** Control exchanges. */
   readonly exchanges: readonly string[];
+  /** Leaves out what goes to other control exchanges; absent: nothing. Answers and fanouts go to exchanges of their own. */
+  readonly only?: ReadonlySet<string>;
   /** `conductor`, `conductor.host1`; none: all (firehose only). */
   readonly topics: readonly string[];
   /** `notifications`. */
@@ -105,9 +107,15 @@ export class BusTap {
     for (const delivery of deliveries) {
       if (isOfTap(delivery)) continue;
       this.counters.received += 1;
-      if (this.mayRead()) this.observer.seen(this.decoder.decode(delivery));
+      if (this.mayRead()) this.tell(this.decoder.decode(delivery));
       else this.counters.skipped += 1;
     }
+  }
+
+  private tell(record: TrafficRecord): void {
+    const { exchange } = record;
+    const { only } = this.request;
+    if (!only || only.has(exchange) || exchange === '' || isFanoutExchange(exchange)) this.observer.seen(record);
   }
 
   private mayRead(): boolean {

@@ -39,10 +39,14 @@ export type TrafficKind = 'call' | 'cast' | 'fanout' | 'notification' | 'other' 
 
 const FANOUT_SUFFIX = '_fanout';
 
+export function isFanoutExchange(name: string): boolean {
+  return name.endsWith(FANOUT_SUFFIX);
+}
+
 export function kindOf({ exchange, message }: Pick<TrafficRecord, 'exchange' | 'message'>): TrafficKind {
   if (message === undefined) return 'other';
   if (typeof message.method === 'string') {
-    if (exchange.endsWith(FANOUT_SUFFIX)) return 'fanout';
+    if (isFanoutExchange(exchange)) return 'fanout';
     return typeof message._msg_id === 'string' && typeof message._reply_q === 'string' ? 'call' : 'cast';
   }
   if (typeof message.event_type === 'string') return 'notification';
@@ -52,7 +56,7 @@ export function kindOf({ exchange, message }: Pick<TrafficRecord, 'exchange' | '
 
 /** `conductor` and `host1` of the routing key `conductor.host1`. */
 export function addressOf({ exchange, key }: Pick<TrafficRecord, 'exchange' | 'key'>): AddressText {
-  if (exchange.endsWith(FANOUT_SUFFIX)) return { topic: exchange.slice(0, -FANOUT_SUFFIX.length) };
+  if (isFanoutExchange(exchange)) return { topic: exchange.slice(0, -FANOUT_SUFFIX.length) };
   return addressIn(key);
 }
 
