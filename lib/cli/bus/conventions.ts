@@ -12,6 +12,7 @@ export interface ServiceConventions {
 }
 
 const ofNova = ['conductor', 'scheduler', 'compute'];
+const ofHeat = ['engine', 'engine_worker', 'heat-engine-listener'];
 
 /** By the names of configuration files; seen in the sources of the services (docs/real-services.md). */
 export const SERVICE_CONVENTIONS: Readonly<Record<string, ServiceConventions>> = {
@@ -26,7 +27,7 @@ export const SERVICE_CONVENTIONS: Readonly<Record<string, ServiceConventions>> =
       { topic: 'cinder-backup', version: '2.0' },
     ],
   },
-  'heat.conf': { exchange: 'heat', topics: [{ topic: 'engine', version: '1.0' }] },
+  'heat.conf': { exchange: 'heat', topics: ofHeat.map((topic) => ({ topic, version: '1.0' })) },
   'ironic.conf': { exchange: 'ironic', topics: [{ topic: 'ironic.conductor_manager', version: '1.0' }] },
   'ceilometer.conf': { exchange: 'ceilometer', topics: [] },
 };
