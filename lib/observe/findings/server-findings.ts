@@ -115,9 +115,10 @@ function isUnconsumed({ before, after }: Trend): boolean {
   return before.consumers === 0 && after.consumers === 0;
 }
 
-/** Nobody named it, nothing is in it: only its name is left. */
-function isGhost({ origin }: ExaminedQueue, { before, after }: Trend): boolean {
-  return origin === 'listed' && before.messages === 0 && after.messages === 0;
+/** Nobody named it, consumes it, or has left anything in it: only its name is there. */
+export function isGhost({ origin }: ExaminedQueue, trend: Trend): boolean {
+  const { before, after } = trend;
+  return origin === 'listed' && isUnconsumed(trend) && before.messages === 0 && after.messages === 0;
 }
 
 /** Of these a finding of the topic's queue says already that all servers are down, and the hosts may well be there. */
@@ -142,7 +143,7 @@ function ghosts(evidence: Evidence): CheckResult {
     const trend = trendOf(queue, evidence.seconds);
     if (!trend) continue;
     const expires = queue.listed?.arguments['x-expires'] !== undefined || queue.listed?.policy['expires'] !== undefined;
-    const isGone = isUnconsumed(trend) && isGhost(queue, trend) && !expires;
+    const isGone = isGhost(queue, trend) && !expires;
     if (isGone && !down.has(queue.kind.topic)) names.push(queue.name);
     else check.fine();
   }

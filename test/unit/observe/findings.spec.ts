@@ -193,6 +193,8 @@ describe('a queue', () => {
     const ghost = queue([0, 0], 0, { ...server, origin: 'listed', listed: listedQueue });
     const expiring = { ...ghost, listed: { ...listedQueue, arguments: { 'x-expires': 60_000 } } };
     expect(codesOf({ queues: [ghost], listings: listings({ bindings }) })).toEqual(['hint SRV-GHOST']);
+    // Its exchange was deleted meanwhile.
+    expect(codesOf({ queues: [ghost], listings: listings({ bindings: { value: [] } }) })).toEqual(['hint SRV-GHOST']);
     expect(codesOf({ queues: [expiring], listings: listings({ bindings }) })).toEqual([]);
     // The service was stopped: that is one finding.
     const down = queue([0, 1], 0, { origin: 'conventional' });
