@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { addressIn, type AddressText } from '../observe/traffic/address-text.js';
 import { isRecord } from '../wire/json/is-record.js';
 import { parseJson } from '../wire/json/json.js';
 import { EXIT, UsageError } from './exit-codes.js';
@@ -98,13 +99,12 @@ export function keyValues(pairs: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(entries);
 }
 
-/** `conductor.host1`: the topic, and the server after the first dot. @throws UsageError */
-export function topicAndServer(text: string, server?: string): { topic: string; server?: string } {
+/** `conductor.host1`: a topic and its server. @throws UsageError */
+export function topicAndServer(text: string, server?: string): AddressText {
   if (server !== undefined) return { topic: text, server };
-  const dot = text.indexOf('.');
-  const [topic, rest] = dot === -1 ? [text, undefined] : [text.slice(0, dot), text.slice(dot + 1)];
-  if (topic === '' || rest === '') throw new UsageError(`'${text}' is neither TOPIC nor TOPIC.SERVER`);
-  return { topic, ...(rest !== undefined && { server: rest }) };
+  const address = addressIn(text);
+  if (address.topic !== '' && address.server !== '') return address;
+  throw new UsageError(`'${text}' is neither TOPIC nor TOPIC.SERVER`);
 }
 
 /** `baseapi.ping`: the method, and the namespace before the last dot. */

@@ -146,6 +146,11 @@ export function columns(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
+/** `TypeError: no such host`; some exceptions have no text. */
+export function failureText({ excType, message }: { readonly excType: string; readonly message: string }): string {
+  return message === '' ? excType : `${excType}: ${message}`;
+}
+
 /** `4.1 ms`, `3.00 s`. */
 export function shownMs(ms: number): string {
   if (ms < 10) return `${ms.toFixed(1)} ms`;

@@ -9,6 +9,7 @@ import { LoadGenerator, type LoadModel, type LoadPlan } from '../bench/load-gene
 import { LoadTally, msText } from '../bench/load-tally.js';
 import { Metronome } from '../bench/metronome.js';
 import { withBus } from '../bus/bus-session.js';
+import { pingedInterface } from '../bus/conventions.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, type ExitCode, UsageError } from '../exit-codes.js';
 import { byteSize, count, jsonObject, namespaceAndMethod, ratePerSecond, topicAndServer } from '../option-values.js';
@@ -59,7 +60,10 @@ export function benchCommand(run: CommandRun): Command {
     )
     .addOption(OPTIONS.server())
     .option('--namespace <name>', 'of the interface, where no method is named')
-    .option('--version <version>', 'of the interface: one that the server serves')
+    .option(
+      '--version <version>',
+      'of the interface: one that the server serves (default: one that is known for the topic, else 1.0)',
+    )
     .addOption(
       new Option('--rate <n/s>', 'open model: so many a second, whatever becomes of them').argParser(ratePerSecond),
     )
@@ -126,14 +130,13 @@ function requestOf(
     fill,
   };
   if (kind === 'notify') return { ...common, target: { exchange, topic }, method: named ?? EVENT_TYPE };
-  const method = named === undefined ? { namespace, method: SILENT_METHOD } : namespaceAndMethod(named);
-  const target = {
-    exchange,
-    ...topicAndServer(topic, server),
-    namespace: method.namespace ?? null,
-    version: version ?? null,
-  };
-  return { ...common, target, method: method.method };
+  const address = { exchange, ...topicAndServer(topic, server) };
+  if (named === undefined) {
+    const target = { ...address, ...pingedInterface(address, { namespace, version }) };
+    return { ...common, target, method: SILENT_METHOD };
+  }
+  const { namespace: own = null, method } = namespaceAndMethod(named);
+  return { ...common, target: { ...address, namespace: own, version: version ?? null }, method };
 }
 
 /** One load, from its beginning to its result. */

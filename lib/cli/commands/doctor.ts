@@ -11,7 +11,7 @@ import { searchVersions } from '../../observe/bus/version-probe.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 import { announce, connected, openBroker } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
-import { conventionOf } from '../bus/conventions.js';
+import { pingedInterface } from '../bus/conventions.js';
 import { type Diagnosis, exitOf, jsonOf, nagiosLine, prometheusLines, textLines } from '../doctor-reports.js';
 import { EXIT, type ExitCode, UsageError } from '../exit-codes.js';
 import { managementOf, type ManagementOptions, virtualHostOf } from '../bus/management.js';
@@ -190,11 +190,8 @@ class Probes {
   }
 
   readonly ping = async (target: PingTarget): Promise<PingOutcome> => {
-    const convention = conventionOf(target.exchange, target.topic);
-    const namespace = this.options.namespace ?? convention?.namespace ?? null;
-    const version = this.options.version ?? convention?.version ?? null;
     try {
-      await silentPing(this.client.prepare({ ...target, namespace, version }));
+      await silentPing(this.client.prepare({ ...target, ...pingedInterface(target, this.options) }));
       return { name: 'answered' };
     } catch (error) {
       if (error instanceof UnsupportedVersion) return { name: 'answered' };

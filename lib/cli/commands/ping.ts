@@ -5,6 +5,7 @@ import { MessagingTimeout, UnsupportedVersion } from '../../errors/rpc.errors.js
 import { pauseUnless } from '../pause-unless.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 import { withBus } from '../bus/bus-session.js';
+import { pingedInterface, type PingedInterface } from '../bus/conventions.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { type Output, shownMs } from '../output.js';
@@ -20,6 +21,8 @@ interface PingOptions extends CommonOptions, ServersOptions {
   readonly interval?: number;
   readonly timeout?: number;
 }
+
+type Pinged = PingedInterface & ServerAddress;
 
 /** The outcome of one ping. */
 type PingAnswer =
@@ -49,33 +52,44 @@ export function pingCommand(run: CommandRun): Command {
     .addOption(OPTIONS.all())
     .addOption(OPTIONS.managementUrl())
     .option('--namespace <name>', 'of the interface')
-    .option('--version <version>', 'one that it serves: another leaves an ERROR in its log (default: 1.0)')
+    .option(
+      '--version <version>',
+      'one that it serves: another leaves an ERROR in its log (default: one that is known for the topic, else 1.0)',
+    )
     .option('--endpoint', `call ${ENDPOINT}, which services may switch on`)
     .addOption(OPTIONS.count())
     .addOption(OPTIONS.duration('--interval <duration>', 'between two (default: 1s)'))
     .addOption(OPTIONS.duration('--timeout <duration>', 'of each (default: 5s)'))
     .action((topic: string, options: PingOptions) =>
       runWork(run, head.name, options, async (output) => {
-        if (options.version === undefined) {
-          output.note('no --version: 1.0 is asked for; a server that does not serve it logs an ERROR');
-        }
-        const targets = await addressesOf(topic, options, run.terminal.env);
-        return withBus(options, run.terminal.env, output, 'looks', (broker, { exchange }) =>
-          pingAll(broker, exchange, targets, options, output, run.terminal.interrupted),
-        );
+        const addresses = await addressesOf(topic, options, run.terminal.env);
+        return withBus(options, run.terminal.env, output, 'looks', (broker, { exchange }) => {
+          const targets = addresses.map((one) => ({ ...one, ...askedOf({ exchange, ...one }, options) }));
+          if (!options.endpoint && targets.some(({ version }) => version === null)) {
+            output.note('no --version: 1.0 is asked for; a server that does not serve it logs an ERROR');
+          }
+          return pingAll(broker, exchange, targets, options, output, run.terminal.interrupted);
+        });
       }),
     );
+}
+
+/** The endpoint has no namespace, whatever else the server serves. */
+function askedOf(target: ServerAddress & { readonly exchange: string }, options: PingOptions): PingedInterface {
+  const { endpoint, namespace, version } = options;
+  return endpoint ? { namespace: namespace ?? null, version: version ?? null } : pingedInterface(target, options);
 }
 
 async function pingAll(
   broker: MessageBroker,
   exchange: string,
-  targets: readonly ServerAddress[],
+  targets: readonly Pinged[],
   options: PingOptions,
   output: Output,
   interrupted: AbortSignal,
 ): Promise<ExitCode> {
   let worst: ExitCode = EXIT.done;
+  const method = options.endpoint ? ENDPOINT : SILENT_METHOD;
   const client = new RpcClient(
     broker,
     { exchange },
@@ -89,8 +103,10 @@ async function pingAll(
       if (n > 0) await pauseUnless(interrupted, options.interval ?? INTERVAL_MS);
       if (interrupted.aborted) break;
       for (const target of targets) {
-        const answer = (await broker.hasExchange(exchange)) ? await pinged(client, target, options) : NOBODY;
-        output.result({ target: { exchange, ...target }, n: n + 1, ...answer }, [lineOf(target, answer)]);
+        const answer = (await broker.hasExchange(exchange)) ? await pinged(client, target, method) : NOBODY;
+        const { topic, server } = target;
+        const asked = { exchange, topic, ...(server !== undefined && { server }) };
+        output.result({ target: asked, n: n + 1, ...answer }, [lineOf(target, answer)]);
         if (answer.answer === 'nobody') worst = EXIT.nobody;
         else if (answer.answer === 'silent' && worst === EXIT.done) worst = EXIT.timeout;
       }
@@ -103,15 +119,11 @@ async function pingAll(
 
 const NOBODY: PingAnswer = { answer: 'nobody' };
 
-async function pinged(
-  client: RpcClient,
-  target: ServerAddress,
-  { namespace, version, endpoint }: PingOptions,
-): Promise<PingAnswer> {
-  const to = client.prepare({ ...target, namespace: namespace ?? null, version: version ?? null });
+async function pinged(client: RpcClient, target: Pinged, method: string): Promise<PingAnswer> {
+  const to = client.prepare(target);
   const begun = performance.now();
   try {
-    const ms = await silentPing(to, endpoint ? ENDPOINT : SILENT_METHOD);
+    const ms = await silentPing(to, method);
     return { answer: 'alive', ms: rounded(ms), versionServed: true };
   } catch (error) {
     if (error instanceof UnsupportedVersion) {

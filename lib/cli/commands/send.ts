@@ -9,7 +9,7 @@ import { requireExchange, withBus } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
 import { count, jsonObject, keyValues, namespaceAndMethod, topicAndServer } from '../option-values.js';
-import { type Output, shownMs } from '../output.js';
+import { failureText, type Output, shownMs } from '../output.js';
 
 interface SendOptions extends CommonOptions {
   readonly args?: string;
@@ -220,10 +220,13 @@ function whyOf({ target, options }: Sent): string {
   return ['oslo-bus why', describeTarget({ ...target, exchange: undefined }), ...places].join(' ');
 }
 
-function remoteLines({ excType, module, remoteMessage, args, remoteTraceback }: RemoteError): string[] {
+function remoteLines({ excType, module, remoteMessage: message, args, remoteTraceback }: RemoteError): string[] {
   const lines = remoteTraceback.flatMap((text) => text.split('\n')).filter((line) => line.trim() !== '');
   const last = lines.slice(-TRACEBACK_LINES).map((line) => `    ${line}`);
-  const head = [`${excType}: ${remoteMessage}    module ${module}`, `  args  ${JSON.stringify(args, bigintAsText)}`];
+  const head = [
+    `${failureText({ excType, message })}    module ${module}`,
+    `  args  ${JSON.stringify(args, bigintAsText)}`,
+  ];
   if (last.length === 0) return head;
   return [...head, `  remote traceback (last ${last.length} of ${lines.length}; --json has all)`, ...last];
 }

@@ -8,6 +8,7 @@ import { ManagementFailure } from '../../observe/bus/management-answers.js';
 import type { ManagementApi } from '../../observe/bus/management-api.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 import { announce, connected, openBroker } from '../bus/bus-session.js';
+import { pingedInterface } from '../bus/conventions.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
 import { managementOf, type ManagementOptions, virtualHostOf } from '../bus/management.js';
@@ -57,7 +58,7 @@ export function whyCommand(run: CommandRun): Command {
     .argument('<topic[.server]>')
     .addOption(OPTIONS.server())
     .option('--namespace <name>', 'of the interface')
-    .option('--version <version>', 'that is called')
+    .option('--version <version>', 'that is called (default: one that is known for the topic, else 1.0)')
     .addOption(OPTIONS.duration('--timeout <duration>', 'of each ping (default: 5s)'))
     .addOption(OPTIONS.managementUrl())
     .action((topic: string, options: WhyOptions) =>
@@ -99,7 +100,7 @@ async function walk(
   const target = { exchange: choice.exchange, ...topicAndServer(topic, options.server), version: options.version };
   const client = new RpcClient(
     broker,
-    { ...target, namespace: options.namespace ?? null },
+    { ...target, ...pingedInterface(target, options) },
     {
       timeout: (options.timeout ?? ANSWER_MS) / 1_000,
       transportOptions: { atLeastOnce: true },

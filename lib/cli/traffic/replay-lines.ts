@@ -3,7 +3,7 @@ import type { Difference } from '../../observe/traffic/structural-diff.js';
 import { describeTarget } from '../../wire/target.js';
 import { stringifyJson } from '../../wire/json/json.js';
 import { maskedValue } from '../../wire/masked-value.js';
-import { shownMs } from '../output.js';
+import { failureText, shownMs } from '../output.js';
 import type { TonedLine } from '../tone.js';
 import type { ReplayOutcome } from './replay-run.js';
 
@@ -78,7 +78,7 @@ function resultOf(outcome: ReplayOutcome): Omit<TonedLine, 'before'> {
     case 'sent':
       return { word: 'sent', tone: 'good', after: '' };
     case 'failed':
-      return { word: 'FAIL', tone: 'bad', after: ` ${outcome.failure.excType}: ${outcome.failure.message}` };
+      return { word: 'FAIL', tone: 'bad', after: ` ${failureText(outcome.failure)}` };
     case 'nobody':
       return { word: 'NOBODY', tone: 'bad', after: ': routed to no queue' };
     case 'timeout':

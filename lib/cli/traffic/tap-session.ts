@@ -66,6 +66,7 @@ export function withWatchedBus<Result>(
     const request: TapRequest = {
       source,
       exchanges: exchanges ?? [choice.exchange],
+      ...(exchanges && { only: new Set(exchanges) }),
       topics,
       notificationTopics,
       maxRate,

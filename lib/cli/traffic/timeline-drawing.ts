@@ -1,5 +1,5 @@
 import type { Timeline, TimelineSpan } from '../../observe/traffic/request-timeline.js';
-import { shownMs } from '../output.js';
+import { failureText, shownMs } from '../output.js';
 
 /** Columns of what has no terminal. */
 const PIPE_COLUMNS = 120;
@@ -88,7 +88,7 @@ function tailOf(span: TimelineSpan): string {
     case 'answered':
       return took;
     case 'failed':
-      return `${took}  FAIL ${failure?.excType}: ${failure?.message}`;
+      return `${took}  FAIL${failure ? ` ${failureText(failure)}` : ''}`;
     case 'late':
       return `${took}  LATE by ${shownMs(endMs! - (deadlineMs ?? endMs!))}${failure ? `, FAIL ${failure.excType}` : ''}`;
     case 'expired':

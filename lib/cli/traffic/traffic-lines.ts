@@ -2,6 +2,7 @@ import type { SeenRequest } from '../../observe/traffic/call-pairing.js';
 import { kindOf, pairingIdOf, requestIdOf, type TrafficRecord } from '../../observe/traffic/traffic-record.js';
 import { stringifyJson } from '../../wire/json/json.js';
 import { maskedValue } from '../../wire/masked-value.js';
+import { failureText } from '../output.js';
 import type { Line, TonedLine } from '../tone.js';
 
 const LONGEST_ARGUMENTS = 60;
@@ -120,7 +121,7 @@ function resultOf({ kind, state, record, deadline, taken }: SeenRequest): Omit<T
     case 'answered':
       return { word: 'ok', tone: 'good', after: '' };
     case 'failed':
-      return { word: 'FAIL', tone: 'bad', after: ` ${state.failure.excType}: ${state.failure.message}` };
+      return { word: 'FAIL', tone: 'bad', after: ` ${failureText(state.failure)}` };
     case 'late':
       return { word: 'LATE', tone: 'doubtful', after: ` by ${state.at - (deadline ?? state.at)}ms` };
     case 'expired': {

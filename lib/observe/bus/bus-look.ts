@@ -7,6 +7,7 @@ import {
   type ExchangeDeclaration,
   type QueueDeclaration,
   replyQueueTopology,
+  serverQueueName,
   type Topology,
 } from '../../wire/topology.js';
 import type { ManagementApi } from './management-api.js';
@@ -22,6 +23,7 @@ import {
   ManagementFailure,
   type UserPermissions,
 } from './management-answers.js';
+import { queueKinds } from './queue-kinds.js';
 import { openTapQueue } from '../tap/tap-queue.js';
 
 /** Something that was asked, and what is known of it; or why nothing is. */
@@ -190,24 +192,23 @@ export function valueOf<T>(known: Known<T> | undefined): T | undefined {
 
 /** The names of all servers of a topic whose own queue is consumed. */
 export function consumedServers(topic: string, queues: readonly ListedQueue[]): string[] {
-  return serversOf(
-    topic,
-    queues.filter(({ consumers }) => (consumers ?? 0) > 0),
-  );
+  const isConsumed = new Set(queues.filter(({ consumers }) => (consumers ?? 0) > 0).map(({ name }) => name));
+  return serversOf(topic, queues).filter((server) => isConsumed.has(serverQueueName(topic, server)));
 }
 
 /** The broker counts the consumers of a new queue after some seconds only. */
 export function uncountedServers(topic: string, queues: readonly ListedQueue[]): string[] {
-  return serversOf(
-    topic,
-    queues.filter(({ consumers }) => consumers === null),
-  );
+  const isUncounted = new Set(queues.filter(({ consumers }) => consumers === null).map(({ name }) => name));
+  return serversOf(topic, queues).filter((server) => isUncounted.has(serverQueueName(topic, server)));
 }
 
-/** By the queues that are theirs. */
+/** By the queues that are theirs; the topic itself may have none. */
 export function serversOf(topic: string, queues: readonly ListedQueue[]): string[] {
-  const prefix = `${topic}.`;
-  return queues.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => name.slice(prefix.length));
+  const prefix = serverQueueName(topic, '');
+  return [...queueKinds(queues.map(({ name }) => name))].flatMap(([name, kind]) => {
+    const isServer = kind.kind === 'server' ? kind.topic === topic : kind.kind === 'other' && name.startsWith(prefix);
+    return isServer ? name.slice(prefix.length) : [];
+  });
 }
 
 async function known<T>(ask: () => Promise<T>): Promise<Known<T>> {

@@ -165,8 +165,9 @@ async function* answers(
   if ('error' in first && !(first.error instanceof UnsupportedVersion)) return yield unanswered(first.error, queue);
   yield { step: 'binding', state: 'ok', seen: `a message to '${queue}' was routed` };
   if ('error' in first) {
-    yield { step: 'answers', state: 'ok', seen: 'a server has answered, though not what was hoped for' };
-    if (version === undefined) return;
+    const seen = `a server has answered that it does not serve ${version ?? 'the version that was asked for'}`;
+    yield { step: 'answers', state: 'ok', seen };
+    if (version === undefined) return yield unknownVersion;
     return yield refusedVersion(version, topic, await outcomeOf(() => probes.versionsServed()));
   }
   yield { step: 'answers', state: 'ok', seen: `a server has answered after ${first.value.toFixed(1)} ms` };
@@ -203,6 +204,13 @@ function refusedVersion(version: string, topic: string, served: Outcome<readonly
     next: `upgrade the server, pin the callers ([upgrade_levels]), or name the --namespace; other servers of '${topic}' may differ`,
   };
 }
+
+const unknownVersion: WalkFinding = {
+  step: 'version',
+  state: 'warn',
+  seen: 'which version is called is not known; what was asked for instead is now an ERROR in the log of the service',
+  next: 'name the --version that is called, and its --namespace',
+};
 
 function unanswered(error: unknown, queue: string, seen?: string): WalkFinding {
   if (error instanceof MessageUndeliverable) {

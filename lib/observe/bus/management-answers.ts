@@ -43,8 +43,17 @@ export interface ListedQueue {
   /** Messages a second, in and out to consumers. */
   readonly publishRate: number | NotKnownYet;
   readonly deliverRate: number | NotKnownYet;
-  /** As the broker writes it. */
-  readonly idleSince: string | NotKnownYet;
+}
+
+/** Milliseconds that it lives without being used; undefined: for ever. */
+export function expiryOf({ arguments: own, policy }: ListedQueue): number | undefined {
+  const [first, second] = [own['x-expires'], policy['expires']].filter((one) => typeof one === 'number');
+  return first === undefined ? second : Math.min(first, second ?? first);
+}
+
+/** As far as it is known yet. */
+export function messagesIn({ ready, unacknowledged }: ListedQueue): number {
+  return (ready ?? 0) + (unacknowledged ?? 0);
 }
 
 export interface ListedExchange {
@@ -153,7 +162,6 @@ export function queueOf(one: Record<string, unknown>): ListedQueue {
     consumers: numberOf(one.consumers),
     publishRate: numberOf(recordOf(statistics.publish_details).rate),
     deliverRate: numberOf(recordOf(statistics.deliver_get_details).rate),
-    idleSince: optionalText(one.idle_since) ?? null,
   };
 }
 

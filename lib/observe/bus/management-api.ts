@@ -41,7 +41,7 @@ const REASON_LENGTH = 300;
 const COLUMNS = {
   queues:
     'name,durable,auto_delete,exclusive,type,arguments,effective_policy_definition,messages_ready,messages_unacknowledged,' +
-    'consumers,idle_since,message_stats.publish_details.rate,message_stats.deliver_get_details.rate',
+    'consumers,message_stats.publish_details.rate,message_stats.deliver_get_details.rate',
   connections: 'name,user_provided_name,user,peer_host,protocol,client_properties',
   consumers: 'queue.name,channel_details.connection_name',
 };

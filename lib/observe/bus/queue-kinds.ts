@@ -29,7 +29,9 @@ export function queueKinds(
   const kinds = new Map(queues.map((name) => [name, kindByName(name)]));
   const shared = new Set(queues.filter((name) => kinds.get(name)?.kind === 'other'));
   const known = new Set(exchanges);
-  const topics = new Set([...shared].filter((name) => known.has(fanoutExchangeName(name))));
+  const fanouts = new Set([...kinds.values()].flatMap((kind) => (kind.kind === 'fanout' ? kind.topic : [])));
+  const withFanout = new Set([...shared].filter((name) => fanouts.has(name) || known.has(fanoutExchangeName(name))));
+  const topics = new Set(withFanout);
   for (const { queue, routingKey } of bindings) {
     if (!shared.has(queue)) continue;
     const notified = notificationTopicOf(routingKey);
@@ -37,7 +39,9 @@ export function queueKinds(
     else if (notified !== undefined) kinds.set(queue, { kind: 'notification', topic: notified, pool: queue });
   }
   for (const name of shared) {
-    const topic = prefixesOf(name).find((prefix) => shared.has(prefix));
+    const prefixes = prefixesOf(name).filter((prefix) => shared.has(prefix));
+    // cinder-volume.host@backend is a server and has servers.
+    const topic = prefixes.findLast((prefix) => withFanout.has(prefix)) ?? prefixes[0];
     if (topic !== undefined) kinds.set(name, { kind: 'server', topic, server: name.slice(topic.length + 1) });
     else if (topics.has(name)) kinds.set(name, { kind: 'topic', topic: name });
   }

@@ -18,6 +18,7 @@ const ACCESS_REFUSED = 403;
 const NOT_ALLOWED = 530;
 /** The header of an answer has whole seconds. */
 const CLOCK_MS = 2_000;
+const REFUSED_TOLD = 4;
 const CONNECTING = ['BUS-UNREACHABLE', 'BUS-TLS', 'BUS-LOGIN', 'BUS-VHOST'] as const;
 
 /** Why there is no connection, of which nothing else can be known. */
@@ -64,10 +65,11 @@ function permission(evidence: Evidence): CheckResult {
       outcome,
     })),
   ];
+  const refused: string[] = [];
   for (const { what, outcome } of tries) {
     switch (outcome.name) {
       case 'refused':
-        check.found({ object, seen: `may not ${shown(what)}: ${shown(outcome.words, 400)}${table}`, known });
+        refused.push(refused.length === 0 ? `${shown(what)}: ${shown(outcome.words, 400)}` : shown(what));
         break;
       case 'failed':
         check.unseen(`${shown(what)}: ${shown(outcome.reason)}`);
@@ -77,7 +79,17 @@ function permission(evidence: Evidence): CheckResult {
         check.fine();
     }
   }
+  if (refused.length > 0) check.found({ object, seen: `may not ${refusedText(refused)}${table}`, known });
   return check.result;
+}
+
+/** Of one missing expression a dozen things may be refused. */
+function refusedText([first = '', ...others]: readonly string[]): string {
+  const told = others.slice(0, REFUSED_TOLD);
+  const more = others.length - told.length;
+  return [first, ...told.map((one) => `nor ${one}`), ...(more > 0 ? [`nor ${counted(more, 'other thing')}`] : [])].join(
+    '; ',
+  );
 }
 
 function tableOf(

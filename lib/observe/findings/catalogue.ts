@@ -156,8 +156,8 @@ export const CATALOGUE = {
     severity: 'hint',
     title: 'Queues of servers that are gone',
     cause:
-      'A host was removed or renamed. Its queue has no time to live, and stays. Whatever is sent to it waits for ever.',
-    remedy: 'Delete the queues if the hosts are gone.',
+      'A host was removed or renamed, or a service takes a new name at each start, as heat-engine does. The queue has no time to live, and stays. Whatever is sent to it waits for ever.',
+    remedy: 'Delete the queues if the servers are gone.',
     seen: 'With management only: queues of servers without consumers and without messages, in both looks.',
   },
   'NOTE-NOBODY': {

@@ -54,8 +54,6 @@ export interface Evidence {
   readonly pings: Known<ReadonlyMap<string, PingOutcome>>;
   /** Undefined: nobody was to be asked. */
   readonly versions: readonly ServedVersion[] | undefined;
-  /** Queues of one process that are listed without consumers: what AMQP shows of them, as the lists are some seconds old. */
-  readonly unconsumed: ReadonlyMap<string, QueueLook>;
   /** At both looks. Undefined: there is no management API to be asked. */
   readonly listings: readonly [BusListing, BusListing] | undefined;
 }

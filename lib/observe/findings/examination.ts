@@ -29,6 +29,7 @@ import type { CheckResult } from './finding.js';
 import { leftoverFindings } from './leftover-findings.js';
 import { serverFindings } from './server-findings.js';
 import { topologyFindings } from './topology-findings.js';
+import { expiryOf, messagesIn } from '../bus/management-answers.js';
 import type { ManagementApi } from '../bus/management-api.js';
 import { queueKinds } from '../bus/queue-kinds.js';
 
@@ -99,15 +100,17 @@ async function gathered(broker: MessageBroker, request: ExaminationRequest, sign
   const all = subjectsOf(request, firstListing);
   const subjects = all.slice(0, MOST_QUEUES);
   const begunAt = performance.now();
-  const before = await lookAtAll(broker, subjects);
+  const before = await lookAtAll(broker, subjects, firstListing);
   const takes = acceptance.name === 'taken';
   const own = valueOf(hasExchange) ? exchange : undefined;
   const permissions = takes ? { value: await tryPermissions(broker, own) } : { unknown: BLOCKED };
-  const compared = takes ? { value: await compareAll(broker, request, subjects, before) } : { unknown: BLOCKED };
+  const expiring = expiringLooks(firstListing);
+  const lasting = subjects.filter(({ name }) => !expiring.has(name));
+  const compared = takes ? { value: await compareAll(broker, request, lasting, before) } : { unknown: BLOCKED };
   await pauseUnless(Math.max(0, watchMs - (performance.now() - begunAt)), undefined, { signal });
-  const seconds = Math.round(performance.now() - begunAt) / 1_000;
-  const after = await lookAtAll(broker, subjects);
   const listing = await list();
+  const seconds = Math.round(performance.now() - begunAt) / 1_000;
+  const after = await lookAtAll(broker, subjects, listing);
   signal.throwIfAborted();
   const listed = new Map(valueOf(listing?.queues)?.map((queue) => [queue.name, queue]));
   const queues = subjects.map((subject) => ({
@@ -116,12 +119,10 @@ async function gathered(broker: MessageBroker, request: ExaminationRequest, sign
     after: after.get(subject.name)!,
     listed: listed.get(subject.name),
   }));
-  const unconsumed = await lookAtAll(broker, unconsumedIn(listing));
   const exchangeOf = exchangesOf(exchange, listing);
   return {
     ...{ exchange, virtualHost, user, isConfigured, seconds, hasExchange, acceptance, permissions },
     declarations: compared,
-    unconsumed,
     queues: withServers(queues, request),
     leftOut: all.length - subjects.length,
     pings: takes ? await pingAll(request, queues, exchangeOf, signal) : { unknown: BLOCKED },
@@ -179,14 +180,6 @@ function listedSubjects(listing: BusListing | undefined): Subject[] {
   });
 }
 
-/** Of processes: a list of some seconds ago does not know who has come since. */
-function unconsumedIn(listing: BusListing | undefined): readonly { name: string }[] {
-  const queues = (valueOf(listing?.queues) ?? []).filter(({ consumers, exclusive }) => !exclusive && !consumers);
-  const kinds = queueKinds(queues.map(({ name }) => name));
-  const ofProcesses = queues.filter(({ name }) => ['fanout', 'reply'].includes(kinds.get(name)!.kind));
-  return ofProcesses.slice(0, MOST_QUEUES);
-}
-
 /** A server that has a queue for none of several topics is missing at each of them. */
 function withServers(queues: readonly ExaminedQueue[], { servers, topics }: ExaminationRequest): ExaminedQueue[] {
   if (topics.length < 2) return [...queues];
@@ -204,10 +197,23 @@ function withServers(queues: readonly ExaminedQueue[], { servers, topics }: Exam
 async function lookAtAll(
   broker: MessageBroker,
   subjects: readonly { name: string }[],
+  listing: BusListing | undefined,
 ): Promise<Map<string, QueueLook>> {
-  const looks = new Map<string, QueueLook>();
-  await severalAtATime(subjects, async ({ name }) => void looks.set(name, await lookAtQueue(broker, name)));
+  const looks = new Map<string, QueueLook>(expiringLooks(listing));
+  const left = subjects.filter(({ name }) => !looks.has(name));
+  await severalAtATime(left, async ({ name }) => void looks.set(name, await lookAtQueue(broker, name)));
   return looks;
+}
+
+/**
+ * Queues that expire when nobody has used them for a time, as the management API lists them. To the broker a look or a
+ * declaration over AMQP is a use: such a queue would live as long as somebody runs doctor often enough.
+ */
+function expiringLooks(listing: BusListing | undefined): ReadonlyMap<string, QueueLook> {
+  const expiring = (valueOf(listing?.queues) ?? []).filter((queue) => {
+    return expiryOf(queue) !== undefined && queue.consumers === 0;
+  });
+  return new Map(expiring.map((queue) => [queue.name, { value: { messages: messagesIn(queue), consumers: 0 } }]));
 }
 
 /** Only what exists is declared: declaring makes whatever is missing. */

@@ -1,6 +1,6 @@
 import { shown } from '../../wire/shown.js';
-import { type BusListing, valueOf } from '../bus/bus-look.js';
-import type { ListedQueue } from '../bus/management-answers.js';
+import { type BusListing, type Known, valueOf } from '../bus/bus-look.js';
+import { expiryOf, type ListedQueue, messagesIn } from '../bus/management-answers.js';
 import { type QueueKind, queueKinds } from '../bus/queue-kinds.js';
 import type { FindingCode } from './catalogue.js';
 import { type Evidence, type ExaminedQueue, NO_MANAGEMENT } from './evidence.js';
@@ -66,36 +66,29 @@ function causeOf({ kind }: ExaminedQueue, all: readonly ExaminedQueue[]): { caus
 /** Queues that are gone so soon need nobody. */
 const SOON_MS = 180_000;
 
-/** A queue without a consumer, and what waits in it. */
-interface Orphan {
-  readonly queue: ListedQueue;
-  readonly messages: number;
-}
-
-function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings, unconsumed }: Evidence): CheckResult {
+/** By the lists alone: a look over AMQP would let them live on. */
+function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings }: Evidence): CheckResult {
   const check = new Check(code);
   const [before, after] = listings ?? [];
-  const queues = after && valueOf(after.queues);
-  if (!before || !queues) {
-    check.unseen(after && 'unknown' in after.queues ? after.queues.unknown : NO_MANAGEMENT);
+  const [queues, consumers] = [valueOf(after?.queues), valueOf(after?.consumers)];
+  if (!before || !after || !queues || !consumers) {
+    check.unseen(reasonOf(after?.queues) ?? reasonOf(after?.consumers) ?? NO_MANAGEMENT);
     return check.result;
   }
+  const consumed = new Set(consumers.map(({ queue }) => queue));
   const kinds = kindsOf(after, queues);
   const first = new Map(valueOf(before.queues)?.map((queue) => [queue.name, queue.consumers]));
-  const orphaned: Orphan[] = [];
+  const orphaned: ListedQueue[] = [];
   let unknown = 0;
   for (const queue of queues) {
     const { name } = queue;
     if (kinds.get(name)?.kind !== kind) continue;
-    const look = unconsumed.get(name);
-    // Our own of the last look are among these.
-    if ((expiryOf(queue) ?? Infinity) <= SOON_MS) check.fine();
-    // A queue that has come in between is nobody's orphan yet.
-    else if ((queue.consumers ?? 0) > 0 || queue.exclusive || (first.get(name) ?? 0) > 0 || !first.has(name))
-      check.fine();
-    else if (!look || 'unknown' in look) unknown += 1;
-    else if (look.value?.consumers === 0) orphaned.push({ queue, messages: look.value.messages });
-    else check.fine();
+    const isConsumed = (queue.consumers ?? 0) > 0 || consumed.has(name) || (first.get(name) ?? 0) > 0;
+    // Our own of the last look expire soon. A queue that has come in between is nobody's orphan yet.
+    const isTransient = (expiryOf(queue) ?? Infinity) <= SOON_MS || !first.has(name);
+    if (isConsumed || isTransient || queue.exclusive) check.fine();
+    else if (queue.consumers === null) unknown += 1;
+    else orphaned.push(queue);
   }
   if (unknown > 0) check.unseen(`the consumers of ${counted(unknown, 'queue')} are not known`);
   if (orphaned.length > 0) check.found(orphansOf(orphaned));
@@ -103,18 +96,18 @@ function orphans(code: FindingCode, kind: 'fanout' | 'reply', { listings, uncons
   return check.result;
 }
 
-/** A list of the broker's lags behind: how many messages there are is what AMQP says. */
-function orphansOf(orphaned: readonly Orphan[]) {
+function reasonOf(known: Known<unknown> | undefined): string | undefined {
+  return known && 'unknown' in known ? known.unknown : undefined;
+}
+
+function orphansOf(queues: readonly ListedQueue[]) {
   const messages = counted(
-    orphaned.reduce((sum, one) => sum + one.messages, 0),
+    queues.reduce((sum, queue) => sum + messagesIn(queue), 0),
     'message',
   );
-  const queues = orphaned.map(({ queue }) => queue);
   const lasting = queues.filter((queue) => expiryOf(queue) === undefined);
   const expiring = queues.map(expiryOf).filter((one) => one !== undefined);
-  const idle = queues.map(({ idleSince }) => idleSince).filter((one) => one !== null);
   const ends = [
-    ...(idle.length > 0 ? [`idle since ${shown(idle.toSorted()[0], 40)}${queues.length > 1 ? ' and later' : ''}`] : []),
     ...(expiring.length > 0
       ? [`${expiring.length} expire${expiring.length === 1 ? 's' : ''} ${lastOf(expiring)}`]
       : []),
@@ -127,15 +120,9 @@ function orphansOf(orphaned: readonly Orphan[]) {
   };
 }
 
-/** Milliseconds that it lives without a consumer. */
-function expiryOf({ arguments: own, policy }: ListedQueue): number | undefined {
-  const [first, second] = [own['x-expires'], policy['expires']].filter((one) => typeof one === 'number');
-  return first === undefined ? second : Math.min(first, second ?? first);
-}
-
 function lastOf(expiries: readonly number[]): string {
   const minutes = Math.max(...expiries) / 60_000;
-  return minutes < 1 ? 'within a minute' : `within ${Math.ceil(minutes)} min after its last use`;
+  return minutes < 1 ? 'within a minute' : `within ${Math.ceil(minutes)} min of the last use`;
 }
 
 function kindsOf(listing: BusListing, queues: readonly ListedQueue[]): ReadonlyMap<string, QueueKind> {

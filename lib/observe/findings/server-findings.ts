@@ -92,7 +92,7 @@ function noConsumer(evidence: Evidence): CheckResult {
   for (const queue of requestQueues(evidence)) {
     const trend = trendOf(queue, evidence.seconds);
     if (!trend) continue;
-    if (trend.before.consumers > 0 || trend.after.consumers > 0) check.fine();
+    if (!isUnconsumed(trend)) check.fine();
     else if (!isGhost(queue, trend)) check.found(unconsumed(queue, trend, evidence));
   }
   if (requestQueues(evidence).length === 0) check.unseen(`--topics, or ${NO_MANAGEMENT}`);
@@ -111,9 +111,23 @@ function unconsumed({ name, kind }: ExaminedQueue, { after, growth }: Trend, { s
   };
 }
 
-/** Nobody named it, nothing is in it: only its name is left. */
-function isGhost({ origin }: ExaminedQueue, { before, after }: Trend): boolean {
-  return origin === 'listed' && before.messages === 0 && after.messages === 0;
+function isUnconsumed({ before, after }: Trend): boolean {
+  return before.consumers === 0 && after.consumers === 0;
+}
+
+/** Nobody named it, consumes it, or has left anything in it: only its name is there. */
+export function isGhost({ origin }: ExaminedQueue, trend: Trend): boolean {
+  const { before, after } = trend;
+  return origin === 'listed' && isUnconsumed(trend) && before.messages === 0 && after.messages === 0;
+}
+
+/** Of these a finding of the topic's queue says already that all servers are down, and the hosts may well be there. */
+function topicsDown(evidence: Evidence): ReadonlySet<string> {
+  const down = requestQueues(evidence).filter((queue) => {
+    const trend = trendOf(queue, evidence.seconds);
+    return queue.kind.kind === 'topic' && trend && isUnconsumed(trend) && !isGhost(queue, trend);
+  });
+  return new Set(down.map(({ kind }) => kind.topic));
 }
 
 function ghosts(evidence: Evidence): CheckResult {
@@ -124,12 +138,13 @@ function ghosts(evidence: Evidence): CheckResult {
     return check.result;
   }
   const names: string[] = [];
+  const down = topicsDown(evidence);
   for (const queue of requestQueues(evidence)) {
     const trend = trendOf(queue, evidence.seconds);
     if (!trend) continue;
     const expires = queue.listed?.arguments['x-expires'] !== undefined || queue.listed?.policy['expires'] !== undefined;
-    const isGone = trend.before.consumers === 0 && trend.after.consumers === 0 && isGhost(queue, trend) && !expires;
-    if (isGone) names.push(queue.name);
+    const isGone = isGhost(queue, trend) && !expires;
+    if (isGone && !down.has(queue.kind.topic)) names.push(queue.name);
     else check.fine();
   }
   if (names.length > 0) {

@@ -5,6 +5,7 @@ import type { ListedQueue } from '../bus/management-answers.js';
 import { queueKinds } from '../bus/queue-kinds.js';
 import type { FindingCode } from './catalogue.js';
 import { type Evidence, type ExaminedQueue, NO_MANAGEMENT } from './evidence.js';
+import { isGhost, trendOf } from './server-findings.js';
 import { Check, type CheckResult, counted, firstOf, named } from './finding.js';
 
 type Inequivalent = Extract<FindingCode, 'TOPO-ARGUMENTS' | 'TOPO-DURABILITY' | 'TOPO-TYPE'>;
@@ -107,6 +108,9 @@ function unbound(evidence: Evidence): CheckResult {
   for (const queue of evidence.queues) {
     const isThere = 'value' in queue.after && queue.after.value !== undefined;
     if (!isThere || queue.kind.kind === 'notification') continue;
+    const trend = trendOf(queue, evidence.seconds);
+    // Whoever would be reached by it has gone.
+    if (trend && isGhost(queue, trend)) continue;
     checkBinding(queue, evidence, check);
   }
   return check.result;

@@ -1,6 +1,7 @@
 import type { Delivery, MessageBroker } from '../../broker/broker.js';
 import { NOTIFICATION_PRIORITIES } from '../../wire/notification.js';
 import { fanoutExchangeName } from '../../wire/topology.js';
+import { addressIn } from '../traffic/address-text.js';
 import { openTapQueue, type OpenTapQueue } from './tap-queue.js';
 
 /** A key that may be bound: as long as what its messages are for is there. */
@@ -28,7 +29,7 @@ export function bindableKeys(
 ): BindableKey[] {
   const priorities = notificationTopics.flatMap((topic) => NOTIFICATION_PRIORITIES.map((one) => `${topic}.${one}`));
   const shared = [...topics, ...priorities];
-  const fanouts = topics.filter((topic) => !topic.includes('.'));
+  const fanouts = topics.filter((topic) => addressIn(topic).server === undefined);
   return [
     ...exchanges.flatMap((exchange) => shared.map((key) => ({ exchange, key, queue: key }))),
     ...fanouts.map((topic) => ({ exchange: fanoutExchangeName(topic), key: topic })),

@@ -6,7 +6,7 @@ import { probeFirehose } from './firehose-probe.js';
 import { type LossCounters, QueueLosses } from './queue-losses.js';
 import { openTapQueue, TAP_PREFIX } from './tap-queue.js';
 import { TRACE_EXCHANGE, TrafficDecoder } from '../traffic/traffic-decoder.js';
-import type { TapSource, TrafficRecord } from '../traffic/traffic-record.js';
+import { isFanoutExchange, type TapSource, type TrafficRecord } from '../traffic/traffic-record.js';
 
 /** What is to be seen, and how. */
 export interface TapRequest {
@@ -14,6 +14,8 @@ export interface TapRequest {
   readonly source: TapSource | 'auto';
   /** Control exchanges. */
   readonly exchanges: readonly string[];
+  /** Leaves out what goes to other control exchanges; absent: nothing. Answers and fanouts go to exchanges of their own. */
+  readonly only?: ReadonlySet<string>;
   /** `conductor`, `conductor.host1`; none: all (firehose only). */
   readonly topics: readonly string[];
   /** `notifications`. */
@@ -121,9 +123,15 @@ export class BusTap {
       if (isOfTap(delivery)) continue;
       this.counts.received += 1;
       this.losses.took(delivery);
-      if (this.mayRead()) this.observer.seen(this.decoder.decode(delivery));
+      if (this.mayRead()) this.tell(this.decoder.decode(delivery));
       else this.skip();
     }
+  }
+
+  private tell(record: TrafficRecord): void {
+    const { exchange } = record;
+    const { only } = this.request;
+    if (!only || only.has(exchange) || exchange === '' || isFanoutExchange(exchange)) this.observer.seen(record);
   }
 
   private skip(): void {
@@ -147,8 +155,7 @@ async function chosenSource(broker: MessageBroker, wanted: TapRequest['source'])
 /** The narrowest: what is traced and not asked for costs the broker nothing more. */
 function firehoseKeys({ exchanges, topics, notificationTopics }: TapRequest): string[] {
   if (topics.length === 0) return ['publish.#', 'deliver.#'];
-  const fanouts = topics.filter((topic) => !topic.includes('.')).map(fanoutExchangeName);
-  const published = new Set([...exchanges, ...fanouts, '']);
+  const published = new Set([...exchanges, ...topics.map(fanoutExchangeName), '']);
   // A topic, and its servers; the # stands for nothing, too.
   const delivered = [...topics, ...notificationTopics].map((topic) => `deliver.${topic}.#`);
   return [...[...published].map((exchange) => `publish.${exchange}`), ...delivered];

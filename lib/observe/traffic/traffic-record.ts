@@ -1,3 +1,5 @@
+import { addressIn, type AddressText } from './address-text.js';
+
 /** How a message was seen: bound to the exchanges themselves, or told by the broker's own trace. */
 export type TapSource = 'binding' | 'firehose';
 
@@ -37,10 +39,14 @@ export type TrafficKind = 'call' | 'cast' | 'fanout' | 'notification' | 'other' 
 
 const FANOUT_SUFFIX = '_fanout';
 
+export function isFanoutExchange(name: string): boolean {
+  return name.endsWith(FANOUT_SUFFIX);
+}
+
 export function kindOf({ exchange, message }: Pick<TrafficRecord, 'exchange' | 'message'>): TrafficKind {
   if (message === undefined) return 'other';
   if (typeof message.method === 'string') {
-    if (exchange.endsWith(FANOUT_SUFFIX)) return 'fanout';
+    if (isFanoutExchange(exchange)) return 'fanout';
     return typeof message._msg_id === 'string' && typeof message._reply_q === 'string' ? 'call' : 'cast';
   }
   if (typeof message.event_type === 'string') return 'notification';
@@ -48,14 +54,10 @@ export function kindOf({ exchange, message }: Pick<TrafficRecord, 'exchange' | '
   return isReply ? 'reply' : 'other';
 }
 
-/** `conductor` and `host1` of the routing key `conductor.host1`: topics have no dots. */
-export function addressOf({ exchange, key }: Pick<TrafficRecord, 'exchange' | 'key'>): {
-  topic: string;
-  server?: string;
-} {
-  if (exchange.endsWith(FANOUT_SUFFIX)) return { topic: exchange.slice(0, -FANOUT_SUFFIX.length) };
-  const dot = key.indexOf('.');
-  return dot === -1 ? { topic: key } : { topic: key.slice(0, dot), server: key.slice(dot + 1) };
+/** `conductor` and `host1` of the routing key `conductor.host1`. */
+export function addressOf({ exchange, key }: Pick<TrafficRecord, 'exchange' | 'key'>): AddressText {
+  if (isFanoutExchange(exchange)) return { topic: exchange.slice(0, -FANOUT_SUFFIX.length) };
+  return addressIn(key);
 }
 
 /** The id that a request and its deliveries and answers share. */

@@ -117,6 +117,19 @@ describe('a tap', () => {
     await vhost.deleteQueue('notifications.info');
   });
 
+  it('by the firehose leaves out other control exchanges, where one is named', async () => {
+    await firehose('start');
+    await open({ only: new Set(['nova']), topics: [] });
+    const heat = new NotifierCore(service, { exchange: 'heat', publisherId: 'heat' });
+    await heat.info('elsewhere', {});
+    await heat.close();
+    await client.call('ping');
+    await client.fanout('ping');
+    await eventually(() => published().length >= 3);
+    expect(published().toSorted()).toEqual(['call', 'fanout', 'reply']);
+    await vhost.deleteQueue('notifications.info');
+  });
+
   it('without the firehose binds, and sees requests alone', async () => {
     expect((await open()).source).toBe('binding');
     await client.call('ping');

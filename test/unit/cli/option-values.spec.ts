@@ -71,8 +71,13 @@ describe('values of options', () => {
 
   it('takes targets and methods apart', () => {
     expect(topicAndServer('compute.host.domain')).toEqual({ topic: 'compute', server: 'host.domain' });
+    const ironic = 'ironic.conductor_manager';
+    expect(topicAndServer(ironic)).toEqual({ topic: ironic });
+    expect(topicAndServer(`${ironic}.ctl1.lan`)).toEqual({ topic: ironic, server: 'ctl1.lan' });
+    expect(topicAndServer('neutron-vo-Port-1.1.ctl1')).toEqual({ topic: 'neutron-vo-Port-1.1', server: 'ctl1' });
+    expect(topicAndServer(`${ironic}s`)).toEqual({ topic: 'ironic', server: 'conductor_managers' });
     expect(topicAndServer('a.b', 'c')).toEqual({ topic: 'a.b', server: 'c' });
     expect(namespaceAndMethod('a.b.ping')).toEqual({ namespace: 'a.b', method: 'ping' });
-    for (const text of ['', '.x', 'x.']) expect(() => topicAndServer(text)).toThrow(UsageError);
+    for (const text of ['', '.x', 'x.', `${ironic}.`]) expect(() => topicAndServer(text)).toThrow(UsageError);
   });
 });

@@ -46,6 +46,7 @@ describe('a request is drawn', () => {
       { endMs: 10, state: 'failed', failure: { excType: 'ValueError', module: 'builtins', message: 'no host' } },
       /▎? +10 ms {2}FAIL ValueError: no host$/,
     ],
+    [{ endMs: 10, state: 'failed', failure: { excType: 'Boom', module: 'm', message: '' } }, /FAIL Boom$/],
     [{ state: 'waiting', deadlineMs: 900 }, /▏ +no answer seen$/],
   ] as [Partial<TimelineSpan>, RegExp][])('%o', (changes, expected) => {
     expect(lines([span(changes)], 1_000, 60)[2]).toMatch(expected);

@@ -16,7 +16,6 @@ const queue = (name: string, consumers: number | null, ready: number | null = 0)
   consumers,
   publishRate: null,
   deliverRate: null,
-  idleSince: null,
 });
 const connection = (name: string, program?: string): ListedConnection => ({
   name,

@@ -19,7 +19,6 @@ const listedQueue: ListedQueue = {
   consumers: 1,
   publishRate: null,
   deliverRate: null,
-  idleSince: null,
 };
 const connection: ListedConnection = {
   name: '10.0.0.7:1 -> 10.0.0.1:5672',
@@ -87,7 +86,6 @@ const healthy: Evidence = {
   leftOut: 0,
   pings: { value: new Map([['conductor', { name: 'answered' }]]) },
   versions: undefined,
-  unconsumed: new Map(),
   listings: [listing, listing],
 };
 
@@ -189,11 +187,18 @@ describe('a queue', () => {
 
   it('that nobody has named, with nothing in it, is a ghost; one that expires is none', () => {
     const server = { name: 'conductor.h9', kind: { kind: 'server', topic: 'conductor', server: 'h9' } } as const;
-    const bindings = { value: [{ exchange: 'nova', queue: 'conductor.h9', routingKey: 'conductor.h9' }] };
+    const bindings = {
+      value: ['conductor', 'conductor.h9'].map((name) => ({ exchange: 'nova', queue: name, routingKey: name })),
+    };
     const ghost = queue([0, 0], 0, { ...server, origin: 'listed', listed: listedQueue });
     const expiring = { ...ghost, listed: { ...listedQueue, arguments: { 'x-expires': 60_000 } } };
     expect(codesOf({ queues: [ghost], listings: listings({ bindings }) })).toEqual(['hint SRV-GHOST']);
+    // Its exchange was deleted meanwhile.
+    expect(codesOf({ queues: [ghost], listings: listings({ bindings: { value: [] } }) })).toEqual(['hint SRV-GHOST']);
     expect(codesOf({ queues: [expiring], listings: listings({ bindings }) })).toEqual([]);
+    // The service was stopped: that is one finding.
+    const down = queue([0, 1], 0, { origin: 'conventional' });
+    expect(codesOf({ queues: [down, ghost], listings: listings({ bindings }) })).toEqual(['error SRV-NO-CONSUMER']);
   });
 
   it('that could not be looked at is named', () => {
@@ -242,6 +247,18 @@ describe('what is declared', () => {
     expect(unseenOf('TOPO-TYPE', { declarations: { value: [refused] } })).toEqual(["exchange 'nova': ACCESS_REFUSED"]);
   });
 
+  it('is refused at many objects: one permission is missing', () => {
+    const refused = ['heat', 'engine_fanout', 'a', 'b', 'c', 'd'].map((name): DeclarationTry => {
+      return { declaration: { ...exchange, name }, outcome: { name: 'refused', words: `no access to ${name}` } };
+    });
+    const [finding, ...others] = findingsOf({ declarations: { value: refused } });
+    expect(others).toEqual([]);
+    expect(finding!.seen).toContain(
+      "may not configure exchange 'heat': no access to heat; nor configure exchange 'engine_fanout'; nor configure " +
+        "exchange 'a'; nor configure exchange 'b'; nor configure exchange 'c'; nor 1 other thing",
+    );
+  });
+
   it('leads from two exchanges to one queue', () => {
     const bindings = {
       value: ['nova', 'heat'].map((name) => ({ exchange: name, queue: 'conductor', routingKey: 'conductor' })),
@@ -269,17 +286,16 @@ describe('what is declared', () => {
 
 describe('orphans', () => {
   const reply = (consumers: number | null, change: Partial<ListedQueue> = {}): Pick<BusListing, 'queues'> => ({
-    queues: { value: [listedQueue, { ...listedQueue, name: 'reply_1', consumers, ready: null, ...change }] },
+    queues: { value: [listedQueue, { ...listedQueue, name: 'reply_1', consumers, ready: 3, ...change }] },
   });
-  const unconsumed = new Map([['reply_1', { value: { messages: 3, consumers: 0 } }]]);
 
   it('have no consumer at both looks', () => {
-    const after = reply(0, { arguments: { 'x-expires': 1_800_000 }, idleSince: '2026-11-28T07:57:53' });
-    expect(findingsOf({ unconsumed, listings: listings(after, reply(0)) })).toMatchObject([
+    const after = reply(0, { arguments: { 'x-expires': 1_800_000 } });
+    expect(findingsOf({ listings: listings(after, reply(0)) })).toMatchObject([
       {
         code: 'REPLY-ORPHAN',
         severity: 'hint',
-        seen: "no consumer, 3 messages: 'reply_1'; idle since 2026-11-28T07:57:53, 1 expires within 30 min after its last use",
+        seen: "no consumer, 3 messages: 'reply_1'; 1 expires within 30 min of the last use",
       },
     ]);
   });
@@ -290,15 +306,12 @@ describe('orphans', () => {
     ['are exclusive', reply(0, { exclusive: true }), reply(0)],
     ['are gone in a moment', reply(0, { arguments: { 'x-expires': 120_000 } }), reply(0)],
   ])('are none that %s', (_what, after, before) => {
-    expect(codesOf({ unconsumed, listings: listings(after, before) })).toEqual([]);
+    expect(codesOf({ listings: listings(after, before) })).toEqual([]);
   });
 
-  it.each([
-    ['have one by now', { messages: 0, consumers: 1 }],
-    ['are gone by now', undefined],
-  ])('are none that %s', (_what, value) => {
-    const looks = new Map([['reply_1', { value }]]);
-    expect(codesOf({ unconsumed: looks, listings: listings(reply(0), reply(0)) })).toEqual([]);
+  it('are none that have one by now: the list of queues is older than that of consumers', () => {
+    const consumers = { value: [{ queue: 'reply_1', connection: 'c' }] };
+    expect(codesOf({ listings: listings({ ...reply(0), consumers }, reply(0)) })).toEqual([]);
   });
 
   it('that nobody has looked at are not called fine', () => {
@@ -408,11 +421,10 @@ it('hostile names neither move the cursor nor tell secrets', () => {
     queues: [queue([5, 50], 0, { name }), notified([0, 5_000], 0, `${name}.info`)],
     declarations: { value: [{ declaration: { ...conductor, name }, outcome: { name: 'different', words: name } }] },
     permissions: { value: [{ what: name, outcome: { name: 'refused', words: name } }] },
-    unconsumed: new Map([[`reply_${name}`, { value: { messages: 3, consumers: 0 } }]]),
     listings: [0, 1].map(() => ({
       ...listing,
       alarms: { value: [{ node: name, resource: name }] },
-      queues: { value: [{ ...listedQueue, ...bad, name: `reply_${name}`, idleSince: name }] },
+      queues: { value: [{ ...listedQueue, ...bad, name: `reply_${name}` }] },
       connections: { value: [{ ...connection, program, peerHost: name, product: name, capabilities: [] }] },
     })) as unknown as Evidence['listings'],
   });

@@ -96,7 +96,7 @@ describe('an answer', () => {
   it('without numbers is one that is not known yet', async () => {
     const { api } = apiWith(() => json([{ name: 'a' }, { name: 'b', consumers: null, messages_ready: 'x' }, 7, null]));
     expect(await api.queues('/')).toMatchObject([
-      { name: 'a', ready: null, consumers: null, publishRate: null, idleSince: null, type: 'classic' },
+      { name: 'a', ready: null, consumers: null, publishRate: null, type: 'classic' },
       { name: 'b', ready: null, consumers: null },
     ]);
   });

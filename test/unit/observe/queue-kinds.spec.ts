@@ -28,6 +28,18 @@ it('a server is known by its topic, also where names have dots', () => {
   ]);
 });
 
+it('a server of cinder-volume has servers itself', () => {
+  const names = [
+    ...['cinder-volume', 'cinder-volume.ctl1@fake', 'cinder-volume.ctl1@fake.ctl1'],
+    ...['cinder-volume_fanout_0f', 'cinder-volume.ctl1@fake_fanout_1e'],
+  ];
+  expect(Object.fromEntries(queueKinds(names))).toMatchObject({
+    'cinder-volume': { kind: 'topic' },
+    'cinder-volume.ctl1@fake': { kind: 'server', topic: 'cinder-volume', server: 'ctl1@fake' },
+    'cinder-volume.ctl1@fake.ctl1': { kind: 'server', topic: 'cinder-volume.ctl1@fake', server: 'ctl1' },
+  });
+});
+
 it('a topic is known by its fanout exchange, or by its binding; a pool by its key', () => {
   const kinds = queueKinds(
     ['engine', 'scheduler', 'pool1', 'orders'],
