@@ -56,6 +56,27 @@ export function withThoseBelow(command: Command): Command[] {
   return [command, ...command.commands.flatMap((below) => withThoseBelow(below))];
 }
 
+/** AMQP's names have so many bytes at most. */
+const LONGEST_NAME = 255;
+const NAMES = /^(event-type|exchange|method|namespace|server|topic)/;
+
+/** A variable of a shell that is not set leaves an empty text. @throws UsageError also for names that AMQP cannot carry */
+export function requireTexts(command: Command): void {
+  const values = new Map<string, unknown>(
+    command.registeredArguments.map((one, at) => [one.name(), command.processedArgs[at]]),
+  );
+  for (const option of command.options) values.set(option.name(), command.getOptionValue(option.attributeName()));
+  for (const [name, value] of values) {
+    for (const text of [value].flat()) {
+      if (text === '') throw new UsageError(`${name} is empty`);
+      if (typeof text === 'string' && NAMES.test(name) && Buffer.byteLength(text) > LONGEST_NAME)
+        throw new UsageError(
+          `${name} has ${Buffer.byteLength(text)} bytes, and AMQP's names have ${LONGEST_NAME} at most`,
+        );
+    }
+  }
+}
+
 /** Options that several commands take. */
 export const OPTIONS = {
   count: () => new Option('--count <n>', 'end after so many').argParser(count),

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { type CommandRun, withThoseBelow } from './command.js';
+import { type CommandRun, requireTexts, withThoseBelow } from './command.js';
 import { benchCommand } from './commands/bench.js';
 import { completionCommand } from './commands/completion.js';
 import { contextCommand } from './commands/context.js';
@@ -52,6 +52,7 @@ export function newProgram(run: CommandRun): Command {
     // After a command, --version is that of the interface.
     .enablePositionalOptions()
     .helpCommand(false)
+    .hook('preAction', (_program, command) => requireTexts(command))
     .addHelpText('after', `\nTopics, by oslo-bus help TOPIC: ${TOPIC_NAMES.join(', ')}\n${EXIT_CODES}`);
   const commands = [
     sendCommand('call', run),

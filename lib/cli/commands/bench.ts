@@ -12,7 +12,15 @@ import { withBus } from '../bus/bus-session.js';
 import { pingedInterface } from '../bus/conventions.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, type ExitCode, UsageError } from '../exit-codes.js';
-import { byteSize, count, jsonObject, namespaceAndMethod, ratePerSecond, topicAndServer } from '../option-values.js';
+import {
+  byteSize,
+  count,
+  jsonObject,
+  namespaceAndMethod,
+  ratePerSecond,
+  topicAndServer,
+  version,
+} from '../option-values.js';
 import { columns, Output } from '../output.js';
 import type { TonedLine } from '../tone.js';
 import { SILENT_METHOD } from '../bus/silent-ping.js';
@@ -63,6 +71,7 @@ export function benchCommand(run: CommandRun): Command {
     .option(
       '--version <version>',
       'of the interface: one that the server serves (default: one that is known for the topic, else 1.0)',
+      version,
     )
     .addOption(
       new Option('--rate <n/s>', 'open model: so many a second, whatever becomes of them').argParser(ratePerSecond),

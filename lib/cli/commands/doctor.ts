@@ -15,6 +15,7 @@ import { pingedInterface } from '../bus/conventions.js';
 import { type Diagnosis, exitOf, jsonOf, nagiosLine, prometheusLines, textLines } from '../doctor-reports.js';
 import { EXIT, type ExitCode, UsageError } from '../exit-codes.js';
 import { managementOf, type ManagementOptions, virtualHostOf } from '../bus/management.js';
+import { version } from '../option-values.js';
 import type { Output } from '../output.js';
 import type { Line } from '../tone.js';
 import { servesVersion, silentPing } from '../bus/silent-ping.js';
@@ -64,6 +65,7 @@ export function doctorCommand(run: CommandRun): Command {
     .option(
       '--version <version>',
       'that is pinged: one that is not served is an ERROR in a log (default: by topic, else 1.0)',
+      version,
     )
     .addOption(OPTIONS.duration('--timeout <duration>', 'of each ping (default: 5s)'))
     .option('--explain <code>', 'say what a finding means, and look at nothing')

@@ -8,6 +8,7 @@ import { withBus } from '../bus/bus-session.js';
 import { pingedInterface, type PingedInterface } from '../bus/conventions.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
+import { version } from '../option-values.js';
 import { type Output, shownMs } from '../output.js';
 import type { TonedLine } from '../tone.js';
 import { addressesOf, type ServerAddress, type ServersOptions, shownAddress } from '../bus/server-addresses.js';
@@ -55,6 +56,7 @@ export function pingCommand(run: CommandRun): Command {
     .option(
       '--version <version>',
       'one that it serves: another leaves an ERROR in its log (default: one that is known for the topic, else 1.0)',
+      version,
     )
     .option('--endpoint', `call ${ENDPOINT}, which services may switch on`)
     .addOption(OPTIONS.count())

@@ -8,7 +8,7 @@ import { describeTarget, type Target } from '../../wire/target.js';
 import { requireExchange, withBus } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
-import { count, jsonObject, keyValues, namespaceAndMethod, topicAndServer } from '../option-values.js';
+import { count, jsonObject, keyValues, namespaceAndMethod, topicAndServer, version } from '../option-values.js';
 import { failureText, type Output, shownMs } from '../output.js';
 
 interface SendOptions extends CommonOptions {
@@ -78,7 +78,7 @@ export function sendCommand(kind: Sending['kind'], run: CommandRun): Command {
     .argument('<[namespace.]method>')
     .argument('[arguments...]', 'key=text, key:=JSON, key=@file')
     .option('--args <json>', 'all arguments as a JSON object, @file, or - for stdin')
-    .option('--version <version>', 'of the interface')
+    .option('--version <version>', 'of the interface', version)
     .addOption(OPTIONS.jsonObject('--context-json <json>', 'the request context, or @file'))
     .option('--request-id <id>', 'default: a new one')
     .option('--wait', 'do not fail at once where nobody is there')

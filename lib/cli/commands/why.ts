@@ -12,7 +12,7 @@ import { pingedInterface } from '../bus/conventions.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
 import { managementOf, type ManagementOptions, virtualHostOf } from '../bus/management.js';
-import { topicAndServer } from '../option-values.js';
+import { topicAndServer, version } from '../option-values.js';
 import type { Output } from '../output.js';
 import type { Line } from '../tone.js';
 import { servesVersion, silentPing } from '../bus/silent-ping.js';
@@ -58,7 +58,7 @@ export function whyCommand(run: CommandRun): Command {
     .argument('<topic[.server]>')
     .addOption(OPTIONS.server())
     .option('--namespace <name>', 'of the interface')
-    .option('--version <version>', 'that is called (default: one that is known for the topic, else 1.0)')
+    .option('--version <version>', 'that is called (default: one that is known for the topic, else 1.0)', version)
     .addOption(OPTIONS.duration('--timeout <duration>', 'of each ping (default: 5s)'))
     .addOption(OPTIONS.managementUrl())
     .action((topic: string, options: WhyOptions) =>
