@@ -1,3 +1,4 @@
+import { counted } from '../errors/counted.js';
 import type { BusTopology, TopologyExchange, TopologyQueue } from '../observe/bus/bus-topology.js';
 import { printable } from '../wire/redaction.js';
 import { columns } from './output.js';
@@ -33,7 +34,7 @@ function waiting({ messages }: TopologyQueue): string {
 
 function consumersOf({ consumers, consumedBy }: TopologyQueue): string {
   if (consumers === null) return 'not known yet';
-  const count = `${consumers} consumer${consumers === 1 ? '' : 's'}`;
+  const count = counted(consumers, 'consumer');
   return consumedBy.length === 0 ? count : `${count}: ${consumedBy.join(', ')}`;
 }
 

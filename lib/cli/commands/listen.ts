@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { counted } from '../../errors/counted.js';
 import type { Delivery, MessageBroker } from '../../broker/broker.js';
 import { lossTexts, QueueLosses } from '../../observe/tap/queue-losses.js';
 import { textOf } from '../../errors/text-of.js';
@@ -164,7 +165,7 @@ class Listening {
       const counts = { received, shown: this.end.shown, unreadable, droppedAtLeast: losses?.droppedAtLeast ?? 0 };
       this.output.result({ event: 'end', queues: opened.queues, ...counts }, []);
     }
-    const told = [`${received} notifications, ${this.end.shown} shown`];
+    const told = [`${counted(received, 'notification')}, ${this.end.shown} shown`];
     if (unreadable > 0) told.push(`${unreadable} could not be read`);
     this.output.note(`listen: ${[...told, ...(losses ? lossTexts(losses) : [])].join('; ')}`);
   }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { counted } from '../../errors/counted.js';
 import type { MessageBroker } from '../../broker/broker.js';
 import type { BusTap, TapRequest } from '../../observe/tap/bus-tap.js';
 import type { TrafficRecord } from '../../observe/traffic/traffic-record.js';
@@ -74,7 +75,7 @@ class Recording {
   ) {}
 
   get progress(): string {
-    return `${this.written} messages, ${this.bytes} bytes`;
+    return `${counted(this.written, 'message')}, ${counted(this.bytes, 'byte')}`;
   }
 
   begin(facts: Omit<ConstructorParameters<typeof RecordingFile>[1], 'at'>): void {

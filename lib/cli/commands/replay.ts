@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { counted } from '../../errors/counted.js';
 import type { MessageBroker } from '../../broker/broker.js';
 import { isSameBus } from '../../config/transport-identity.js';
 import { parseTransportUrl, type TransportUrl } from '../../config/transport-url.js';
@@ -100,7 +101,7 @@ async function replay(
     announce(choice, output, 'looks');
     for (const step of plan.steps) output.result({ event: 'planned', ...stepData(step) }, [stepLine(step)]);
     for (const refusal of refusals) output.note(`replay: with --send this is refused: ${refusal}`);
-    output.note(`replay: a dry run, nothing is sent; ${plan.steps.length} messages with --send`);
+    output.note(`replay: a dry run, nothing is sent; ${counted(plan.steps.length, 'message')} with --send`);
     return EXIT.done;
   }
   const [refusal] = refusals;
@@ -145,7 +146,7 @@ function refusalsOf(
     ...(allowMasked || masked.length === 0
       ? []
       : [
-          `secrets are masked in ${masked.length} messages: give them with --context-json, record --with-secrets, or say ` +
+          `secrets are masked in ${counted(masked.length, 'message')}: give them with --context-json, record --with-secrets, or say ` +
             '--allow-masked',
         ]),
   ];
@@ -172,9 +173,13 @@ function isElsewhere(recordedUrl: string, bus: TransportUrl): boolean {
 }
 
 function told({ leftOut: { unwanted, unreadable, tooMany } }: ReplayPlan, output: Output): void {
-  if (unwanted > 0) output.note(`replay: ${unwanted} messages are left out by --only or --kinds`);
-  if (unreadable > 0) output.note(`replay: ${unreadable} messages are no requests or notifications, or not readable`);
-  if (tooMany > 0) output.note(`replay: ${tooMany} messages are too many for one replay: choose by --only or --kinds`);
+  if (unwanted > 0) output.note(`replay: ${counted(unwanted, 'message')} left out by --only or --kinds`);
+  if (unreadable > 0)
+    output.note(
+      `replay: ${counted(unreadable, 'message')} left out: neither request nor notification, or not readable`,
+    );
+  if (tooMany > 0)
+    output.note(`replay: ${counted(tooMany, 'message')} too many for one replay: choose by --only or --kinds`);
 }
 
 async function sent(

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
+import { counted } from '../../errors/counted.js';
 import type { MessageBroker } from '../../broker/broker.js';
 import { RemoteError } from '../../errors/rpc.errors.js';
 import { textOf } from '../../errors/text-of.js';
@@ -115,7 +116,7 @@ class Serving {
     }
     await this.removeEmpty(made);
     if (this.output.json) this.output.result({ event: 'end', requests: this.end.shown }, []);
-    this.output.note(`serve: ${this.end.shown} requests`);
+    this.output.note(`serve: ${counted(this.end.shown, 'request')}`);
   }
 
   /** Queues that we make. @throws UsageError the topic has servers */

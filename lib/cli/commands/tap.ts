@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { counted } from '../../errors/counted.js';
 import type { MessageBroker } from '../../broker/broker.js';
 import type { BusTap, TapRequest } from '../../observe/tap/bus-tap.js';
 import { CallPairing, type SeenRequest } from '../../observe/traffic/call-pairing.js';
@@ -190,6 +191,6 @@ class TapRun {
       ...(forgotten > 0 ? [`${forgotten} open requests forgotten`] : []),
       ...(unwritten > 0 ? [`${unwritten} not recorded, as the disk was too slow`] : []),
     ];
-    this.output.note(`tap: ${[`${received} messages, ${this.end.shown} shown`, ...losses].join('; ')}`);
+    this.output.note(`tap: ${[`${counted(received, 'message')}, ${this.end.shown} shown`, ...losses].join('; ')}`);
   }
 }

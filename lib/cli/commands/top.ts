@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { counted } from '../../errors/counted.js';
 import type { MessageBroker } from '../../broker/broker.js';
 import type { BusTap, TapRequest } from '../../observe/tap/bus-tap.js';
 import { type TrafficRow, TrafficStats } from '../../observe/traffic/traffic-stats.js';
@@ -138,7 +139,7 @@ class Top {
     const losses = lossesOf(tap).map((loss) => `; ${loss}`);
     this.output.screen(
       { at, intervalMs, source: tap.source, received, skipped, droppedAtLeast, rows },
-      linesOf(rows, `${at.slice(11, 19)}  ${received} messages so far${losses.join('')}`),
+      linesOf(rows, `${at.slice(11, 19)}  ${counted(received, 'message')} so far${losses.join('')}`),
     );
     this.end.countOne();
   }

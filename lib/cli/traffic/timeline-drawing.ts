@@ -1,3 +1,4 @@
+import { counted } from '../../errors/counted.js';
 import type { Timeline, TimelineSpan } from '../../observe/traffic/request-timeline.js';
 import { failureText, shownMs } from '../output.js';
 
@@ -48,7 +49,7 @@ function headLine({ requestId, durationMs, spans }: Timeline): string {
     [count(({ state }) => state === 'unroutable'), 'to nobody'],
   ];
   const told = [
-    ...counts.map(([n, what]) => (n === 0 ? '' : `${n} ${what}${n === 1 ? '' : 's'}`)),
+    ...counts.map(([n, what]) => (n === 0 ? '' : counted(n, what))),
     ...troubles.map(([n, what]) => (n === 0 ? '' : `${n} ${what}`)),
   ];
   return `${requestId}  ${[shownMs(durationMs), ...told.filter((text) => text !== '')].join(', ')}`;

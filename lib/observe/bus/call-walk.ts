@@ -1,3 +1,4 @@
+import { counted } from '../../errors/counted.js';
 import type { MessageBroker, QueueInspection } from '../../broker/broker.js';
 import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { MessagingTimeout, UnsupportedVersion } from '../../errors/rpc.errors.js';
@@ -115,7 +116,7 @@ async function queueLook(broker: MessageBroker, queue: string, exchange: string)
   try {
     const seen = await broker.inspectQueue(queue);
     if (seen)
-      return { step: 'queue', state: 'ok', seen: `'${queue}' is there, ${count(seen.messages, 'message')} waiting` };
+      return { step: 'queue', state: 'ok', seen: `'${queue}' is there, ${counted(seen.messages, 'message')} waiting` };
   } catch (error) {
     return refused(error, `queue '${queue}' may not be looked at`);
   }
@@ -130,13 +131,13 @@ async function queueLook(broker: MessageBroker, queue: string, exchange: string)
 
 function consumersOf(queue: string, seen: QueueInspection | undefined, server: string | undefined): WalkFinding {
   const consumers = seen?.consumers ?? 0;
-  if (consumers > 0) return { step: 'consumers', state: 'ok', seen: `${count(consumers, 'consumer')} on '${queue}'` };
+  if (consumers > 0) return { step: 'consumers', state: 'ok', seen: `${counted(consumers, 'consumer')} on '${queue}'` };
   const [who, other] =
     server === undefined ? ['every server of it', ''] : [`the service on ${server}`, ', or it runs under another name'];
   return {
     step: 'consumers',
     state: 'fail',
-    seen: `nobody consumes '${queue}', ${count(seen?.messages ?? 0, 'message')} waiting`,
+    seen: `nobody consumes '${queue}', ${counted(seen?.messages ?? 0, 'message')} waiting`,
     cause: `Calls wait in this queue and time out. Either ${who} is down${other}, or it has lost the broker.`,
     next: 'start the service; if its host is gone, delete the queue',
   };
@@ -148,11 +149,11 @@ async function backlog(broker: MessageBroker, queue: string, before: QueueInspec
   const after = (await broker.inspectQueue(queue))?.messages ?? 0;
   const change = after - before.messages;
   if (change <= 0)
-    return { step: 'backlog', state: 'ok', seen: `${count(after, 'message')} waiting, ${-change} fewer after 1 s` };
+    return { step: 'backlog', state: 'ok', seen: `${counted(after, 'message')} waiting, ${-change} fewer after 1 s` };
   return {
     step: 'backlog',
     state: 'warn',
-    seen: `${count(after, 'message')} waiting, ${change} more after 1 s: the servers do not keep up`,
+    seen: `${counted(after, 'message')} waiting, ${change} more after 1 s: the servers do not keep up`,
   };
 }
 
@@ -240,8 +241,4 @@ function refused(error: unknown, what: string): WalkFinding {
     cause: 'The user of the transport URL lacks a permission in this virtual host, or the connection was lost.',
     next: 'compare with `rabbitmqctl list_permissions -p VHOST`',
   };
-}
-
-function count(number: number, thing: string): string {
-  return `${number} ${thing}${number === 1 ? '' : 's'}`;
 }

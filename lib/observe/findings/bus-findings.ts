@@ -1,9 +1,10 @@
+import { counted } from '../../errors/counted.js';
 import { shown } from '../../wire/shown.js';
 import { textOf } from '../../errors/text-of.js';
 import { type Known, valueOf } from '../bus/bus-look.js';
 import type { FindingCode } from './catalogue.js';
 import { type Evidence, NO_MANAGEMENT } from './evidence.js';
-import { Check, type CheckResult, counted, named } from './finding.js';
+import { Check, type CheckResult, named } from './finding.js';
 
 /** How connecting has failed. */
 export interface ConnectFailure {

@@ -1,8 +1,9 @@
+import { counted } from '../../errors/counted.js';
 import { shown } from '../../wire/shown.js';
 import { type BusListing, valueOf } from '../bus/bus-look.js';
 import { type ListedConnection, programOf } from '../bus/management-answers.js';
 import { type Evidence, NO_MANAGEMENT } from './evidence.js';
-import { Check, type CheckResult, counted, firstOf } from './finding.js';
+import { Check, type CheckResult, firstOf } from './finding.js';
 
 /** Of one process: Python's pools have 30 at most, unless told otherwise. */
 const MANY = 100;

@@ -62,11 +62,6 @@ export function named(kind: string, name: string): string {
   return `${kind} '${shown(name)}'`;
 }
 
-/** `1 message`, `2 messages`. */
-export function counted(number: number, thing: string): string {
-  return `${number} ${thing}${number === 1 ? '' : 's'}`;
-}
-
 const NAMES_TOLD = 5;
 
 /** The first of many names. */

@@ -1,10 +1,11 @@
+import { counted } from '../../errors/counted.js';
 import { shown } from '../../wire/shown.js';
 import { type BusListing, type Known, valueOf } from '../bus/bus-look.js';
 import { expiryOf, type ListedQueue, messagesIn } from '../bus/management-answers.js';
 import { type QueueKind, queueKinds } from '../bus/queue-kinds.js';
 import type { FindingCode } from './catalogue.js';
 import { type Evidence, type ExaminedQueue, NO_MANAGEMENT } from './evidence.js';
-import { Check, type CheckResult, counted, firstOf, named } from './finding.js';
+import { Check, type CheckResult, firstOf, named } from './finding.js';
 import { shownGrowth, tellUnseen, trendOf, twoLooks } from './server-findings.js';
 
 /** As many in a queue that does not grow right now. */

@@ -1,8 +1,9 @@
+import { counted } from '../../errors/counted.js';
 import { shown } from '../../wire/shown.js';
 import { type BusListing, valueOf } from '../bus/bus-look.js';
 import { programOf } from '../bus/management-answers.js';
 import { type Evidence, type ExaminedQueue, NO_MANAGEMENT, type ServedVersion } from './evidence.js';
-import { Check, type CheckResult, counted, firstOf, named } from './finding.js';
+import { Check, type CheckResult, firstOf, named } from './finding.js';
 
 /** A queue that was there at both looks. */
 export interface Trend {

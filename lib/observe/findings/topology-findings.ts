@@ -1,3 +1,4 @@
+import { counted } from '../../errors/counted.js';
 import { inequivalenceIn } from '../../broker/refusal-words.js';
 import { shown } from '../../wire/shown.js';
 import { type DeclarationTry, valueOf } from '../bus/bus-look.js';
@@ -6,7 +7,7 @@ import { queueKinds } from '../bus/queue-kinds.js';
 import type { FindingCode } from './catalogue.js';
 import { type Evidence, type ExaminedQueue, NO_MANAGEMENT } from './evidence.js';
 import { isGhost, trendOf } from './server-findings.js';
-import { Check, type CheckResult, counted, firstOf, named } from './finding.js';
+import { Check, type CheckResult, firstOf, named } from './finding.js';
 
 type Inequivalent = Extract<FindingCode, 'TOPO-ARGUMENTS' | 'TOPO-DURABILITY' | 'TOPO-TYPE'>;
 

@@ -1,3 +1,4 @@
+import { counted } from '../../errors/counted.js';
 import type { BrokerState } from '../../broker/broker.js';
 import type { ConnectionOutage, TimeoutDiagnosis, TimeoutReason } from '../../errors/timeout-diagnosis.js';
 import type { TargetSeen } from './target-inspections.js';
@@ -74,7 +75,7 @@ const words: Readonly<Record<TimeoutReason, (evidence: CallEvidence) => string>>
   'no-queue': ({ queue }) => `there is no queue '${queue}'`,
   'no-consumers': ({ queue, seen }) => `queue '${queue}' has no consumers and ${waiting(seen)}`,
   'not-answered': ({ queue, seen }) =>
-    `queue '${queue}' has ${count(seen?.queue?.consumers ?? 0, 'consumer')} and ${waiting(seen)}, but none has answered`,
+    `queue '${queue}' has ${counted(seen?.queue?.consumers ?? 0, 'consumer')} and ${waiting(seen)}, but none has answered`,
   unknown: ({ queue }) => `the broker did not answer an inspection of queue '${queue}'`,
 };
 
@@ -85,7 +86,7 @@ function heartbeatWords({ lastHeartbeatMsAgo }: CallEvidence): string[] {
 function rejectedWords({ rejectedReplies }: CallEvidence): string[] {
   if (rejectedReplies === 0) return [];
   return [
-    `${count(rejectedReplies, 'message')} on our reply queue could not be read: one of them may have been the answer`,
+    `${counted(rejectedReplies, 'message')} on our reply queue could not be read: one of them may have been the answer`,
   ];
 }
 
@@ -100,9 +101,5 @@ function outageWords({ outages }: CallEvidence): string[] {
 }
 
 function waiting(seen: TargetSeen | undefined): string {
-  return `${count(seen?.queue?.messages ?? 0, 'message')} waiting`;
-}
-
-function count(number: number, thing: string): string {
-  return `${number} ${thing}${number === 1 ? '' : 's'}`;
+  return `${counted(seen?.queue?.messages ?? 0, 'message')} waiting`;
 }
