@@ -173,7 +173,16 @@ describe('listen', () => {
         payload: { id: 'i1', admin_password: '***' },
       },
       expect.objectContaining({ eventType: 'compute.error' }),
-      { v: 1, command: 'listen', event: 'end', queues: [expect.any(String)], received: 2, shown: 2, unreadable: 0 },
+      {
+        v: 1,
+        command: 'listen',
+        event: 'end',
+        queues: [expect.any(String)],
+        received: 2,
+        shown: 2,
+        unreadable: 0,
+        droppedAtLeast: 0,
+      },
     ]);
     expect(err).toContain('nobody loses anything');
     expect((await vhost.queue(queue))?.messagesReady).toBe(2);
