@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { newProgram } from '../../lib/cli/program.js';
-import { wordsOf } from '../support/command-line.js';
+import { quietProgram, wordsOf } from '../support/command-line.js';
 
 const page = readFileSync('docs/tools.md', 'utf8');
 const BLOCK = /<!-- recorded: ([\w-]+) -->\n(.*?)<!-- end of recorded -->/gs;
@@ -13,19 +12,6 @@ const commandLines = recordings.flatMap(({ content }) =>
   // Without what it is piped into.
   [...content.matchAll(/^\$ (oslo-bus [^|\n]*)/gm)].map(([, line]) => line!),
 );
-
-function quietProgram(): Command {
-  return newProgram({
-    terminal: {
-      out: () => undefined,
-      err: () => undefined,
-      isTerminal: false,
-      env: {},
-      interrupted: new AbortController().signal,
-    },
-    ended: () => undefined,
-  });
-}
 
 /** The command that the words name, and what stands behind them. */
 function commandOf(line: string): { command: Command; rest: string[] } {

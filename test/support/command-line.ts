@@ -1,4 +1,5 @@
-import { runCommandLine } from '../../lib/cli/program.js';
+import type { Command } from 'commander';
+import { newProgram, runCommandLine } from '../../lib/cli/program.js';
 
 /** What a command line has written, and how it has ended. */
 export interface CommandResult {
@@ -49,6 +50,20 @@ export async function oslo(
     ? written.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Record<string, unknown>]))
     : [];
   return { code, out: written, err: err.join(''), documents };
+}
+
+/** All commands, to be looked at; they say nothing. */
+export function quietProgram(): Command {
+  return newProgram({
+    terminal: {
+      out: () => undefined,
+      err: () => undefined,
+      isTerminal: false,
+      env: {},
+      interrupted: new AbortController().signal,
+    },
+    ended: () => undefined,
+  });
 }
 
 /** As a shell takes them apart, with single quotes alone. */

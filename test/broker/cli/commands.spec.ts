@@ -5,10 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Broker, connectBroker, NotifierCore, RpcClient, RpcServer } from '../../../lib/index.js';
-import { newProgram } from '../../../lib/cli/program.js';
 import { RecordingReader } from '../../../lib/observe/traffic/recording.js';
 import { eventually } from '../../support/eventually.js';
-import { oslo } from '../../support/command-line.js';
+import { oslo, quietProgram } from '../../support/command-line.js';
 import { sharedRabbit, useVhost } from '../../support/rabbit.js';
 
 const vhost = useVhost();
@@ -392,16 +391,7 @@ describe('help', () => {
   beforeAll(() => run('record /tmp/conductor.ndjson --topic conductor --for 100ms'));
   afterAll(() => rmSync('/tmp/conductor.ndjson', { force: true }));
 
-  const program = newProgram({
-    terminal: {
-      out: () => undefined,
-      err: () => undefined,
-      isTerminal: false,
-      env: {},
-      interrupted: new AbortController().signal,
-    },
-    ended: () => undefined,
-  });
+  const program = quietProgram();
 
   // That of topology needs the management API: see its own spec.
   const onThisBroker = program.commands.filter((command) => command.name() !== 'topology');

@@ -2,19 +2,9 @@ import { Command, Option } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { withThoseBelow } from '../../../lib/cli/command.js';
 import { completionScript, SHELLS } from '../../../lib/cli/completion.js';
-import { newProgram } from '../../../lib/cli/program.js';
-import { oslo } from '../../support/command-line.js';
+import { oslo, quietProgram } from '../../support/command-line.js';
 
-const program = newProgram({
-  terminal: {
-    out: () => undefined,
-    err: () => undefined,
-    isTerminal: false,
-    env: {},
-    interrupted: new AbortController().signal,
-  },
-  ended: () => undefined,
-});
+const program = quietProgram();
 
 describe.each(SHELLS)('the completion script of %s', (shell) => {
   const script = completionScript(program, shell);
