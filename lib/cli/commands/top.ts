@@ -21,6 +21,12 @@ interface Backlog {
 
 type TopRow = Backlog & TrafficRow;
 
+interface TopTable {
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly headLine: string;
+  readonly seen: readonly TrafficRow[];
+}
+
 const head = {
   name: 'top',
   summary: 'show how busy each topic and method is, again and again',
@@ -127,20 +133,22 @@ class Top {
     const elapsedMs = now - this.begunAt;
     if (this.drawing || elapsedMs < interval || this.end.isFull) return;
     this.begunAt = now;
-    const rows = this.stats.interval(now, elapsedMs / 1_000);
-    this.drawing = this.draw(rows, now, elapsedMs, tap).finally(() => (this.drawing = undefined));
-  }
-
-  private async draw(seen: readonly TrafficRow[], now: number, intervalMs: number, tap: BusTap): Promise<void> {
-    this.rows = await withBacklogs(this.broker, seen);
-    const rows = sorted(this.rows, this.sort);
     const { received, skipped, droppedAtLeast } = tap.counters;
     const at = new Date(now).toISOString();
     const losses = lossesOf(tap).map((loss) => `; ${loss}`);
-    this.output.screen(
-      { at, intervalMs, source: tap.source, received, skipped, droppedAtLeast, rows },
-      linesOf(rows, `${at.slice(11, 19)}  ${counted(received, 'message')} so far${losses.join('')}`),
-    );
+    const table = {
+      facts: { at, intervalMs: elapsedMs, source: tap.source, received, skipped, droppedAtLeast },
+      headLine: `${at.slice(11, 19)}  ${counted(received, 'message')} so far${losses.join('')}`,
+      seen: this.stats.interval(now, elapsedMs / 1_000),
+    };
+    this.drawing = this.draw(table).finally(() => (this.drawing = undefined));
+  }
+
+  /** Its rows and counters are of one moment: more arrives while the broker is asked for the backlogs. */
+  private async draw({ facts, headLine, seen }: TopTable): Promise<void> {
+    this.rows = await withBacklogs(this.broker, seen);
+    const rows = sorted(this.rows, this.sort);
+    this.output.screen({ ...facts, rows }, linesOf(rows, headLine));
     this.end.countOne();
   }
 }
