@@ -6,7 +6,8 @@
  * - `not-sent`: the broker has not confirmed the request.
  * - `reply-queue-lost`: our own reply queue is not being consumed.
  * - `no-exchange`, `no-queue`: there is nothing that leads to a server.
- * - `not-routed`: the exchange and the queue are there, but no binding between them: the broker returns the request.
+ * - `not-routed`: the broker returns the request. The exchange and the queue are there, but no binding between them; or
+ *   the broker did not answer in time which of them is missing.
  * - `no-consumers`: the queue is there, but nobody takes anything from it.
  * - `not-answered`: the queue is consumed; the server has the request, or has it still before it.
  * - `unknown`: the broker did not answer the inspection in time.

@@ -69,8 +69,9 @@ const words: Readonly<Record<TimeoutReason, (evidence: CallEvidence) => string>>
   blocked: () => 'the broker takes no messages (memory or disk alarm)',
   'reply-queue-lost': () => 'our reply queue is not being consumed',
   'not-sent': () => 'the broker has not confirmed the request',
-  'not-routed': ({ exchange, queue }) =>
-    `no queue took the request: exchange '${exchange}' had no binding for '${queue}'`,
+  // Not told in time: which of the two is missing.
+  'not-routed': ({ exchange, queue, seen }) =>
+    `no queue took the request: exchange '${exchange}' had no ${seen ? '' : 'queue or no '}binding for '${queue}'`,
   'no-exchange': ({ exchange }) => `there is no exchange '${exchange}'`,
   'no-queue': ({ queue }) => `there is no queue '${queue}'`,
   'no-consumers': ({ queue, seen }) => `queue '${queue}' has no consumers and ${waiting(seen)}`,

@@ -59,7 +59,7 @@ const endings = new WeakMap<AbortSignal, SignalEnding>();
 const REPETITION_MS = 60_000;
 const REMEMBERED_VALUES = 1_000;
 
-/** Before its deadline a call inspects its target: so long, or a tenth of a shorter timeout. */
+/** Before its deadline a call inspects its target: so long, or a fifth of a shorter timeout. */
 const LONGEST_LEAD_MS = 1000;
 
 /**
@@ -93,7 +93,7 @@ export class PendingCall {
     readonly owner: object,
   ) {
     const { timeoutMs, monitorMs = timeoutMs } = timeouts;
-    this.leadMs = Math.min(LONGEST_LEAD_MS, timeoutMs / 10, monitorMs / 10);
+    this.leadMs = Math.min(LONGEST_LEAD_MS, timeoutMs / 5, monitorMs / 5);
     this.arm();
   }
 

@@ -22,7 +22,8 @@ afterAll(() => connection.close());
 beforeEach(async () => {
   proxy = await AmqpProxy.start(vhost.address);
   broker = brokers.open(vhost.urlVia(proxy));
-  client = new RpcClient(broker, target, { timeout: 3 });
+  // The broker has a second to answer what is missing.
+  client = new RpcClient(broker, target, { timeout: 5 });
 });
 afterEach(async () => {
   await client.close();
@@ -136,8 +137,8 @@ it('by an exchange that was deleted meanwhile', async () => {
 
 it('by the line that is down, or was', async () => {
   await declareQueue('conductor');
-  // The second looks at its queue a second before its end. After 3 s without a line it is back within another 3.
-  const [down, back] = [begin(), begin(client.prepare({ timeout: 12 }))];
+  // The second looks at its queue a second before its end. After 5 s without a line it is back within another 5.
+  const [down, back] = [begin(), begin(client.prepare({ timeout: 15 }))];
   await eventually(async () => (await vhost.queue('conductor'))?.messagesReady === 2);
   await proxy.refuse();
   proxy.drop();
