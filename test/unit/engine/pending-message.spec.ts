@@ -39,7 +39,7 @@ it('has a try more than retries; without a number it never ends', () => {
   const tries = (retry?: number) => {
     const pending = new PendingMessage({ exchange: '', routingKey: 'q', body: '{}', retry }, () => undefined);
     let count = 1;
-    while (count < 100 && pending.mayTryAgain()) count++;
+    while (count < 100 && pending.useTry()) count++;
     return count;
   };
   expect([tries(0), tries(1), tries(4), tries(-1), tries()]).toEqual([1, 2, 5, 100, 100]);

@@ -134,8 +134,8 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
     return true;
   }
 
-  /** True when it takes less at a time than was wanted, though that would fit by now. */
-  mayTakeMore(wanted: number): boolean {
+  /** As `refit`, for a channel that takes less at a time than was wanted. */
+  widen(wanted: number): boolean {
     return this.prefetchCount !== wanted && !this.isFull && this.refit(wanted);
   }
 

@@ -13,7 +13,7 @@ export interface Findings {
   /** The broker does not answer on the channel: its process there hangs. */
   readonly isStuck: boolean;
   /** Queues that are gone, or have no consumer. */
-  readonly missing: readonly string[];
+  readonly unconsumed: readonly string[];
   /** Queues that give nothing of what they have. */
   readonly stalled: readonly string[];
   /** Our own queues that give their messages to stale consumers as well. */
@@ -50,7 +50,7 @@ export class ConsumerHealth {
   }
 
   async examine(channel: ConsumeChannel, queues: readonly string[]): Promise<Findings> {
-    const missing: string[] = [];
+    const unconsumed: string[] = [];
     const stalled: string[] = [];
     const shared: string[] = [];
     const isStuck = !(await channel.answers());
@@ -58,13 +58,13 @@ export class ConsumerHealth {
       const seen = await channel.session.inspectQueue(queue).catch(noAnswer);
       // One that the broker does not answer for is left out.
       if (seen === 'no answer') continue;
-      if (!seen) missing.push(queue);
+      if (!seen) unconsumed.push(queue);
       else if (this.streams.isStream(queue)) continue;
-      else if (seen.consumers === 0) missing.push(queue);
+      else if (seen.consumers === 0) unconsumed.push(queue);
       else if (this.isStalled(queue, seen, channel)) stalled.push(queue);
       else if (seen.consumers > 1 && seen.messages === 0 && this.own.includes(queue)) shared.push(queue);
     }
-    return { isStuck, missing, stalled, shared };
+    return { isStuck, unconsumed, stalled, shared };
   }
 
   suspectStale(): void {

@@ -18,14 +18,16 @@ export class ConsumerLosses {
     this.bindings = request.topology.filter((one) => one.kind === 'binding');
   }
 
-  /** A message has found no queue, or with no routing key not even its exchange. True: our bindings may have gone with that. */
-  notRouted(exchange: string, routingKey?: string): boolean {
-    const bindings = this.bindings.filter((binding) => binding.exchange === exchange);
-    const isLost = routingKey === undefined || bindings.some((binding) => binding.routingKey === routingKey);
+  isBoundTo(exchange: string): boolean {
+    return this.bindings.some((binding) => binding.exchange === exchange);
+  }
+
+  /** A message has found no queue, or with no routing key not even its exchange: with that our bindings may have gone. */
+  notRouted(exchange: string, routingKey?: string): void {
+    const isOurs = this.bindings.some((one) => one.exchange === exchange && one.routingKey === routingKey);
     const { queues } = this.request;
-    if (bindings.length > 0 && isLost && !queues.some((queue) => this.lost.has(queue)))
+    if ((isOurs || routingKey === undefined) && !queues.some((queue) => this.lost.has(queue)))
       this.report(queues, `exchange '${exchange}' has lost their bindings`);
-    return bindings.length > 0;
   }
 
   /** Each reason once, however often it is met. */
@@ -39,11 +41,11 @@ export class ConsumerLosses {
   }
 
   /** Callbacks of consumers promise not to throw; thrown on, it would cost the connection. */
-  guarded(queues: readonly string[], callback: () => void): void {
+  guarded(callback: () => void): void {
     try {
       callback();
     } catch (error) {
-      const queue = queues.join(', ');
+      const queue = this.request.queues.join(', ');
       const message = `Taking deliveries of ${queue} failed: ${replyText(error)}`;
       this.events.emit({ type: 'message-rejected', level: 'error', message, queue, error });
     }

@@ -97,12 +97,12 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   }
 
   get consuming(): boolean {
-    return !this.isEnding && this.missing.length === 0;
+    return !this.isEnding && this.unconsumed.length === 0;
   }
 
-  /** Its consumers are missing, and nobody wants them to. */
+  /** It has lost consumers, or has none yet; one that is paused wants none. */
   get isToBeRestored(): boolean {
-    return !this.isEnding && this.state.name !== 'paused' && this.missing.length > 0;
+    return !this.isEnding && this.state.name !== 'paused' && this.unconsumed.length > 0;
   }
 
   flush(written?: (left: boolean) => void): void {
@@ -129,8 +129,8 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   }
 
   /**
-   * Consumes again the queues that are missing, unconsumed or stalled, and renews the bindings. A consumer missing on a
-   * queue that others consume as well cannot be told from theirs.
+   * Consumes again the queues that are gone, unconsumed or stalled, and renews the bindings. On a queue that others consume as
+   * well, ours cannot be told from theirs.
    */
   verify(): Promise<void> {
     this.checking ??= this.check().finally(() => (this.checking = undefined));
@@ -139,12 +139,13 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
 
   /** A message of ours has found no queue, or with no routing key not even its exchange: our bindings may have gone with that. */
   notRouted(exchange: string, routingKey?: string): void {
-    if (this.state.name === 'consuming' && this.losses.notRouted(exchange, routingKey))
-      this.checkBy(this.checkedAt + this.pauseMs);
+    if (this.state.name !== 'consuming' || !this.losses.isBoundTo(exchange)) return;
+    this.losses.notRouted(exchange, routingKey);
+    this.checkBy(this.checkedAt + this.pauseMs);
   }
 
   onDeliveries(deliveries: readonly Delivery[]): void {
-    this.losses.guarded(this.queues, () => this.request.onDeliveries(deliveries, this));
+    this.losses.guarded(() => this.request.onDeliveries(deliveries, this));
   }
 
   consumerCancelled(channel: ConsumeChannel, queue: string): void {
@@ -189,12 +190,12 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     return this.state.name === 'draining' || this.state.name === 'closed';
   }
 
-  private get missing(): readonly string[] {
+  private get unconsumed(): readonly string[] {
     return this.queues.filter((queue) => !this.channel?.isConsuming(queue));
   }
 
   private interrupted(): void {
-    this.losses.guarded(this.queues, () => this.request.onInterrupted?.());
+    this.losses.guarded(() => this.request.onInterrupted?.());
   }
 
   /** Brings the next check forward, to a moment on the clock of `performance.now()`. */
@@ -226,12 +227,12 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     if (findings.isStuck) return channel.session.giveUp('the broker does not answer on the channel that consumes');
     if (findings.stalled.length > 0)
       return this.renewChannel(channel, findings.stalled, 'messages wait and none is delivered');
-    if (findings.missing.length > 0) {
-      const consumed = this.consumeAnew(channel, findings.missing);
-      this.losses.report(findings.missing, 'the broker does not know our consumers any more');
+    if (findings.unconsumed.length > 0) {
+      const consumed = this.consumeAnew(channel, findings.unconsumed);
+      this.losses.report(findings.unconsumed, 'the broker does not know our consumers any more');
       return consumed;
     }
-    if (channel.mayTakeMore(this.request.prefetch)) return this.consumeAnew(channel, this.queues);
+    if (channel.widen(this.request.prefetch)) return this.consumeAnew(channel, this.queues);
     for (const queue of findings.shared) await channel.session.deleteQueue(queue, { ifEmpty: true });
     if (this.losses.bindings.length > 0) await this.bindAnew(channel.session);
   }
@@ -295,7 +296,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     if (!this.isEnding) await this.health.endStale(session);
     if (this.isEnding) return;
     await this.declare(session);
-    for (const queue of this.missing) {
+    for (const queue of this.unconsumed) {
       if (this.isEnding || channel.isFull) return;
       await this.consumeQueue(channel, queue);
     }
@@ -315,8 +316,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   }
 
   private async openChannel(session: Session): Promise<ConsumeChannel> {
-    const { events } = this.parts;
-    const channel = await ConsumeChannel.open(session, this, events, this.limits);
+    const channel = await ConsumeChannel.open(session, this, this.parts.events, this.limits);
     // The end of a connection may have been told before anybody listened to this channel.
     if (!session.alive) throw new Error('the connection has ended');
     // Drained meanwhile: nobody else knows of it.
@@ -333,7 +333,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     const { channel } = value;
     if (!channel) return session.alive ? this.backOff(undefined) : void this.state.enter({ name: 'waiting' });
     const { isFull } = channel;
-    if (this.missing.length > 0 && !isFull) return this.backOff(channel);
+    if (this.unconsumed.length > 0 && !isFull) return this.backOff(channel);
     this.failures = 0;
     this.unanswered = 0;
     this.heldQueues.note(undefined);
@@ -357,7 +357,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     }
     this.start?.attemptFailed({ reason: replyText(session.endedBy ?? error), error });
     if (this.heldQueues.note(error)) {
-      this.losses.guarded(this.queues, () => this.request.onRefused?.(replyText(error)));
+      this.losses.guarded(() => this.request.onRefused?.(replyText(error)));
       if (this.request.onRefused) this.rejectStart(replyText(error), error);
     }
     if (this.state.name !== 'restoring') return;
@@ -370,7 +370,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
     if (!session.alive && !this.parts.connection.session) return void this.state.enter({ name: 'waiting' });
     this.failures += 1;
     this.backOff(channel);
-    if (session.alive) this.losses.report(this.missing, replyText(error), error);
+    if (session.alive) this.losses.report(this.unconsumed, replyText(error), error);
   }
 
   private failStart(failure?: { reason: string; error: unknown }): void {

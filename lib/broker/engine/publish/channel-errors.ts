@@ -33,12 +33,12 @@ export function sortOutLostConfirms(
   const sorted: LostConfirms = { again: [], failed: [], cured: first >= 0 };
   const whyNot = (pending: PendingMessage, refused: boolean, arrivedNowhere: boolean): string | undefined => {
     if (refused)
-      return (arrivedNowhere || republish) && redeclaresOnce(pending, refusal!) ? undefined : replyText(refusal);
+      return (arrivedNowhere || republish) && useRedeclaration(pending, refusal!) ? undefined : replyText(refusal);
     if (arrivedNowhere) return undefined;
     const lost = 'its confirm was lost with the connection';
     if (!republish) return lost;
     // Where another one took the channel from it, it has not used up a try.
-    return sorted.cured || pending.mayTryAgain() ? undefined : `${lost}, no tries left`;
+    return sorted.cured || pending.useTry() ? undefined : `${lost}, no tries left`;
   };
   unconfirmed.forEach((pending, index) => {
     const refused = isOffending(pending.message);
@@ -51,8 +51,8 @@ export function sortOutLostConfirms(
   return sorted;
 }
 
-/** An auto-delete exchange goes with its last binding: declaring it once more heals that. */
-function redeclaresOnce(pending: PendingMessage, { code }: BrokerRefusal): boolean {
+/** An auto-delete exchange goes with its last binding: declaring it once more heals that. False: it did not, or it is something else. */
+function useRedeclaration(pending: PendingMessage, { code }: BrokerRefusal): boolean {
   const { topology = [], exchange } = pending.message;
   if (code !== ReplyCode.notFound || pending.redeclared) return false;
   if (!topology.some((declaration) => declaration.kind === 'exchange' && declaration.name === exchange)) return false;

@@ -47,7 +47,7 @@ export class MissingQueues {
   private readonly routes = new Routes();
   private readonly shares: FairShares;
   private readonly unproven: UnprovenMessages;
-  private missing = 0;
+  private missingCount = 0;
 
   constructor(
     private readonly observer: MissingQueuesObserver,
@@ -59,8 +59,8 @@ export class MissingQueues {
   }
 
   /** Takes a message whose queue is missing, as far as is known; false: it is to be published. */
-  hold(pending: PendingMessage): boolean {
-    if (this.missing === 0 || !pending.message.awaitQueue) return false;
+  add(pending: PendingMessage): boolean {
+    if (this.missingCount === 0 || !pending.message.awaitQueue) return false;
     const route = this.routes.find(pending.message);
     if (!route?.missing) return false;
     pending.message.owner?.routed(false);
@@ -130,7 +130,7 @@ export class MissingQueues {
 
   private missed(route: Route): MissingQueue {
     const missing = new MissingQueue(this.shares.shareOf(route.isKnown), () => this.look(route, missing));
-    this.missing += 1;
+    this.missingCount += 1;
     route.missing = missing;
     this.lookLater(missing);
     return missing;
@@ -171,7 +171,7 @@ export class MissingQueues {
   private forget(route: Route, missing: MissingQueue): void {
     missing.end();
     route.missing = undefined;
-    this.missing -= 1;
+    this.missingCount -= 1;
   }
 
   /** Its queue was awaited in vain. */

@@ -136,8 +136,8 @@ export class PendingMessage {
     return String(Math.min(longestExpirationMs, Math.max(0, Math.ceil(expirationMs - waited))));
   }
 
-  /** Counts a failed try; false when `retry` allows no other. */
-  mayTryAgain(): boolean {
+  /** Counts a failed try. False: `retry` allows no other. */
+  useTry(): boolean {
     this.attempts++;
     const { retry = -1 } = this.message;
     return retry < 0 || this.attempts <= retry;

@@ -84,7 +84,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
     else if (recent) pending.fail(replyText(recent), { cause: recent });
     else {
       this.watch(pending);
-      if (!this.missingQueues.hold(pending)) this.send(pending);
+      if (!this.missingQueues.add(pending)) this.send(pending);
     }
     return pending.promise;
   }
@@ -125,7 +125,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
   nacked(channel: PublishChannel, pending: PendingMessage): void {
     if (pending.at !== channel) return;
     pending.refusedOn = channel;
-    if (pending.mayTryAgain()) pending.move(this.nackedMessages);
+    if (pending.useTry()) pending.move(this.nackedMessages);
     else pending.fail('the broker could not take it (nack)', { host: channel.session.host, unconfirmed: true });
   }
 
@@ -165,7 +165,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
       if (pending.isAbandoned) pending.resolve();
       else if (pending.deadline <= now) pending.timeOut(now);
       else if (topology && !channel.session.declarer.isDeclared(topology)) {
-        this.undeclared.hold(channel.session, topology, pending);
+        this.undeclared.add(channel.session, topology, pending);
       } else this.write(channel, pending, false);
     }
   }
@@ -231,7 +231,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
     if (error === undefined || !(session.alive || isRefused)) return this.publishAgain(messages);
     const again: PendingMessage[] = [];
     for (const pending of messages) {
-      if (error instanceof NoAnswer && pending.mayTryAgain()) again.push(pending);
+      if (error instanceof NoAnswer && pending.useTry()) again.push(pending);
       else if (isRefused) pending.reject(error);
       else pending.fail(replyText(error), { cause: error, host: session.host });
     }
@@ -267,7 +267,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
 
   private attemptFailed({ host, reason, error }: AttemptFailure): void {
     for (const pending of this.queue.messages) {
-      if (!pending.mayTryAgain()) pending.fail(`no connection to ${host}: ${reason}`, { cause: error, host });
+      if (!pending.useTry()) pending.fail(`no connection to ${host}: ${reason}`, { cause: error, host });
     }
   }
 

@@ -23,7 +23,7 @@ export class UndeclaredMessages {
   constructor(private readonly outcome: AfterDeclaring) {}
 
   /** Declares with the first of them. */
-  hold(session: Session, topology: Topology, pending: PendingMessage): void {
+  add(session: Session, topology: Topology, pending: PendingMessage): void {
     const place = this.places.get(topology);
     if (place) return pending.move(place);
     const first = new Undeclared();
