@@ -72,15 +72,15 @@ describe('a stalled queue', () => {
 it('a stream is missing when it is gone: RabbitMQ tells of no consumers of one', async () => {
   const { shown, examine } = examining(['stream', 'gone']);
   Object.assign(shown, { stream: { messages: 3, consumers: 0 }, gone: undefined });
-  expect(await examine(new Channel())).toMatchObject({ missing: ['gone'], stalled: [], shared: [] });
+  expect(await examine(new Channel())).toMatchObject({ unconsumed: ['gone'], stalled: [], shared: [] });
 });
 
-it('a queue without a consumer, and one that is gone, are missing', async () => {
+it('a queue without a consumer, and one that is gone, are unconsumed', async () => {
   const { shown, examine } = examining();
   Object.assign(shown, { gone: undefined, unconsumed: { messages: 0, consumers: 0 }, well: empty });
   expect(await examine(new Channel())).toEqual({
     isStuck: false,
-    missing: ['gone', 'unconsumed'],
+    unconsumed: ['gone', 'unconsumed'],
     stalled: [],
     shared: [],
   });
@@ -90,7 +90,7 @@ it('a channel that does not answer is stuck, whatever its queues show', async ()
   const [{ shown, examine }, channel] = [examining(), new Channel()];
   shown.q = waiting;
   channel.answers = () => Promise.resolve(false);
-  expect(await examine(channel)).toEqual({ isStuck: true, missing: [], stalled: [], shared: [] });
+  expect(await examine(channel)).toEqual({ isStuck: true, unconsumed: [], stalled: [], shared: [] });
 });
 
 it('an empty queue of our own with a second consumer is shared; one that is not ours alone may be', async () => {
