@@ -11,6 +11,8 @@ export interface PublishChannelsObserver extends PublishChannelObserver {
 
 /** A channel that lived shorter is as good as one that could not be opened. */
 const stableAfterMs = 1_000;
+/** A connection has 2 047 channels as a rule, and each is a process of the broker. */
+const mostReplaced = 100;
 
 /** `opening` and `backingOff` may keep the channel that is to be replaced. */
 type ChannelsState =
@@ -33,6 +35,8 @@ export class PublishChannels {
   private readonly backoff = new Backoff();
   private readonly state = new State<ChannelsState>('publish channels', following, { name: 'waiting' });
   private failures = 0;
+  /** Those that stayed for their confirms. */
+  private replaced: PublishChannel[] = [];
 
   constructor(
     private readonly connection: Connection,
@@ -53,10 +57,13 @@ export class PublishChannels {
     return 'channel' in value ? value.channel : undefined;
   }
 
-  /** Opens another one in place of the current one, which stays for its confirms. */
-  renew(): void {
+  /** Opens another one in place of the current one, which stays for its confirms. False: too many have stayed. */
+  renew(): boolean {
+    this.replaced = this.replaced.filter((channel) => !channel.hasEnded);
+    if (this.replaced.length >= mostReplaced) return false;
     const { session } = this.connection;
     if (session) void this.open(session, this.current);
+    return true;
   }
 
   /** It has ended, and what it left behind is sorted out. `cured`: the next will live. */
@@ -79,8 +86,13 @@ export class PublishChannels {
     if (this.state.value !== opening) return opened?.replace();
     if (!opened || opened.hasEnded) return this.reopen(session, channel);
     this.enter({ name: 'open', channel: opened });
-    channel?.replace();
+    if (channel) this.replace(channel);
     this.observer.channelOpened();
+  }
+
+  private replace(channel: PublishChannel): void {
+    channel.replace();
+    this.replaced.push(channel);
   }
 
   private reopen(session: Session, channel?: PublishChannel): void {

@@ -199,7 +199,9 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
 
   private publishOnNewChannel(messages: PendingMessage[]): void {
     this.queue.putBack(messages);
-    this.channels.renew();
+    if (this.channels.renew()) return;
+    for (const pending of messages) pending.refusedOn = undefined;
+    this.pump();
   }
 
   private mayWriteAtOnce(topology: Topology | undefined): boolean {
