@@ -36,6 +36,7 @@ const overview = {
   connectionsOpened: 10,
   connectionsClosed: 1,
   clockAheadMs: 200,
+  clockDoubtMs: 0,
 };
 const listing: BusListing = {
   overview: { value: overview },
