@@ -69,7 +69,7 @@ describe('tap', () => {
   });
 
   it('by a binding tells of no deadline, as it sees no answers', async () => {
-    const { result } = await watching('tap --topic conductor --json --source binding --for 1s', 'tap: binding');
+    const { result } = await watching('tap --topic conductor --json --source binding --until-idle 3s', 'tap: binding');
     const impatient = new RpcClient(broker, { topic: 'conductor' }, { timeout: 0.2 });
     // Answered or not: the tap sees the same.
     await impatient.call('ping').catch((error: unknown) => expect(error).toBeInstanceOf(MessagingTimeout));
@@ -161,15 +161,16 @@ describe('top', () => {
       signal: interruption.signal,
       onOut: (text) => tables.push(JSON.parse(text)),
     });
-    for (let n = 0; n < 3; n++) await client.call('ping');
     await client.call('boom').catch(() => undefined);
+    for (let n = 0; n < 3; n++) await client.call('ping');
     await client.fanout('ping');
     await eventually(() => sumOf('messages', 'ping', 'fanout') === 1);
     interruption.abort();
     expect(await result).toMatchObject({ code: 0 });
     const column = (name: string) => [sumOf('messages', name), sumOf('answered', name), sumOf('errors', name)];
     expect({ ping: column('ping'), boom: column('boom') }).toEqual({ ping: [3, 3, 0], boom: [1, 1, 1] });
-    const answered = rowsOf('ping', 'call').find((row) => Number(row.answered) > 0);
+    // In those before it one may have been in flight.
+    const answered = rowsOf('ping', 'call').findLast((row) => Number(row.answered) > 0);
     expect(answered).toMatchObject({
       exchange: 'openstack',
       topic: 'conductor',

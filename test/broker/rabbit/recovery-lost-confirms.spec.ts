@@ -192,10 +192,10 @@ describe('a lost connection, messages in flight', () => {
   });
 
   it('leaves an idle connection alone that still answers', async () => {
-    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 1_000 });
+    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 2_000 });
     await broker.connected();
     // Three checks and their answers.
-    await eventually(() => proxy.received('BasicQosOk').length >= 3);
+    await eventually(() => proxy.received('BasicQosOk').length >= 3, 'three answers', 20_000);
     expect(proxy.accepted).toBe(1);
     expect(broker.reports('connection-changed').map(({ to }) => to)).toEqual(['connecting', 'connected']);
   });

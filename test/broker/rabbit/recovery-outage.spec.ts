@@ -112,7 +112,7 @@ describe('the broker is under an alarm', () => {
   afterEach(() => server.admin.memoryAlarm(false));
 
   it('publishing waits, consuming goes on, nothing is taken for dead', async () => {
-    const broker = brokers.open(vhost.url, { livenessTimeoutMs: 1_000 });
+    const broker = brokers.open(vhost.url, { livenessTimeoutMs: 2_000 });
     const received = collect();
     const subscription = await broker.consume(received.request(topology));
     const send = (body: string) => broker.publish({ exchange: 'tx', routingKey: 'alarmed', body, topology });
@@ -121,7 +121,7 @@ describe('the broker is under an alarm', () => {
     const stuck = [send('2')];
     await eventually(() => broker.state === 'blocked');
     stuck.push(send('3'));
-    const given = broker.publish({ exchange: 'tx', routingKey: 'alarmed', body: 'late', giveUpMs: 2_500 });
+    const given = broker.publish({ exchange: 'tx', routingKey: 'alarmed', body: 'late', giveUpMs: 5_000 });
     await expect(given).rejects.toMatchObject({ code: 'OSLO_TIMEOUT' });
     expect((await received.next()).ack()).toBe(true);
     await eventually(async () => (await broker.inspectQueue('alarmed'))?.consumers === 1);

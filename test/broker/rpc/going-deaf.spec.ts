@@ -107,16 +107,20 @@ describe('a client whose call is waiting', () => {
     await serve();
     const client = clientOn(brokers.open(vhost.url));
     const calls: Promise<unknown>[] = [];
-    const load = setInterval(() => calls.push(client.call('echo', { n: calls.length })), 1);
+    // A machine that is slow gets no more than it can do.
+    const load = setInterval(() => {
+      if (client.pendingCalls < 100) calls.push(client.call('echo', { n: calls.length }));
+    }, 1);
     for (let deleted = 0; deleted < 20; deleted += 1) {
       await eventually(() => client.health.consuming);
-      const answered = calls.length;
-      await eventually(() => calls.length > answered + 20 && client.pendingCalls < 5);
+      const before = calls.length;
+      await eventually(() => calls.length > before + 20);
+      await Promise.all(calls.slice(before, before + 20));
       await vhost.deleteQueue(client.replyQueue);
     }
     clearInterval(load);
     expect(await Promise.all(calls)).toEqual(calls.map((_call, n) => ({ n })));
-  });
+  }, 120_000);
 
   it('notices a deleted reply queue though the cancellation got lost', async () => {
     await serve();
@@ -321,12 +325,12 @@ it('looking disturbs nobody', async () => {
   expect(proxy.accepted).toBe(2);
   expect(proxy.sent('ChannelOpen').length).toBeLessThanOrEqual(6);
   expect(proxy.sent('BasicConsume')).toHaveLength(4);
-});
+}, 120_000);
 
 describe('a line that went silent, and lives on at the broker', () => {
   it('takes no share of the replies: it is ended, and every call is answered, those that were under way too', async () => {
     await serve();
-    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 500 });
+    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 2_000 });
     const client = clientOn(broker);
     await client.call('echo', {});
     const consumers = async (): Promise<number> =>
