@@ -406,16 +406,20 @@ describe('help', () => {
     ...command.commands.map((below) => [`${command.name()} ${below.name()}`, 1] as const),
   ]);
 
-  it.each(names)('%s has its examples (%i), which run as they are', async (name, count) => {
-    await run(`context save local --transport-url ${vhost.url}`);
-    const { code, out } = await run(`${name} --help`);
-    expect(code).toBe(0);
-    const examples = [...out.matchAll(/^ {2}\$ (oslo-bus .*)$/gm)].map(([, example]) => example!);
-    expect(examples).toHaveLength(count);
-    for (const example of examples) {
-      // There is nobody at the address that examples have.
-      const here = example.replace('rabbit://guest:guest@127.0.0.1:5672/', vhost.url);
-      expect(await run(here), example).toMatchObject({ code: 0 });
-    }
-  }, 120_000);
+  it.each(names)(
+    '%s has its examples (%i), which run as they are',
+    async (name, count) => {
+      await run(`context save local --transport-url ${vhost.url}`);
+      const { code, out } = await run(`${name} --help`);
+      expect(code).toBe(0);
+      const examples = [...out.matchAll(/^ {2}\$ (oslo-bus .*)$/gm)].map(([, example]) => example!);
+      expect(examples).toHaveLength(count);
+      for (const example of examples) {
+        // There is nobody at the address that examples have.
+        const here = example.replace('rabbit://guest:guest@127.0.0.1:5672/', vhost.url);
+        expect(await run(here), example).toMatchObject({ code: 0 });
+      }
+    },
+    120_000,
+  );
 });

@@ -173,10 +173,14 @@ describe('of the topology', () => {
 describe('of servers', () => {
   /** A queue grows between two looks, unless one of us stands still just then. */
   const found = (code: string, rest: string): Promise<DoctorRun> =>
-    eventually(async () => {
-      const run = await doctor(rest);
-      return run.codes.includes(code) && run;
-    }, code, 20_000);
+    eventually(
+      async () => {
+        const run = await doctor(rest);
+        return run.codes.includes(code) && run;
+      },
+      code,
+      20_000,
+    );
 
   it('SRV-NO-QUEUE', async () => {
     const { code, codes, findings } = await doctor('--topics conductor --servers host1,host2');

@@ -234,18 +234,18 @@ describe.each(pythonVersions)('conformance of RPC with oslo.messaging %s', (vers
   });
 
   // CallTestCase.test_monitor_long_call.
-  describe('a call that takes 4 s', () => {
-    it('times out after 1 s, and is waited for while its monitor of 2 s hears from the server', async () => {
-      const args = { seconds: 4, result: 4 };
+  describe('a call that takes 7 s', () => {
+    it('times out after 1 s, and is waited for while its monitor of 4 s hears from the server', async () => {
+      const args = { seconds: 7, result: 4 };
       const client = ours.client(theirs);
       const outcomes = await Promise.all([
         client
           .prepare({ timeout: 1 })
           .call('slow', args)
           .catch((error: unknown) => error),
-        client.prepare({ timeout: 3600, callMonitorTimeout: 2 }).call('slow', args),
+        client.prepare({ timeout: 3600, callMonitorTimeout: 4 }).call('slow', args),
         python.failure('slow', args, { target: own, prepare: { timeout: 1 } }),
-        python.call('slow', args, { target: own, prepare: { timeout: 3600, call_monitor_timeout: 2 } }),
+        python.call('slow', args, { target: own, prepare: { timeout: 3600, call_monitor_timeout: 4 } }),
       ]);
       expect(outcomes).toMatchObject([expect.any(MessagingTimeout), 4, { class: 'MessagingTimeout' }, 4]);
     });

@@ -385,6 +385,13 @@ describe('the bus', () => {
     expect(codesOf({ listings: listings({ overview: { value: { ...overview, clockAheadMs } } }) })).toEqual(codes);
   });
 
+  it('has none of which the answer took so long that it may be right', () => {
+    const late = { ...overview, clockAheadMs: -4_000 };
+    const withDoubt = (clockDoubtMs: number) =>
+      codesOf({ listings: listings({ overview: { value: { ...late, clockDoubtMs } } }) });
+    expect([withDoubt(3_000), withDoubt(1_000)]).toEqual([[], ['hint BUS-CLOCK']]);
+  });
+
   it('lacks a permission, and the table says which it has', () => {
     const refused = { what: 'write', outcome: { name: 'refused', words: 'ACCESS_REFUSED' } } as const;
     const permissions = { value: { configure: '.*', write: '^nova$', read: '.*' } };
