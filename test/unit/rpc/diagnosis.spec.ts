@@ -259,8 +259,8 @@ describe('the diagnosis of a timeout', () => {
     it('is none where the answer lay in its socket: timers come before sockets', async () => {
       const peer = await serve();
       const calling = begin({ timeout: 10 });
-      const request = await peer.next();
       await ms(9_000);
+      const request = await peer.next();
       standStill(5_000);
       setTimeout(() => void peer.answer(request, { result: 'in time' }), 1_000);
       await ms(1_100);
