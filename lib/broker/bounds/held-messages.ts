@@ -62,6 +62,7 @@ export class HeldMessages {
   private readonly marks = new Map<number, string>();
   private largest = 0;
   private stopWaiting: (() => void) | undefined;
+  private lastOnItsWay: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly budget: HeldBudget,
@@ -140,10 +141,21 @@ export class HeldMessages {
     return most > greatestPrefetch ? prefetch : Math.min(prefetch || Infinity, most);
   }
 
+  /** Until then room does not count: what is still on its way would pass what went back. */
+  stayFullUntil(lastHasCome: Promise<void>): void {
+    this.lastOnItsWay = lastHasCome;
+  }
+
   private resume(): void {
     this.stopWaiting?.();
-    this.stopWaiting = undefined;
-    this.onRoomy();
+    const waiting = (): void => undefined;
+    this.stopWaiting = waiting;
+    void this.lastOnItsWay.then(() => {
+      // All was given back meanwhile.
+      if (this.stopWaiting !== waiting) return;
+      this.stopWaiting = undefined;
+      this.onRoomy();
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import amqp from 'amqplib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type MessagingEvent, NotificationListener, NotifierCore, RpcClient, RpcServer } from '../../../lib/index.js';
 import type { Subscription } from '../../../lib/broker/broker.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
@@ -111,6 +111,7 @@ describe('a client whose call is waiting', () => {
     const load = setInterval(() => {
       if (client.pendingCalls < 100) calls.push(client.call('echo', { n: calls.length }));
     }, 1);
+    onTestFinished(() => clearInterval(load));
     for (let deleted = 0; deleted < 20; deleted += 1) {
       await eventually(() => client.health.consuming);
       const before = calls.length;
