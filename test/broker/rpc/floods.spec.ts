@@ -37,7 +37,7 @@ it.each([
       [{ methods: { echo: (args: object) => args } }],
       { executorThreadPoolSize: 1 },
     );
-    const client = ours.client({ exchange: 'nova', topic }, { timeout: 20 });
+    const client = ours.client({ exchange: 'nova', topic }, { timeout: 60 });
     await client.call('echo', {});
     const flooding = flood(topic, 3000, queueOf);
     for (let n = 0; n < 50; n += 1) expect(await client.call('echo', { n })).toEqual({ n });

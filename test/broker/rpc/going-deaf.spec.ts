@@ -162,7 +162,7 @@ describe('a client whose call is waiting', () => {
 });
 
 describe('a channel whose process at the broker hangs', () => {
-  const impatient = { consumerCheckIntervalMs: 500, livenessTimeoutMs: 1_000 };
+  const impatient = { consumerCheckIntervalMs: 500, livenessTimeoutMs: 3_000 };
   let hanging: string[] = [];
   afterEach(() => sharedRabbit().admin.resumeChannels(hanging.splice(0)));
 
