@@ -193,12 +193,14 @@ describe('the probe', () => {
     await firehose('start');
     const proxy = await AmqpProxy.start(vhost.address);
     const broker = brokers.open(vhost.urlVia(proxy));
-    await broker.connected();
-    // A message to us takes twice as long.
-    proxy.delay(400);
-    expect(await probeFirehose(broker)).toEqual({ name: 'on' });
+    const stalled = proxy.strike({ from: 'broker', method: 'BasicDeliver', fault: 'stall' });
+    const probing = probeFirehose(broker);
+    await stalled;
+    const since = performance.now();
+    await eventually(() => performance.now() - since > 1_000);
+    proxy.resume();
+    expect(await probing).toEqual({ name: 'on' });
     await firehose('stop');
-    expect(await probeFirehose(broker)).toEqual({ name: 'off' });
     await broker.close();
     await proxy.close();
   });
