@@ -91,6 +91,7 @@ export default defineConfig({
           setupFiles: ['test/support/setup.ts'],
           pool: 'forks',
           testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -166,6 +167,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           include: ['test/package/**/*.spec.ts'],
           testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
     ],
