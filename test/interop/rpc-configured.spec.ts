@@ -124,7 +124,7 @@ describe.each(cases)('%s, oslo.messaging %s configured by the same file', (_name
     rmSync(directory, { recursive: true });
     // The lock of Python's queue manager.
     const locks = readdirSync(tmpdir()).filter(
-      (name) => /^oslo_read_shm_/.test(name) && name.endsWith(`-${process.pid}`),
+      (name) => name.startsWith('oslo_read_shm_') && name.endsWith(`-${process.pid}`),
     );
     for (const name of locks) rmSync(join(tmpdir(), name), { force: true });
   });

@@ -46,7 +46,7 @@ export async function probeFirehose(broker: MessageBroker, giveUpMs = GIVE_UP_MS
     if (error instanceof MessageDeliveryFailure) return { name: 'refused', reason: textOf(error) };
     throw error;
   } finally {
-    for (const inbox of inboxes.reverse()) await inbox.close();
+    for (const inbox of inboxes.toReversed()) await inbox.close();
   }
 }
 

@@ -133,7 +133,7 @@ describe.each(pythonVersions)('conformance of RPC with oslo.messaging %s', (vers
       'we call Python, which does not answer in time: %s',
       async (_name, { count, timeout, monitor }) => {
         const client = ours.client(theirs).prepare({ timeout, callMonitorTimeout: monitor });
-        const calls = numbers(count).map(() => client.call('slow', { seconds: 0.2 }).catch((error: unknown) => error));
+        const calls = numbers(count).map(() => client.call('slow', { seconds: 3 }).catch((error: unknown) => error));
         for (const error of await Promise.all(calls)) expect(error).toBeInstanceOf(MessagingTimeout);
       },
     );
@@ -142,7 +142,7 @@ describe.each(pythonVersions)('conformance of RPC with oslo.messaging %s', (vers
       'Python calls us, and we do not answer in time: %s',
       async (_name, { count, timeout, monitor }) => {
         const options: PythonCallOptions = { target: own, prepare: { timeout, call_monitor_timeout: monitor ?? null } };
-        const calls = numbers(count).map(() => python.failure('slow', { seconds: 0.2, result: 1 }, options));
+        const calls = numbers(count).map(() => python.failure('slow', { seconds: 3, result: 1 }, options));
         for (const error of await Promise.all(calls)) expect(error).toMatchObject({ class: 'MessagingTimeout' });
       },
     );
