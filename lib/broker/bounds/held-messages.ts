@@ -79,7 +79,7 @@ export class HeldMessages {
     this.largest = Math.max(this.largest, bytes);
     if (this.isFull) return true;
     if (this.weights.size === 0 || bytes <= this.budget.free) return false;
-    this.stopWaiting = this.budget.whenRoomy(() => this.resume());
+    this.stopWaiting = this.budget.whenRoomy(() => void this.resume());
     return true;
   }
 
@@ -118,7 +118,7 @@ export class HeldMessages {
     if (bytes === undefined) return;
     this.weights.delete(deliveryTag);
     this.budget.add(-bytes);
-    if (this.isFull && this.weights.size === 0) this.resume();
+    if (this.isFull && this.weights.size === 0) void this.resume();
   }
 
   /** It will be delivered again. */
@@ -146,16 +146,14 @@ export class HeldMessages {
     this.lastOnItsWay = lastHasCome;
   }
 
-  private resume(): void {
-    this.stopWaiting?.();
-    const waiting = (): void => undefined;
-    this.stopWaiting = waiting;
-    void this.lastOnItsWay.then(() => {
-      // All was given back meanwhile.
-      if (this.stopWaiting !== waiting) return;
-      this.stopWaiting = undefined;
-      this.onRoomy();
-    });
+  private async resume(): Promise<void> {
+    const { stopWaiting } = this;
+    stopWaiting?.();
+    await this.lastOnItsWay;
+    // All was given back meanwhile.
+    if (this.stopWaiting !== stopWaiting) return;
+    this.stopWaiting = undefined;
+    this.onRoomy();
   }
 }
 
