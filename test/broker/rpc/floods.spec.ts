@@ -37,7 +37,7 @@ it.each([
       [{ methods: { echo: (args: object) => args } }],
       { executorThreadPoolSize: 1 },
     );
-    const client = ours.client({ exchange: 'nova', topic }, { timeout: 60 });
+    const client = ours.client({ exchange: 'nova', topic }, { timeout: 150 });
     await client.call('echo', {});
     const flooding = flood(topic, 3000, queueOf);
     for (let n = 0; n < 50; n += 1) expect(await client.call('echo', { n })).toEqual({ n });
@@ -50,7 +50,7 @@ it.each([
     await eventually(() => ours.eventsOf('reply-dropped').length === 3000);
     ours.events.length = 0;
   },
-  120_000,
+  180_000,
 );
 
 it('slow handlers keep their callers by heartbeats, while others are called without end', async () => {
@@ -70,4 +70,4 @@ it('slow handlers keep their callers by heartbeats, while others are called with
   }
   gate.open('done');
   expect(await Promise.all(slow)).toEqual(slow.map(() => 'done'));
-}, 120_000);
+}, 180_000);
