@@ -15,6 +15,9 @@ const onNest11 = (which: 'lowest' | 'newest'): Alias[] => [
 /** These take minutes. If they began last, one worker would have work, and the others none. */
 const LONGEST = ['test/docs/site', 'test/package/getting-started', 'test/simulation/simulation'];
 
+/** Some find by it that nobody waits for a broker that is silent: that would take the minute of their options. */
+const LESS_THAN_A_MINUTE = 50_000;
+
 const isLong = ({ moduleId }: TestSpecification): boolean => LONGEST.some((path) => moduleId.includes(path));
 const group = ({ project }: TestSpecification): number => project.config.sequence.groupOrder;
 
@@ -40,7 +43,7 @@ export default defineConfig({
     silent: 'passed-only',
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
-    expect: { poll: { timeout: 4_000 } },
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,
@@ -88,6 +91,7 @@ export default defineConfig({
           setupFiles: ['test/support/setup.ts'],
           pool: 'forks',
           testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -99,8 +103,8 @@ export default defineConfig({
           setupFiles: ['test/support/setup.ts'],
           globalSetup: ['test/support/rabbit-global-setup.ts'],
           pool: 'forks',
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          testTimeout: LESS_THAN_A_MINUTE,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -114,8 +118,8 @@ export default defineConfig({
           setupFiles: ['test/support/setup.ts'],
           globalSetup: ['test/support/nest-11.ts', 'test/support/rabbit-global-setup.ts'],
           pool: 'forks',
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          testTimeout: LESS_THAN_A_MINUTE,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -127,8 +131,8 @@ export default defineConfig({
           setupFiles: ['test/support/setup.ts'],
           globalSetup: ['test/support/rabbit-global-setup.ts'],
           pool: 'forks',
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -163,6 +167,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           include: ['test/package/**/*.spec.ts'],
           testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
     ],

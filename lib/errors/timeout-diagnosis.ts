@@ -10,7 +10,7 @@
  *   the broker did not answer in time which of them is missing.
  * - `no-consumers`: the queue is there, but nobody takes anything from it.
  * - `not-answered`: the queue is consumed; the server has the request, or has it still before it.
- * - `unknown`: the broker did not answer the inspection in time.
+ * - `unknown`: the broker did not answer the inspection in time, or our process stood still and did not ask.
  *
  * @publicApi
  */

@@ -75,7 +75,7 @@ async function serve(broker: Broker): Promise<() => number> {
 }
 
 async function callCastAndFanout(broker: Broker): Promise<void> {
-  const client = new RpcClient(broker, target, { timeout: 2 });
+  const client = new RpcClient(broker, target, { timeout: 6 });
   closings.push(() => client.close());
   expect(await client.call('ping')).toBe(1);
   expect(await client.prepare({ server: 'host1' }).call('ping')).toBe(2);

@@ -1,6 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,8 +6,10 @@ import { oslo } from '../support/command-line.js';
 import { eventually } from '../support/eventually.js';
 import { useVhost } from '../support/rabbit.js';
 import { usePythonPeer } from './support/python-peer.js';
+import { specFolder } from '../support/spec-folder.js';
 
 describe('bench beside a server in Python', () => {
+  const folder = specFolder();
   const vhost = useVhost({ mayLeave: /^reply_/ });
   const server = usePythonPeer({ version: '18.3.1', url: () => vhost.url });
   let program: string;
@@ -26,7 +26,7 @@ describe('bench beside a server in Python', () => {
       platform: 'node',
       resolve: { extensionAlias: { '.js': ['.ts', '.js'] } },
     });
-    program = join(mkdtempSync(join(tmpdir(), 'oslo-bus-')), 'oslo-bus.mjs');
+    program = join(folder, 'oslo-bus.mjs');
     await bundled.write({ file: program, codeSplitting: false });
     await bundled.close();
   });
@@ -86,7 +86,7 @@ describe('bench beside a server in Python', () => {
 
   it('a call that is not answered in time counts with the time that it has waited', async () => {
     const { documents } = await run(
-      `bench call conductor slow --args '{"seconds": 1}' --rate 4/s --duration 1s --timeout 500ms --json`,
+      `bench call conductor slow --args '{"seconds": 5}' --rate 4/s --duration 1s --timeout 500ms --json`,
     );
     expect(documents[0]).toMatchObject({ sent: 4, answered: 0, timedOut: 4, latencyMs: { min: expect.any(Number) } });
     expect((documents[0] as { latencyMs: { min: number } }).latencyMs.min).toBeGreaterThanOrEqual(499);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -122,6 +122,11 @@ describe.each(cases)('%s, oslo.messaging %s configured by the same file', (_name
     await broker?.close();
     await python?.close();
     rmSync(directory, { recursive: true });
+    // The lock of Python's queue manager.
+    const locks = readdirSync(tmpdir()).filter(
+      (name) => name.startsWith('oslo_read_shm_') && name.endsWith(`-${process.pid}`),
+    );
+    for (const name of locks) rmSync(join(tmpdir(), name), { force: true });
   });
 
   it('calls us, on queues as it would declare them', async () => {

@@ -135,7 +135,7 @@ describe('a broker restarts under load', () => {
       await client.call('echo');
       const before = (await vhost.listQueues()).map(({ name }) => name).toSorted();
       const load = new Load(client, pauseMs);
-      await eventually(() => load.answered > 100);
+      await eventually(() => load.answered > 100, 'calls before the restart', 40_000);
 
       await rabbit.restart();
 

@@ -20,7 +20,7 @@ afterAll(() => rmSync(project, { recursive: true }));
 function run(program: string): string {
   const file = join(project, 'program.mjs');
   writeFileSync(file, program);
-  return execFileSync(process.execPath, [file], { encoding: 'utf8', timeout: 30_000 });
+  return execFileSync(process.execPath, [file], { encoding: 'utf8', timeout: 60_000 });
 }
 
 it('serves and calls without Nest and rxjs', () => {

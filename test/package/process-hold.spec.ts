@@ -32,11 +32,11 @@ function run(steps: string): string[] {
     ${steps}
     `,
   );
-  return execFileSync(process.execPath, [file], { encoding: 'utf8', timeout: 30_000 }).trim().split('\n');
+  return execFileSync(process.execPath, [file], { encoding: 'utf8', timeout: 60_000 }).trim().split('\n');
 }
 
 it('a broker that is connected, and consumes nothing, lets its process end', () => {
-  expect(run(`setTimeout(() => said('held'), 5_000).unref();`)).toEqual(['idle']);
+  expect(run(`setTimeout(() => said('held'), 20_000).unref();`)).toEqual(['idle']);
 });
 
 it('a server holds its process, also while its connection is lost, until it is closed', () => {
@@ -49,7 +49,7 @@ it('a server holds its process, also while its connection is lost, until it is c
     await later();
     said('held again');
     await server.close();
-    setTimeout(() => said('still held'), 5_000).unref();
+    setTimeout(() => said('still held'), 20_000).unref();
   `;
   expect(run(steps)).toEqual(['held', 'held again', 'idle']);
 });
@@ -60,7 +60,7 @@ it('and until its broker is closed', () => {
     await later();
     said('held');
     await broker.close();
-    setTimeout(() => said('still held'), 5_000).unref();
+    setTimeout(() => said('still held'), 20_000).unref();
   `;
   expect(run(steps)).toEqual(['held', 'idle']);
 });
@@ -71,7 +71,7 @@ it('a server that was refused holds nothing', () => {
     await server.start();
     await other.start().then(() => said('started'), () => said('refused'));
     await server.close();
-    setTimeout(() => said('still held'), 5_000).unref();
+    setTimeout(() => said('still held'), 20_000).unref();
   `;
   expect(run(steps)).toEqual(['refused', 'idle']);
 });

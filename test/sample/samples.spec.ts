@@ -6,7 +6,7 @@ import { buildSamples, runSample } from '../support/run-sample.js';
 
 const vhost = useVhost({ mayLeave: /^reply_/ });
 
-beforeAll(buildSamples, 120_000);
+beforeAll(buildSamples, 300_000);
 
 async function outputOf(name: string, environment: Record<string, string>): Promise<string> {
   const { exitCode, stdout, stderr } = await runSample(name, environment);

@@ -3,7 +3,7 @@ import { illegalTransitions } from '../../lib/broker/engine/state.js';
 import { vi } from 'vitest';
 
 /** The second that Vitest waits for by itself is short on a busy machine. */
-const patienceMs = 4_000;
+const patienceMs = 10_000;
 
 const { waitFor } = vi;
 // Spec files of one worker share what is imported, and each runs this.

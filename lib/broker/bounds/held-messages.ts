@@ -62,6 +62,7 @@ export class HeldMessages {
   private readonly marks = new Map<number, string>();
   private largest = 0;
   private stopWaiting: (() => void) | undefined;
+  private lastOnItsWay: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly budget: HeldBudget,
@@ -78,7 +79,7 @@ export class HeldMessages {
     this.largest = Math.max(this.largest, bytes);
     if (this.isFull) return true;
     if (this.weights.size === 0 || bytes <= this.budget.free) return false;
-    this.stopWaiting = this.budget.whenRoomy(() => this.resume());
+    this.stopWaiting = this.budget.whenRoomy(() => void this.resume());
     return true;
   }
 
@@ -117,7 +118,7 @@ export class HeldMessages {
     if (bytes === undefined) return;
     this.weights.delete(deliveryTag);
     this.budget.add(-bytes);
-    if (this.isFull && this.weights.size === 0) this.resume();
+    if (this.isFull && this.weights.size === 0) void this.resume();
   }
 
   /** It will be delivered again. */
@@ -140,8 +141,17 @@ export class HeldMessages {
     return most > greatestPrefetch ? prefetch : Math.min(prefetch || Infinity, most);
   }
 
-  private resume(): void {
-    this.stopWaiting?.();
+  /** Until then room does not count: what is still on its way would pass what went back. */
+  stayFullUntil(lastHasCome: Promise<void>): void {
+    this.lastOnItsWay = lastHasCome;
+  }
+
+  private async resume(): Promise<void> {
+    const { stopWaiting } = this;
+    stopWaiting?.();
+    await this.lastOnItsWay;
+    // All was given back meanwhile.
+    if (this.stopWaiting !== stopWaiting) return;
     this.stopWaiting = undefined;
     this.onRoomy();
   }

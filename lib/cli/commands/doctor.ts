@@ -7,6 +7,7 @@ import { gatherEvidence, judge, type ExaminationRequest, type PingTarget } from 
 import { connectFindings } from '../../observe/findings/bus-findings.js';
 import { explained, FINDING_CODES, type FindingCode } from '../../observe/findings/catalogue.js';
 import type { PingOutcome, ServedVersion } from '../../observe/findings/evidence.js';
+import { tellsNothingOfServers } from '../../observe/bus/call-walk.js';
 import { searchVersions } from '../../observe/bus/version-probe.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 import { announce, connected, openBroker } from '../bus/bus-session.js';
@@ -198,8 +199,9 @@ class Probes {
     } catch (error) {
       if (error instanceof UnsupportedVersion) return { name: 'answered' };
       if (error instanceof MessageUndeliverable) return { name: 'unrouted' };
-      if (error instanceof MessagingTimeout) return { name: 'silent', timeoutMs: this.timeoutMs };
-      return { name: 'failed', reason: textOf(error) };
+      if (!(error instanceof MessagingTimeout)) return { name: 'failed', reason: textOf(error) };
+      if (tellsNothingOfServers(error)) return { name: 'failed', reason: error.diagnosis?.summary ?? textOf(error) };
+      return { name: 'silent', timeoutMs: this.timeoutMs };
     }
   };
 

@@ -55,6 +55,7 @@ export class StreamEnd {
     this.lastAt = Date.now();
     const endsAt = this.lastAt + forMs;
     let lookedAt = this.lastAt;
+    let postponed = 0;
     return new Promise((resolve) => {
       const end = (): void => {
         clearInterval(timer);
@@ -63,9 +64,12 @@ export class StreamEnd {
       };
       const look = (): void => {
         const now = Date.now();
-        // While our process stands still it cannot see what has come.
-        this.lastAt += Math.max(0, now - lookedAt - TICK_MS);
+        // While our process stands still it cannot see what has come. That is read before the next look.
+        const stoodStillMs = Math.max(0, now - lookedAt - TICK_MS);
+        this.lastAt += stoodStillMs;
         lookedAt = now;
+        postponed = stoodStillMs >= TICK_MS && postponed === 0 ? 1 : 0;
+        if (postponed > 0) return;
         passTime(now);
         if (this.isFull || now >= endsAt || now - this.lastAt >= untilIdle) end();
       };

@@ -85,6 +85,7 @@ async function alarm(broker: MessageBroker): Promise<WalkFinding> {
     case 'taken':
       return { step: 'alarm', state: 'ok', seen: 'the broker takes messages: no alarm' };
     case 'failed':
+      if (acceptance.error instanceof MessagingTimeout) return unconfirmed(acceptance.error);
       return refused(acceptance.error, 'the broker does not take our message');
     case 'blocked':
       return {
@@ -145,15 +146,18 @@ function consumersOf(queue: string, seen: QueueInspection | undefined, server: s
 
 async function backlog(broker: MessageBroker, queue: string, before: QueueInspection): Promise<WalkFinding> {
   if (before.messages === 0) return { step: 'backlog', state: 'ok', seen: 'nothing waits' };
+  const begunAt = performance.now();
   await pause(BACKLOG_LOOKS_MS);
   const after = (await broker.inspectQueue(queue))?.messages ?? 0;
   const change = after - before.messages;
+  // On a busy machine it is longer than was meant.
+  const later = `after ${Math.round((performance.now() - begunAt) / 100) / 10} s`;
   if (change <= 0)
-    return { step: 'backlog', state: 'ok', seen: `${counted(after, 'message')} waiting, ${-change} fewer after 1 s` };
+    return { step: 'backlog', state: 'ok', seen: `${counted(after, 'message')} waiting, ${-change} fewer ${later}` };
   return {
     step: 'backlog',
     state: 'warn',
-    seen: `${counted(after, 'message')} waiting, ${change} more after 1 s: the servers do not keep up`,
+    seen: `${counted(after, 'message')} waiting, ${change} more ${later}: the servers do not keep up`,
   };
 }
 
@@ -224,12 +228,36 @@ function unanswered(error: unknown, queue: string, seen?: string): WalkFinding {
     };
   }
   if (!(error instanceof MessagingTimeout)) return refused(error, 'the call was not sent');
+  if (tellsNothingOfServers(error)) {
+    return {
+      step: 'answers',
+      state: 'fail',
+      seen: `no answer, and it is not known whether a server had the request: ${error.diagnosis?.summary ?? textOf(error)}`,
+      cause: 'The broker, or the way to it, was too slow or was interrupted.',
+      next: 'try again, with a longer --timeout',
+    };
+  }
   return {
     step: 'answers',
     state: 'fail',
     seen: seen ?? `'${queue}' is consumed, and nobody answers`,
     cause: 'A process has taken the request and does not get to it: it hangs, or all of its threads are busy.',
     next: 'look at the log and the threads of that process; compare with the other servers of the topic',
+  };
+}
+
+/** True when the broker, or the way to it, is known to have been in between. */
+export function tellsNothingOfServers({ fault, diagnosis }: MessagingTimeout): boolean {
+  return fault === 'broker' && diagnosis?.reason !== 'unknown';
+}
+
+function unconfirmed(error: MessagingTimeout): WalkFinding {
+  return {
+    step: 'alarm',
+    state: 'fail',
+    seen: `the broker has not confirmed our message: ${textOf(error)}`,
+    cause: 'It hangs, or is too busy. It has told of no alarm.',
+    next: 'look at its log and its load, at `rabbitmqctl status`, and at queues that grow',
   };
 }
 

@@ -12,6 +12,8 @@ export interface ClusterOverview {
   readonly connectionsClosed: number | NotKnownYet;
   /** Milliseconds by which the clock of the node that has answered is ahead of ours, to about a second. */
   readonly clockAheadMs: number | undefined;
+  /** It may be so much more or less: the answer took twice as long. */
+  readonly clockDoubtMs: number;
 }
 
 /** One node of the cluster. */

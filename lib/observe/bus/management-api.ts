@@ -73,14 +73,16 @@ export class ManagementApi {
     const { value, date } = await this.ask('overview');
     const one = requireRecord(value, 'overview');
     const churn = recordOf(one.churn_rates);
+    const answeredAt = Date.now();
     // The header has whole seconds, cut off.
-    const ours = (askedAt + Date.now()) / 2;
+    const ours = (askedAt + answeredAt) / 2;
     return {
       clusterName: textOf(one.cluster_name),
       version: textOf(one.rabbitmq_version),
       connectionsOpened: numberOf(churn.connection_created),
       connectionsClosed: numberOf(churn.connection_closed),
       clockAheadMs: date === undefined ? undefined : date + 500 - ours,
+      clockDoubtMs: (answeredAt - askedAt) / 2,
     };
   }
 

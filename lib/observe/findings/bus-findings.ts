@@ -131,10 +131,10 @@ function clock({ listings }: Evidence): CheckResult {
     check.unseen(overview ? overview.unknown : NO_MANAGEMENT);
     return check.result;
   }
-  const { clockAheadMs, clusterName } = overview.value;
+  const { clockAheadMs, clockDoubtMs, clusterName } = overview.value;
   if (clockAheadMs === undefined) {
     check.unseen('the answers of the management API have no date');
-  } else if (Math.abs(clockAheadMs) <= CLOCK_MS) {
+  } else if (Math.abs(clockAheadMs) - clockDoubtMs <= CLOCK_MS) {
     check.fine();
   } else {
     const seconds = Math.round(Math.abs(clockAheadMs) / 1_000);

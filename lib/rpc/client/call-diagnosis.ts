@@ -20,6 +20,8 @@ export interface CallEvidence {
   /** Messages on our reply queue that were rejected unread since the call began. */
   readonly rejectedReplies: number;
   readonly seen: TargetSeen | undefined;
+  /** For so long the broker was asked; undefined: it was not. */
+  readonly inspectedForMs: number | undefined;
   readonly outages: readonly ConnectionOutage[];
 }
 
@@ -77,7 +79,10 @@ const words: Readonly<Record<TimeoutReason, (evidence: CallEvidence) => string>>
   'no-consumers': ({ queue, seen }) => `queue '${queue}' has no consumers and ${waiting(seen)}`,
   'not-answered': ({ queue, seen }) =>
     `queue '${queue}' has ${counted(seen?.queue?.consumers ?? 0, 'consumer')} and ${waiting(seen)}, but none has answered`,
-  unknown: ({ queue }) => `the broker did not answer an inspection of queue '${queue}'`,
+  unknown: ({ queue, inspectedForMs }) =>
+    inspectedForMs === undefined
+      ? `our process stood still, and did not inspect queue '${queue}'`
+      : `the broker did not answer an inspection of queue '${queue}' within ${inspectedForMs} ms`,
 };
 
 function heartbeatWords({ lastHeartbeatMsAgo }: CallEvidence): string[] {

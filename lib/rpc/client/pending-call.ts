@@ -62,6 +62,9 @@ const REMEMBERED_VALUES = 1_000;
 /** Before its deadline a call inspects its target: so long, or a fifth of a shorter timeout. */
 const LONGEST_LEAD_MS = 1000;
 
+/** The timer of a process that runs is not so late. Ours stood still, and the answer may lie in its socket, unread. */
+const STALL_MS = 50;
+
 /**
  * One call that waits for its answer: one timer, whatever monitors and heartbeats there are. It fires
  * when it is time to inspect the target, and then at the deadline.
@@ -81,7 +84,7 @@ export class PendingCall {
   private taken: RecentIds | undefined;
   private failure: string | null = null;
   private timer: NodeJS.Timeout | undefined;
-  private state: 'ended' | 'waiting' = 'waiting';
+  private state: 'ended' | 'late' | 'waiting' = 'waiting';
   private endings: (() => void)[] | undefined;
 
   /** `owner` is whoever closes it. */
@@ -224,10 +227,20 @@ export class PendingCall {
   /** A heartbeat does not touch the timer: how much time is left is looked at when it fires. */
   private check(): void {
     const now = performance.now();
-    if (this.dueAt <= now) return this.timeOut();
+    if (this.dueAt <= now) {
+      if (this.state === 'late' || now < this.dueAt + STALL_MS) return this.timeOut();
+      return this.readFirst();
+    }
+    this.state = 'waiting';
     if (this.dueAt - this.leadMs > now) this.inspection = undefined;
     else this.inspection ??= this.keeper.inspection(this);
     this.arm();
+  }
+
+  /** Timers come before sockets. */
+  private readFirst(): void {
+    this.state = 'late';
+    this.timer = setTimeout(() => this.check(), 0);
   }
 
   private timeOut(): void {

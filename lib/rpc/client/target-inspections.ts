@@ -2,6 +2,8 @@ import type { MessageBroker, QueueInspection } from '../../broker/broker.js';
 
 /** The result of an inspection of a call's target so far. */
 export interface TargetInspection {
+  /** On the clock of `performance.now()`. */
+  readonly begunAt: number;
   /** Undefined: the broker has not answered, or cannot be asked. */
   seen?: TargetSeen;
 }
@@ -23,7 +25,7 @@ export class TargetInspections {
     const key = JSON.stringify([exchange, queue]);
     const running = this.running.get(key);
     if (running) return running;
-    const inspection: TargetInspection = {};
+    const inspection: TargetInspection = { begunAt: performance.now() };
     this.running.set(key, inspection);
     void this.ask(inspection, exchange, queue).then(() => this.running.delete(key));
     return inspection;

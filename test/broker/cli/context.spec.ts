@@ -1,12 +1,10 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { oslo } from '../../support/command-line.js';
 import { useVhost } from '../../support/rabbit.js';
+import { specFolder } from '../../support/spec-folder.js';
 
 const vhost = useVhost();
-const home = mkdtempSync(join(tmpdir(), 'oslo-bus-'));
+const home = specFolder();
 const run = (commandLine: string, options: Parameters<typeof oslo>[1] = {}) =>
   oslo(commandLine, { ...options, env: { XDG_CONFIG_HOME: home, ...options.env } });
 

@@ -171,6 +171,17 @@ describe('of the topology', () => {
 });
 
 describe('of servers', () => {
+  /** A queue grows between two looks, unless one of us stands still just then. */
+  const found = (code: string, rest: string): Promise<DoctorRun> =>
+    eventually(
+      async () => {
+        const run = await doctor(rest);
+        return run.codes.includes(code) && run;
+      },
+      code,
+      20_000,
+    );
+
   it('SRV-NO-QUEUE', async () => {
     const { code, codes, findings } = await doctor('--topics conductor --servers host1,host2');
     expect({ code, codes }).toEqual({ code: 2, codes: ['SRV-NO-QUEUE'] });
@@ -196,10 +207,11 @@ describe('of servers', () => {
     await planted('slow');
     await channel.prefetch(1);
     await channel.consume('slow', () => undefined);
-    const publish = setInterval(() => channel.sendToQueue('slow', Buffer.from('{}')), 10);
+    const publish = setInterval(() => channel.sendToQueue('slow', Buffer.from('{}')), 50);
     await eventually(async () => (await channel.checkQueue('slow')).messageCount > 10);
-    const { code, codes, findings } = await doctor('--topics slow --no-ping --watch 500ms');
-    clearInterval(publish);
+    const { code, codes, findings } = await found('SRV-BACKLOG', '--topics slow --no-ping --watch 500ms').finally(() =>
+      clearInterval(publish),
+    );
     expect({ code, codes }).toEqual({ code: 1, codes: ['SRV-BACKLOG'] });
     expect(findings[0]).toMatchObject({
       object: "queue 'slow'",
@@ -210,9 +222,9 @@ describe('of servers', () => {
   it('SRV-SILENT: a server that hangs', async () => {
     await planted('mute');
     await channel.consume('mute', () => undefined);
-    const { code, codes, findings } = await doctor('--topics mute --timeout 500ms');
+    const { code, codes, findings } = await doctor('--topics mute --timeout 3s');
     expect({ code, codes }).toEqual({ code: 2, codes: ['SRV-SILENT'] });
-    expect(findings[0]).toMatchObject({ object: "queue 'mute'", seen: 'consumed, and no answer within 0.5 s' });
+    expect(findings[0]).toMatchObject({ object: "queue 'mute'", seen: 'consumed, and no answer within 3 s' });
   });
 
   it('SRV-VERSION-SKEW: one server is behind', async () => {
@@ -233,9 +245,10 @@ describe('of servers', () => {
 
   it('NOTE-NOBODY: notifications that nobody hears', async () => {
     await planted('notifications.info');
-    const publish = setInterval(() => channel.publish('openstack', 'notifications.info', Buffer.from('{}')), 10);
-    const { code, codes, findings } = await doctor('--topics conductor --watch 300ms');
-    clearInterval(publish);
+    const publish = setInterval(() => channel.publish('openstack', 'notifications.info', Buffer.from('{}')), 50);
+    const { code, codes, findings } = await found('NOTE-NOBODY', '--topics conductor --watch 500ms').finally(() =>
+      clearInterval(publish),
+    );
     expect({ code, codes }).toEqual({ code: 1, codes: ['NOTE-NOBODY'] });
     expect(findings[0]).toMatchObject({ object: "queue 'notifications.info'", severity: 'warning' });
   });

@@ -1,13 +1,14 @@
 import amqp, { type Channel, type ChannelModel } from 'amqplib';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { oslo } from '../../support/command-line.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';
+import { specFolder } from '../../support/spec-folder.js';
 
 const vhost = useVhost();
+const folder = specFolder();
 const queue = 'notifications.info';
 let connection: ChannelModel;
 let channel: Channel;
@@ -91,7 +92,7 @@ describe('notify', () => {
   });
 
   it('takes any JSON as payload, bare where that is wanted, and tells of it as JSON', async () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'oslo-bus-')), 'payload');
+    const file = join(folder, 'payload');
     writeFileSync(file, '[12345678901234567890, null]');
     const { code, documents } = await run(`notify x.y --payload @${file} --format 1 --json`);
     expect(code).toBe(0);
@@ -126,7 +127,7 @@ describe('notify', () => {
   });
 
   it('goes to the bus and topics that a configuration file names for notifications', async () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'oslo-bus-')), 'x.conf');
+    const file = join(folder, 'x.conf');
     const elsewhere = 'rabbit://guest:guest@127.0.0.1:1/';
     writeFileSync(
       file,
@@ -273,7 +274,7 @@ describe('listen', () => {
   });
 
   it('--translate shows what a command makes of the payload, in their order', async () => {
-    const seenBy = join(mkdtempSync(join(tmpdir(), 'oslo-bus-')), 'seen');
+    const seenBy = join(folder, 'seen');
     const { out } = await listening(`listen --count 2 --translate 'tee -a ${seenBy}; echo !'`, () => {
       publish('one', { n: 1, password: 'hunter2' });
       publish('two', { n: 2 });

@@ -1,13 +1,14 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Broker, connectBroker, RpcClient, RpcServer } from '../../../lib/index.js';
 import { oslo } from '../../support/command-line.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';
+import { specFolder } from '../../support/spec-folder.js';
 
 const vhost = useVhost();
+const folder = specFolder();
 let broker: Broker;
 let client: RpcClient;
 
@@ -108,7 +109,7 @@ describe('serve', () => {
   });
 
   it('runs a command for each request', async () => {
-    const seenBy = join(mkdtempSync(join(tmpdir(), 'oslo-bus-')), 'seen');
+    const seenBy = join(folder, 'seen');
     await serving(`serve standin --exec 'cat > ${seenBy}; echo [1, 2]'`, async () => {
       expect(await client.call('ping', { n: 1 }, { context: { user: 'u1' } })).toEqual([1, 2]);
     });
@@ -157,8 +158,11 @@ describe('serve', () => {
   });
 
   it('what waits at its end stays, and is told', async () => {
-    const { err } = await serving('serve standin --server host9 --echo --count 1 --delay 500ms', async () => {
+    const go = join(folder, 'go');
+    const whenToldTo = `--exec 'until [ -e ${go} ]; do sleep 0.05; done; echo 1'`;
+    const { err } = await serving(`serve standin --server host9 --count 1 ${whenToldTo}`, async () => {
       for (let n = 0; n < 3; n++) await client.cast('work', { n });
+      writeFileSync(go, '');
     });
     expect(err).toContain("'standin' stays, with 2 waiting");
     expect(await queues()).toEqual(['standin']);

@@ -433,8 +433,8 @@ describe('while Kafka is away', () => {
     const began = performance.now();
     await listener.close();
     await bus.close();
-    expect(performance.now() - began).toBeLessThan(8_000);
+    expect(performance.now() - began).toBeLessThan(20_000);
     await expect(sent).rejects.toThrow(/closed/);
     await kafka.start();
-  });
+  }, 60_000);
 });

@@ -85,7 +85,7 @@ describe('a start without a broker', () => {
 
   it.each([
     ['fail-fast', { startup: 'fail-fast' }],
-    ['wait n seconds', { startup: 'wait', startupTimeoutMs: 300 }],
+    ['wait n seconds', { startup: 'wait', startupTimeoutMs: 2_000 }],
   ] as const)('fails with %s, naming host and reason and no password', async (_title, policy) => {
     const transportUrl = await unreachable();
     const { password } = vhost.address;

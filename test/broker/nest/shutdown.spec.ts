@@ -6,7 +6,7 @@ import { buildService, ServiceProcess } from './service-process.js';
 
 const vhost = useVhost();
 
-beforeAll(buildService, 120_000);
+beforeAll(buildService, 300_000);
 
 async function newClient(): Promise<RpcClient> {
   const broker = await connectBroker(vhost.url);

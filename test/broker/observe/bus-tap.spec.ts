@@ -2,11 +2,13 @@ import amqp, { type ConfirmChannel, type ChannelModel } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectBroker, MessageUndeliverable, NotifierCore, RpcClient, RpcServer } from '../../../lib/index.js';
 import { seamOf } from '../../../lib/broker/broker.js';
+import { lookForAlarm } from '../../../lib/observe/bus/bus-look.js';
 import { BusTap, type TapRequest } from '../../../lib/observe/tap/bus-tap.js';
 import { CallPairing, type SeenRequest } from '../../../lib/observe/traffic/call-pairing.js';
 import { probeFirehose } from '../../../lib/observe/tap/firehose-probe.js';
 import { openTapQueue, tapQueue, TAP_QUEUE_LENGTH } from '../../../lib/observe/tap/tap-queue.js';
 import { kindOf, type TrafficRecord } from '../../../lib/observe/traffic/traffic-record.js';
+import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { sharedRabbit, useVhost } from '../../support/rabbit.js';
 import { type ObservedBroker, useBrokers } from '../rabbit/rabbit-brokers.js';
@@ -183,8 +185,34 @@ describe('the probe', () => {
     await broker.connected();
     expect(await probeFirehose(broker)).toEqual({ name: 'off' });
     await firehose('start');
-    expect(await probeFirehose(broker, 10_000)).toEqual({ name: 'on' });
+    expect(await probeFirehose(broker)).toEqual({ name: 'on' });
     await firehose('stop');
+  });
+
+  it('tells that it is on, too, where the broker takes its time', async () => {
+    await firehose('start');
+    const proxy = await AmqpProxy.start(vhost.address);
+    const broker = brokers.open(vhost.urlVia(proxy));
+    const stalled = proxy.strike({ from: 'broker', method: 'BasicDeliver', fault: 'stall' });
+    const probing = probeFirehose(broker);
+    await stalled;
+    const since = performance.now();
+    await eventually(() => performance.now() - since > 1_000);
+    proxy.resume();
+    expect(await probing).toEqual({ name: 'on' });
+    await firehose('stop');
+    await broker.close();
+    await proxy.close();
+  });
+
+  it('says that it does not know where the broker says nothing', async () => {
+    const proxy = await AmqpProxy.start(vhost.address);
+    const broker = brokers.open(vhost.urlVia(proxy));
+    const swallowed = proxy.strike({ from: 'broker', method: 'BasicDeliver', fault: 'swallow' });
+    await expect(probeFirehose(broker, 1_000)).rejects.toThrow('did not tell within 1 s whether the firehose is on');
+    await swallowed;
+    await broker.close();
+    await proxy.close();
   });
 
   it('tells that it may not look', async () => {
@@ -199,6 +227,19 @@ describe('the probe', () => {
       await broker.close();
       await admin.deleteUser(user);
     }
+  });
+});
+
+describe('the look for an alarm', () => {
+  it('takes a broker that is slow for no worse than that', async () => {
+    const proxy = await AmqpProxy.start(vhost.address);
+    const broker = brokers.open(vhost.urlVia(proxy));
+    await broker.publish({ exchange: '', routingKey: 'nobody', body: '{}' });
+    // A confirm comes after two seconds.
+    proxy.delay(1_000);
+    expect(await lookForAlarm(broker)).toEqual({ name: 'taken' });
+    await broker.close();
+    await proxy.close();
   });
 });
 

@@ -186,6 +186,7 @@ describe('credentials', () => {
   it('that are wrong are the reason that a timeout tells', async () => {
     const wrong: RabbitAddress = { ...vhost.address, password: 'wrong-one' };
     const broker = brokers.open(rabbitUrl(wrong, vhost.name));
+    await eventually(() => failures(broker).length > 0);
     const client = new RpcClient(broker, { topic: 'x' }, { timeout: 0.5 });
     await expect(client.call('ping')).rejects.toThrow(/there is no connection to the broker \(.*ACCESS_REFUSED/);
     await expect(broker.publish({ ...message, giveUpMs: 50 })).rejects.toThrow('ACCESS_REFUSED');

@@ -178,16 +178,16 @@ describe('a start that is bounded', () => {
     });
     dislikes = ({ method }) => (method === 'QueueDeclare' ? { code: 320, text: 'CONNECTION_FORCED' } : undefined);
     const server = new RpcServer(open(), target, [{ methods }]);
-    await expect(server.start(300)).rejects.toMatchObject({
+    await expect(server.start(3_000)).rejects.toMatchObject({
       code: 'OSLO_DELIVERY',
-      message: expect.stringContaining('not within 300 ms'),
+      message: expect.stringContaining('not within 3000 ms'),
     });
     await server.close();
   });
 
   it.each([
     [0, /NOT_ALLOWED/],
-    [300, /not within 300 ms; .*NOT_ALLOWED/],
+    [3_000, /not within 3000 ms; .*NOT_ALLOWED/],
   ])('(%i ms) ends when the connection that consumes is refused, and says why', async (giveUpMs, message) => {
     let connections = 0;
     const full = { code: 530, text: 'NOT_ALLOWED - connection limit (1) is reached' };

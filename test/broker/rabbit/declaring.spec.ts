@@ -78,7 +78,7 @@ it('a virtual host that is deleted and made again is served again', async () => 
   const serving = brokers.open(vhost.url);
   const server = new RpcServer(serving, { ...target, server: 'host1' }, [{ methods }]);
   await server.start();
-  const client = new RpcClient(brokers.open(vhost.url), target, { timeout: 2 });
+  const client = new RpcClient(brokers.open(vhost.url), target, { timeout: 5 });
   for (let round = 0; round < 3; round += 1) {
     expect(await client.call('echo', { round })).toEqual({ round });
     await vhost.admin.deleteVhost(vhost.name);

@@ -1,7 +1,8 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { RpcClient, RpcServer } from '../../../lib/index.js';
 import type { MessageBroker as Broker } from '../../../lib/broker/broker.js';
 import type { Delivery, Subscription } from '../../../lib/broker/broker.js';
+import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { useVhost } from '../../support/rabbit.js';
 import { useBrokers } from './rabbit-brokers.js';
@@ -72,16 +73,31 @@ describe('large messages that wait here', () => {
     await subscription.close();
   });
 
-  it('keep their order: what would still fit does not pass what went back', async () => {
-    const broker = brokers.open(vhost.url, { maxHeldBytes: 350_000 });
+  it('keep their order: what would still fit, or was on its way, does not pass what went back', async () => {
+    const proxy = await AmqpProxy.start(vhost.address);
+    onTestFinished(() => proxy.close());
+    const broker = brokers.open(vhost.urlVia(proxy), { maxHeldBytes: 350_000 });
     const sizes = upTo(20).map((n) => (n % 2 === 0 ? 150_000 : 20_000));
     await send(brokers.open(vhost.url), sizes);
+    let deliveries = 0;
+    const stalled = proxy.strike({
+      from: 'broker',
+      method: 'BasicDeliver',
+      when: () => ++deliveries === 8,
+      fault: 'stall',
+    });
     const { held, numbers } = await new Taker().consume(broker);
+    await stalled;
+    await eventually(() => numbers.length === 4);
+    // There is room again, before the rest comes that the broker has sent.
+    for (const delivery of held.splice(0)) delivery.ack();
+    proxy.resume();
     await eventually(() => {
       held.shift()?.ack();
       return numbers.length === 20;
     });
     expect(numbers).toEqual(upTo(20));
+    await broker.close();
   });
 
   it('of an auto-delete queue are taken all the same: it would go with its last consumer, and the rest with it', async () => {

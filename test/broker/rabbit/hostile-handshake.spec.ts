@@ -1,8 +1,12 @@
 import { seamOf } from '../../../lib/broker/broker.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectBroker, createBroker, type MessagingEvent } from '../../../lib/index.js';
 import { eventually } from '../../support/eventually.js';
 import { ENDINGS, FRAMES, HostileBroker, type HandshakeStep, type Hostility } from '../../support/hostile-broker.js';
+
+/** Hundreds of them on a busy machine take their time; each attempt is given more. */
+const PATIENCE_MS = 100_000;
+vi.setConfig({ testTimeout: 120_000 });
 
 const stepBytes: Readonly<Record<HandshakeStep, number>> = { nothing: 0, start: 45, tune: 20, 'open-ok': 13 };
 const endings = Object.entries(ENDINGS);
@@ -24,13 +28,13 @@ async function meet(hostility: Hostility): Promise<MessagingEvent[]> {
   if (hostility.connectionName !== undefined) {
     broker.consume({ topology: [], queues: ['q'], prefetch: 1, onDeliveries: () => undefined }).catch(() => undefined);
   }
-  await eventually(() => hostile.treated > 0, 'the client has connected', 25_000);
+  await eventually(() => hostile.treated > 0, 'the client has connected', PATIENCE_MS);
   const connection = hostility.connectionName ?? 'publish';
   await eventually(
     () =>
       events.some((event) => event.type === 'connection-changed' && event.connection === connection && ended(event)),
     'the client has noticed',
-    25_000,
+    PATIENCE_MS,
   );
   await broker.close();
   await hostile.close();

@@ -25,7 +25,7 @@ function compiled(name: string, module: ts.ModuleKind): string {
   return program;
 }
 
-beforeAll(buildSamples, 120_000);
+beforeAll(buildSamples, 300_000);
 
 describe.each([
   ['import', 'instrumented.mjs', ts.ModuleKind.ESNext],

@@ -175,11 +175,11 @@ describe('a lost connection, messages in flight', () => {
 
   it('is not taken for lost while a large message takes its time', async () => {
     // Long enough for a broker on a busy machine to answer: only the silence is meant.
-    const [slow, quick] = [0, 1].map(() => brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 1_000 }));
+    const [slow, quick] = [0, 1].map(() => brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 2_000 }));
     const message = { exchange: 'tx', routingKey: 'work', topology };
     for (const broker of [slow!, quick!]) await broker.publish({ ...message, body: 'first' });
     proxy.stall();
-    const large = slow!.publish({ ...message, body: 'x'.repeat(2_000_000) });
+    const large = slow!.publish({ ...message, body: 'x'.repeat(4_000_000) });
     const small = quick!.publish({ ...message, body: 'small' });
     const losses = (broker: ObservedBroker) =>
       broker.reports('connection-changed').filter(({ to }) => to === 'disconnected').length;
@@ -192,10 +192,10 @@ describe('a lost connection, messages in flight', () => {
   });
 
   it('leaves an idle connection alone that still answers', async () => {
-    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 1_000 });
+    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 2_000 });
     await broker.connected();
     // Three checks and their answers.
-    await eventually(() => proxy.received('BasicQosOk').length >= 3);
+    await eventually(() => proxy.received('BasicQosOk').length >= 3, 'three answers', 20_000);
     expect(proxy.accepted).toBe(1);
     expect(broker.reports('connection-changed').map(({ to }) => to)).toEqual(['connecting', 'connected']);
   });

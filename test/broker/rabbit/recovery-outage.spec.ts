@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Topology } from '../../../lib/wire/topology.js';
 import { AmqpProxy } from '../../support/amqp-proxy.js';
 import { eventually } from '../../support/eventually.js';
@@ -7,6 +7,9 @@ import { type RabbitServer, startRabbit } from '../../support/rabbit-server.js';
 import { collect } from './collected-deliveries.js';
 import { type ObservedBroker, useBrokers } from './rabbit-brokers.js';
 import { topicTopology } from './topologies.js';
+
+/** A node of RabbitMQ takes its time to start. */
+vi.setConfig({ testTimeout: 120_000 });
 
 let server: RabbitServer;
 beforeAll(async () => {
@@ -76,7 +79,7 @@ describe('the broker goes away under load', () => {
     await eventually(() => publisher.confirmed.length > 50);
     await outage();
     const reached = publisher.confirmed.length;
-    await eventually(() => publisher.confirmed.length > reached + 50, 'confirms after the outage', 20_000);
+    await eventually(() => publisher.confirmed.length > reached + 50, 'confirms after the outage', 60_000);
     await publisher.stop();
     expect(publisher.failed).toEqual([]);
     await eventually(() => new Set(received.bodies).size >= publisher.confirmed.length);
@@ -112,7 +115,7 @@ describe('the broker is under an alarm', () => {
   afterEach(() => server.admin.memoryAlarm(false));
 
   it('publishing waits, consuming goes on, nothing is taken for dead', async () => {
-    const broker = brokers.open(vhost.url, { livenessTimeoutMs: 1_000 });
+    const broker = brokers.open(vhost.url, { livenessTimeoutMs: 2_000 });
     const received = collect();
     const subscription = await broker.consume(received.request(topology));
     const send = (body: string) => broker.publish({ exchange: 'tx', routingKey: 'alarmed', body, topology });
@@ -121,7 +124,7 @@ describe('the broker is under an alarm', () => {
     const stuck = [send('2')];
     await eventually(() => broker.state === 'blocked');
     stuck.push(send('3'));
-    const given = broker.publish({ exchange: 'tx', routingKey: 'alarmed', body: 'late', giveUpMs: 2_500 });
+    const given = broker.publish({ exchange: 'tx', routingKey: 'alarmed', body: 'late', giveUpMs: 5_000 });
     await expect(given).rejects.toMatchObject({ code: 'OSLO_TIMEOUT' });
     expect((await received.next()).ack()).toBe(true);
     await eventually(async () => (await broker.inspectQueue('alarmed'))?.consumers === 1);

@@ -219,7 +219,7 @@ describe('a queue whose process hangs at the broker', () => {
 
   it('holds up nothing but what is sent to it, and that goes out when it answers again', async () => {
     const { proxy } = await proxied();
-    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 1_000 });
+    const broker = brokers.open(vhost.urlVia(proxy), { livenessTimeoutMs: 3_000 });
     const send = (routingKey: string, topology: Topology, retry = -1) =>
       broker.publish({ exchange: 'tx', routingKey, body: 'x', topology, retry });
     await send('hanging', hanging);

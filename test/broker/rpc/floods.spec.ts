@@ -27,27 +27,31 @@ async function flood(topic: string, count: number, queueOf: (n: number) => strin
 it.each([
   ['one missing reply queue', () => 'reply_of_one'],
   ['1000 missing reply queues', (n: number) => `reply_of_${n % 1000}`],
-])('callers are answered while 3000 answers wait for %s', async (_what, queueOf) => {
-  const topic = `flooded-${queueOf(1)}`;
-  // One handler slot: an answer that kept it would keep everybody.
-  const server = await ours.serve(
-    { exchange: 'nova', topic, server: 'host1' },
-    [{ methods: { echo: (args: object) => args } }],
-    { executorThreadPoolSize: 1 },
-  );
-  const client = ours.client({ exchange: 'nova', topic }, { timeout: 20 });
-  await client.call('echo', {});
-  const flooding = flood(topic, 3000, queueOf);
-  for (let n = 0; n < 50; n += 1) expect(await client.call('echo', { n })).toEqual({ n });
-  await flooding;
-  await eventually(() => server.counters.dispatched === 3051, 'all to be run', 20_000);
-  // They are still waiting: nothing was given up to make that room.
-  expect(ours.eventsOf('reply-dropped').filter(({ replyQueue }) => replyQueue.startsWith('reply_of_'))).toEqual([]);
-  expect(await client.call('echo', { n: -1 })).toEqual({ n: -1 });
-  await server.close();
-  await eventually(() => ours.eventsOf('reply-dropped').length === 3000);
-  ours.events.length = 0;
-});
+])(
+  'callers are answered while 3000 answers wait for %s',
+  async (_what, queueOf) => {
+    const topic = `flooded-${queueOf(1)}`;
+    // One handler slot: an answer that kept it would keep everybody.
+    const server = await ours.serve(
+      { exchange: 'nova', topic, server: 'host1' },
+      [{ methods: { echo: (args: object) => args } }],
+      { executorThreadPoolSize: 1 },
+    );
+    const client = ours.client({ exchange: 'nova', topic }, { timeout: 150 });
+    await client.call('echo', {});
+    const flooding = flood(topic, 3000, queueOf);
+    for (let n = 0; n < 50; n += 1) expect(await client.call('echo', { n })).toEqual({ n });
+    await flooding;
+    await eventually(() => server.counters.dispatched === 3051, 'all to be run', 90_000);
+    // They are still waiting: nothing was given up to make that room.
+    expect(ours.eventsOf('reply-dropped').filter(({ replyQueue }) => replyQueue.startsWith('reply_of_'))).toEqual([]);
+    expect(await client.call('echo', { n: -1 })).toEqual({ n: -1 });
+    await server.close();
+    await eventually(() => ours.eventsOf('reply-dropped').length === 3000);
+    ours.events.length = 0;
+  },
+  180_000,
+);
 
 it('slow handlers keep their callers by heartbeats, while others are called without end', async () => {
   const gate = new Gate<string>();
@@ -55,7 +59,7 @@ it('slow handlers keep their callers by heartbeats, while others are called with
   const methods = { slow: () => gate.opened, echo: (args: object) => args };
   await ours.serve({ ...target, server: 'host1' }, [{ methods }], { executorThreadPoolSize: 20 });
   const client = ours.client(target, { timeout: 60 });
-  const patient = client.prepare({ callMonitorTimeout: 3 });
+  const patient = client.prepare({ callMonitorTimeout: 6 });
   let ended = 0;
   const slow = Array.from({ length: 15 }, () => patient.call('slow').finally(() => (ended += 1)));
   // At three intervals of half that time: a call that none had reached would have ended by then.
@@ -66,4 +70,4 @@ it('slow handlers keep their callers by heartbeats, while others are called with
   }
   gate.open('done');
   expect(await Promise.all(slow)).toEqual(slow.map(() => 'done'));
-});
+}, 180_000);

@@ -17,7 +17,7 @@ it.each([
     shutdownTimeoutMs: 0,
   });
   await server.start();
-  const client = new RpcClient(brokers.open(vhost.url), target, { timeout: 1 });
+  const client = new RpcClient(brokers.open(vhost.url), target, { timeout: 4 });
   const call = client.call('hang').catch((error: unknown) => error);
   await eventually(() => server.counters.dispatched === 1);
   const connection = await amqp.connect(vhost.amqpUrl);

@@ -133,7 +133,7 @@ describe.each(pythonVersions)('conformance of RPC with oslo.messaging %s', (vers
       'we call Python, which does not answer in time: %s',
       async (_name, { count, timeout, monitor }) => {
         const client = ours.client(theirs).prepare({ timeout, callMonitorTimeout: monitor });
-        const calls = numbers(count).map(() => client.call('slow', { seconds: 0.2 }).catch((error: unknown) => error));
+        const calls = numbers(count).map(() => client.call('slow', { seconds: 3 }).catch((error: unknown) => error));
         for (const error of await Promise.all(calls)) expect(error).toBeInstanceOf(MessagingTimeout);
       },
     );
@@ -142,7 +142,7 @@ describe.each(pythonVersions)('conformance of RPC with oslo.messaging %s', (vers
       'Python calls us, and we do not answer in time: %s',
       async (_name, { count, timeout, monitor }) => {
         const options: PythonCallOptions = { target: own, prepare: { timeout, call_monitor_timeout: monitor ?? null } };
-        const calls = numbers(count).map(() => python.failure('slow', { seconds: 0.2, result: 1 }, options));
+        const calls = numbers(count).map(() => python.failure('slow', { seconds: 3, result: 1 }, options));
         for (const error of await Promise.all(calls)) expect(error).toMatchObject({ class: 'MessagingTimeout' });
       },
     );
@@ -234,18 +234,18 @@ describe.each(pythonVersions)('conformance of RPC with oslo.messaging %s', (vers
   });
 
   // CallTestCase.test_monitor_long_call.
-  describe('a call that takes 4 s', () => {
-    it('times out after 1 s, and is waited for while its monitor of 2 s hears from the server', async () => {
-      const args = { seconds: 4, result: 4 };
+  describe('a call that takes 7 s', () => {
+    it('times out after 1 s, and is waited for while its monitor of 4 s hears from the server', async () => {
+      const args = { seconds: 7, result: 4 };
       const client = ours.client(theirs);
       const outcomes = await Promise.all([
         client
           .prepare({ timeout: 1 })
           .call('slow', args)
           .catch((error: unknown) => error),
-        client.prepare({ timeout: 3600, callMonitorTimeout: 2 }).call('slow', args),
+        client.prepare({ timeout: 3600, callMonitorTimeout: 4 }).call('slow', args),
         python.failure('slow', args, { target: own, prepare: { timeout: 1 } }),
-        python.call('slow', args, { target: own, prepare: { timeout: 3600, call_monitor_timeout: 2 } }),
+        python.call('slow', args, { target: own, prepare: { timeout: 3600, call_monitor_timeout: 4 } }),
       ]);
       expect(outcomes).toMatchObject([expect.any(MessagingTimeout), 4, { class: 'MessagingTimeout' }, 4]);
     });

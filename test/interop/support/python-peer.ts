@@ -187,7 +187,7 @@ export class PythonPeer {
     });
     const peer = new PythonPeer(version, child);
     try {
-      await peer.waitFor('ready', () => true, 30_000);
+      await peer.waitFor('ready', () => true, 90_000);
     } catch (error) {
       child.kill('SIGKILL');
       throw new Error(`oslo.messaging ${version} did not start: ${peer.stderr}`, { cause: error });

@@ -9,23 +9,24 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Context, ContextStore, urlOfContext } from '../../../lib/cli/bus/contexts.js';
 import { chooseTransport } from '../../../lib/cli/bus/transport-choice.js';
 import { oslo } from '../../support/command-line.js';
+import { specFolder } from '../../support/spec-folder.js';
 
 const url = 'rabbit://nova:geheim@ctl1:5672/';
 
 describe('contexts', () => {
+  const folder = specFolder();
   let home: string;
   let store: ContextStore;
   const run = (commandLine: string | readonly string[], options: Parameters<typeof oslo>[1] = {}) =>
     oslo(commandLine, { ...options, env: { XDG_CONFIG_HOME: home } });
 
   beforeEach(() => {
-    home = mkdtempSync(join(tmpdir(), 'oslo-bus-'));
+    home = mkdtempSync(join(folder, 'home-'));
     store = new ContextStore({ XDG_CONFIG_HOME: home });
   });
 

@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exitCodeOf, UsageError } from '../../../lib/cli/exit-codes.js';
@@ -13,8 +12,11 @@ import {
   ratePerSecond,
   topicAndServer,
 } from '../../../lib/cli/option-values.js';
+import { specFolder } from '../../support/spec-folder.js';
 
 describe('values of options', () => {
+  const folder = specFolder();
+
   it.each([
     ['500ms', 500],
     ['5s', 5000],
@@ -49,7 +51,7 @@ describe('values of options', () => {
   });
 
   it('key=@file is what the file holds; one that is not there ends with 74', () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'oslo-bus-')), 'value');
+    const file = join(folder, 'value');
     writeFileSync(file, 'held');
     expect(keyValues([`text=@${file}`])).toEqual({ text: 'held' });
     let error: unknown;

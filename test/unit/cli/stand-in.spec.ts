@@ -1,8 +1,8 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type AskedOf, StandIn, type StandInOptions } from '../../../lib/cli/stand-in.js';
+import { specFolder } from '../../support/spec-folder.js';
 
 const never = new AbortController().signal;
 
@@ -14,8 +14,10 @@ function asked(changes: Partial<AskedOf> = {}): AskedOf {
 const answered = (options: StandInOptions, request?: Partial<AskedOf>) =>
   new StandIn(options).answer(asked(request), never);
 
+const folder = specFolder();
+
 function routes(value: unknown): StandInOptions {
-  const file = join(mkdtempSync(join(tmpdir(), 'oslo-bus-')), 'routes.json');
+  const file = join(mkdtempSync(join(folder, 'of-')), 'routes.json');
   writeFileSync(file, typeof value === 'string' ? value : JSON.stringify(value));
   return { routes: file };
 }

@@ -53,6 +53,19 @@ describe('a stream ends', () => {
     expect(isOver()).toBe(true);
   });
 
+  it('and tells a time in which our process stood still only when what came meanwhile could be read', async () => {
+    const times: number[] = [];
+    const { signal } = new AbortController();
+    const over = new StreamEnd({ for: 1_000 }, signal).reached((now) => times.push(now));
+    const standsStillUntil = Date.now() + 60_000;
+    vi.setSystemTime(standsStillUntil);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(times).toEqual([]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(times).toEqual([standsStillUntil + 200]);
+    await over;
+  });
+
   it('when it is interrupted, also before it has begun', async () => {
     const { interruption, isOver } = running({});
     await vi.advanceTimersByTimeAsync(60_000);

@@ -1,13 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { chooseTransport } from '../../../lib/cli/bus/transport-choice.js';
+import { specFolder } from '../../support/spec-folder.js';
 
 const url = (name: string) => `rabbit://user:secret-${name}@${name}:5672/`;
 
 describe('which bus', () => {
-  let directory: string;
+  const directory = specFolder();
   let env: Record<string, string>;
   const file = (name: string, text: string, mode = 0o600): string => {
     const path = join(directory, name);
@@ -19,7 +19,6 @@ describe('which bus', () => {
     file(`oslo-bus/contexts/${name}.json`, JSON.stringify(value), mode);
 
   beforeAll(() => {
-    directory = mkdtempSync(join(tmpdir(), 'oslo-bus-'));
     mkdirSync(join(directory, 'oslo-bus/contexts'), { recursive: true });
     env = { XDG_CONFIG_HOME: directory, OSLO_TRANSPORT_URL: url('of-env'), OSLO_BUS_CONTEXT: 'named' };
     context('named', { transportUrl: url('of-named'), exchange: 'nova', readOnly: true });

@@ -36,6 +36,7 @@ const overview = {
   connectionsOpened: 10,
   connectionsClosed: 1,
   clockAheadMs: 200,
+  clockDoubtMs: 0,
 };
 const listing: BusListing = {
   overview: { value: overview },
@@ -382,6 +383,13 @@ describe('the bus', () => {
     [3_600_000, ['hint BUS-CLOCK']],
   ])('has a clock that is %i ms ahead', (clockAheadMs, codes) => {
     expect(codesOf({ listings: listings({ overview: { value: { ...overview, clockAheadMs } } }) })).toEqual(codes);
+  });
+
+  it('has none of which the answer took so long that it may be right', () => {
+    const late = { ...overview, clockAheadMs: -4_000 };
+    const withDoubt = (clockDoubtMs: number) =>
+      codesOf({ listings: listings({ overview: { value: { ...late, clockDoubtMs } } }) });
+    expect([withDoubt(3_000), withDoubt(1_000)]).toEqual([[], ['hint BUS-CLOCK']]);
   });
 
   it('lacks a permission, and the table says which it has', () => {

@@ -244,7 +244,39 @@ describe('the diagnosis of a timeout', () => {
     await ms(4990);
     expect(client.pendingCalls).toBe(1);
     await ms(10);
-    expect((await timeoutOf(calling)).diagnosis).toMatchObject({ reason: 'unknown' });
+    const { diagnosis, message } = await timeoutOf(calling);
+    expect(diagnosis).toMatchObject({ reason: 'unknown' });
+    expect(message).toContain("the broker did not answer an inspection of queue 'conductor' within 1000 ms");
+  });
+
+  describe('of a process that stood still', () => {
+    /** As when it is stopped: its timers do not fire meanwhile. */
+    function standStill(duration: number): void {
+      const running = performance.now.bind(performance);
+      vi.spyOn(performance, 'now').mockImplementation(() => running() + duration);
+    }
+
+    it('is none where the answer lay in its socket: timers come before sockets', async () => {
+      const peer = await serve();
+      const calling = begin({ timeout: 10 });
+      await ms(9_000);
+      const request = await peer.next();
+      standStill(5_000);
+      setTimeout(() => void peer.answer(request, { result: 'in time' }), 1_000);
+      await ms(1_100);
+      expect(await calling).toBe('in time');
+    });
+
+    it('does not say that the broker was asked', async () => {
+      await serve();
+      const calling = begin();
+      await ms(1_000);
+      standStill(60_000);
+      await ms(9_100);
+      const { diagnosis, message } = await timeoutOf(calling);
+      expect(diagnosis).toMatchObject({ reason: 'unknown' });
+      expect(message).toContain("our process stood still, and did not inspect queue 'conductor'");
+    });
   });
 
   describe('its looks', () => {

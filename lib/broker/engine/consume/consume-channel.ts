@@ -184,6 +184,13 @@ export class ConsumeChannel implements ChannelObserver, DeliveryChannel {
     await Promise.allSettled(tags.map((tag) => this.channel.cancel(tag)));
   }
 
+  /** Takes nothing more until there is room, and until what is on its way has gone back. */
+  pause(): void {
+    // One that is not answered leaves the channel stuck, which shows when it shall consume again.
+    const cancelled = this.inTime(this.cancel(), 'cancel', Infinity).catch(() => undefined);
+    this.holding.stayFullUntil(cancelled);
+  }
+
   /** Gives back what is not settled; nothing is reported any more. */
   async close(): Promise<void> {
     if (!this.isAlive) return;

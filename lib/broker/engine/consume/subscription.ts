@@ -158,7 +158,7 @@ export class RestoredSubscription implements Subscription, ConsumeChannelObserve
   /** Takes nothing more until there is room; the broker keeps it. */
   overfull(channel: ConsumeChannel): void {
     if (this.channel !== channel || this.isEnding) return;
-    void channel.cancel();
+    channel.pause();
     this.losses.report(this.queues, 'more bytes are held than may be (maxHeldBytes)');
     if (this.state.name !== 'restoring') this.state.enter({ name: 'paused', channel });
   }
