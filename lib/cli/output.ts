@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { OsloMessagingError } from '../errors/oslo-messaging.error.js';
-import { textWithCause } from '../errors/text-of.js';
 import { stringifyJson } from '../wire/json/json.js';
 import { maskedValue } from '../wire/masked-value.js';
 import { maskSecrets, printable } from '../wire/redaction.js';
+import { reasonText } from './reason-text.js';
 import { type ColorChoice, isColored, type Line, painted } from './tone.js';
 
 /** Shows a question, and resolves to the line that is typed; to nothing at the end of input. */
@@ -101,7 +101,7 @@ export class Output {
   /** How a command has failed; with JSON a document as well, as nothing else may come on stdout. */
   failure(error: unknown, exit: number): void {
     const isInterrupted = error instanceof Error && error.name === 'AbortError';
-    const message = isInterrupted ? 'interrupted' : textWithCause(error).replace(/^\w+: /, '');
+    const message = isInterrupted ? 'interrupted' : reasonText(error);
     if (this.json) this.document({ error: { ...factsOf(error), message, exit } });
     this.note({ before: '', word: 'oslo-bus:', tone: 'bad', after: ` ${message}` });
   }

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { rpcSeamOf } from '../../broker/broker.js';
-import { chainOf, textOf } from '../../errors/text-of.js';
 import { consumedServers, uncountedServers } from '../../observe/bus/bus-look.js';
 import { type WalkFinding, walkCall } from '../../observe/bus/call-walk.js';
 import { searchVersions } from '../../observe/bus/version-probe.js';
@@ -14,6 +13,7 @@ import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
 import { managementOf, type ManagementOptions, virtualHostOf } from '../bus/management.js';
 import { topicAndServer, version } from '../option-values.js';
 import type { Output } from '../output.js';
+import { reasonText } from '../reason-text.js';
 import type { Line } from '../tone.js';
 import { servesVersion, silentPing } from '../bus/silent-ping.js';
 import { chooseTransport, type TransportChoice } from '../bus/transport-choice.js';
@@ -153,12 +153,11 @@ async function withServers(
 }
 
 function unreachable({ shownUrl }: TransportChoice, error: unknown): WalkFinding {
-  const reason = chainOf(error).map(textOf).join(', caused by ');
   const isRefused = exitCodeOf(error) === EXIT.refused;
   return {
     step: 'bus',
     state: 'fail',
-    seen: `${shownUrl} ${isRefused ? 'does not let us in' : 'cannot be reached'}: ${reason}`,
+    seen: `${shownUrl} ${isRefused ? 'does not let us in' : 'cannot be reached'}: ${reasonText(error)}`,
     cause: isRefused
       ? 'User, password or virtual host are wrong, or the user has no permission there.'
       : 'The broker is down, the host or the port is another one, or a firewall is in between.',
