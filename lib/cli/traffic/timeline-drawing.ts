@@ -1,7 +1,6 @@
 import { counted } from '../../errors/counted.js';
 import type { Timeline, TimelineSpan } from '../../observe/traffic/request-timeline.js';
 import { failureText, shownMs } from '../output.js';
-import { expiryText, unroutedText } from './traffic-lines.js';
 import type { Line, TonedEnd } from '../tone.js';
 
 /** Columns of what has no terminal. */
@@ -88,16 +87,7 @@ function endOf({ startMs, takenMs, endMs, deadlineMs, state }: TimelineSpan): nu
   return state === 'expired' && deadlineMs !== undefined ? deadlineMs : (takenMs ?? startMs);
 }
 
-function endTextOf({
-  startMs,
-  endMs,
-  deadlineMs,
-  unroutedMs,
-  failure,
-  kind,
-  queue,
-  state,
-}: TimelineSpan): TonedEnd | string {
+function endTextOf({ endMs, deadlineMs, failure, kind, queue, state }: TimelineSpan): TonedEnd | string {
   switch (state) {
     case 'answered':
       return '';
@@ -108,7 +98,7 @@ function endTextOf({
       return { word: 'LATE', tone: 'doubtful', after: ` by ${shownMs(endMs! - (deadlineMs ?? endMs!))}${failed}` };
     }
     case 'expired': {
-      const by = unroutedMs === undefined ? expiryText(queue) : unroutedText(shownMs(unroutedMs - startMs));
+      const by = queue === undefined ? 'taken by nobody that was seen' : `taken from '${queue}' and not answered`;
       return { word: 'DEADLINE', tone: 'bad', after: `, ${by}` };
     }
     case 'unseen':

@@ -89,7 +89,6 @@ export function requestData(request: SeenRequest): object {
     ...(node !== undefined && { node }),
     ...(taken && { taken: { ...taken, at: new Date(taken.at).toISOString(), afterMs: taken.at - t } }),
     state: state.name,
-    ...('unroutedAt' in state && { unroutedAfterMs: state.unroutedAt! - t }),
     ...(answeredAt(request) !== undefined && { elapsedMs: answeredAt(request)! - t }),
     ...('failure' in state && state.failure && { failure: state.failure }),
   };
@@ -128,8 +127,7 @@ function resultOf({ kind, state, record, deadline, taken }: SeenRequest): TonedE
     case 'late':
       return { word: 'LATE', tone: 'doubtful', after: ` by ${state.at - (deadline ?? state.at)}ms` };
     case 'expired': {
-      const { unroutedAt } = state;
-      const by = unroutedAt === undefined ? expiryText(taken?.queue) : unroutedText(`${unroutedAt - record.t}ms`);
+      const by = taken ? `taken from '${taken.queue}' and not answered` : 'taken by nobody that was seen';
       return { word: 'DEADLINE', tone: 'bad', after: ` passed, ${by}` };
     }
     case 'unseen':
@@ -139,15 +137,6 @@ function resultOf({ kind, state, record, deadline, taken }: SeenRequest): TonedE
     case 'waiting':
       return kind === 'fanout' && record.routed ? `fanout, queues: ${record.routed.length}` : kind;
   }
-}
-
-/** Why a caller has got no answer; `queue`: that of the server that has its request. */
-export function expiryText(queue: string | undefined): string {
-  return queue === undefined ? 'taken by nobody that was seen' : `taken from '${queue}' and not answered`;
-}
-
-export function unroutedText(after: string): string {
-  return `answered after ${after}, but its reply queue is gone`;
 }
 
 /** `arg="hi" n=12`, masked and cut. */

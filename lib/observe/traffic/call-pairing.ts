@@ -7,16 +7,16 @@ import { addressOf, kindOf, pairingIdOf, requestIdOf, type TapSource, type Traff
 
 /**
  * How far a request has got. `late`: answered, when its caller had given up. `unseen`: its caller has given up by now, and an
- * answer may be among the messages that were not read. `unroutedAt`: a server has answered, and the reply queue was gone.
+ * answer may be among the messages that were not read.
  */
 export type RequestState =
   | { readonly name: 'answered'; readonly at: number }
-  | { readonly name: 'expired'; readonly unroutedAt?: number }
+  | { readonly name: 'expired' }
   | { readonly name: 'failed'; readonly at: number; readonly failure: SeenFailure }
   | { readonly name: 'late'; readonly at: number; readonly failure?: SeenFailure }
   | { readonly name: 'unroutable' }
   | { readonly name: 'unseen' }
-  | { readonly name: 'waiting'; readonly unroutedAt?: number };
+  | { readonly name: 'waiting' };
 
 /** The exception that a server has answered. */
 export interface SeenFailure {
@@ -123,7 +123,7 @@ export class CallPairing {
   passTime(now: number): void {
     for (const request of this.open.values()) {
       if (request.state.name !== 'waiting' || request.deadline === undefined || request.deadline > now) continue;
-      request.state = request.record.t <= this.missedAt ? { name: 'unseen' } : { ...request.state, name: 'expired' };
+      request.state = { name: request.record.t <= this.missedAt ? 'unseen' : 'expired' };
       this.observer.ended?.(request);
     }
   }
@@ -157,15 +157,9 @@ export class CallPairing {
     const reply = decodeReply(record.message!);
     if (isHeartbeat(reply)) return;
     if (reply.failure === null && !reply.ending) return;
-    const { state, deadline = Infinity } = request;
-    if (record.routed?.length === 0 && state.name === 'waiting' && record.t <= deadline) {
-      // Servers try again: the caller may make its queue anew.
-      request.state = { unroutedAt: record.t, ...state };
-      return;
-    }
     this.release(request);
     const failure = reply.failure === null ? undefined : seenFailure(reply.failure);
-    const isLate = state.name !== 'waiting' || record.t > deadline;
+    const isLate = request.state.name !== 'waiting' || record.t > (request.deadline ?? Infinity);
     if (isLate) request.state = { name: 'late', at: record.t, ...(failure && { failure }) };
     else request.state = failure ? { name: 'failed', at: record.t, failure } : { name: 'answered', at: record.t };
     this.observer.ended?.(request);

@@ -23,8 +23,6 @@ export interface TimelineSpan {
   readonly endMs?: number;
   /** When its caller gives up. */
   readonly deadlineMs?: number;
-  /** When an answer found no reply queue. */
-  readonly unroutedMs?: number;
   readonly state: RequestState['name'] | 'sent';
   readonly failure?: SeenFailure;
 }
@@ -133,7 +131,6 @@ function requestSpan(request: SeenRequest, at: number): TimelineSpan {
     ...(taken && { takenMs: taken.at - at, queue: taken.queue }),
     ...('at' in state && { endMs: state.at - at }),
     ...(deadline !== undefined && { deadlineMs: deadline - at }),
-    ...('unroutedAt' in state && state.unroutedAt !== undefined && { unroutedMs: state.unroutedAt - at }),
     state: kind === 'call' || state.name === 'unroutable' ? state.name : 'sent',
     ...('failure' in state && state.failure && { failure: state.failure }),
   };

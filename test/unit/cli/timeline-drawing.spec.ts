@@ -46,10 +46,6 @@ describe('a request is drawn', () => {
       { takenMs: 0, deadlineMs: 1_000, queue: 'q', state: 'expired' },
       /█{19}┊ DEADLINE, taken from 'q' and not answered$/,
     ],
-    [
-      { takenMs: 0, deadlineMs: 1_000, unroutedMs: 250, queue: 'q', state: 'expired' },
-      /┊ DEADLINE, answered after 250 ms, but its reply queue is gone$/,
-    ],
     [{ state: 'unroutable' }, /▏ +NOBODY: routed to no queue$/],
     [
       { endMs: 10, state: 'failed', failure: { excType: 'ValueError', module: 'builtins', message: 'no host' } },

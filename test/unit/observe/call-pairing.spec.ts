@@ -63,20 +63,6 @@ describe('pairing', () => {
     expect({ pending: on.pending, ...on.counters }).toMatchObject({ pending: 0, forgotten: 0 });
   });
 
-  it('an answer that found no reply queue is none, until it comes again', () => {
-    const on = pairing();
-    for (const id of ['lost', 'healed']) on.add(call(id, { t: 1_000, expirationMs: 500 }));
-    for (const id of ['lost', 'healed']) on.add({ ...reply(id, 1_100), routed: [] });
-    on.add({ ...reply('lost', 1_200), routed: [] });
-    expect(ended).toEqual([]);
-    on.add(reply('healed', 1_300));
-    on.passTime(1_600);
-    expect(ended.map(({ id, state }) => [id, state])).toEqual([
-      ['healed', { name: 'answered', at: 1_300 }],
-      ['lost', { name: 'expired', unroutedAt: 1_100 }],
-    ]);
-  });
-
   it('a call of which an answer may have been skipped is not said to have none; a late one is late', () => {
     const on = pairing();
     on.add(call('before', { t: 1_000, expirationMs: 100 }));
