@@ -127,7 +127,7 @@ async function walk(
 /** A way that is free says nothing about the method itself. */
 function unbroken(topic: string): string {
   return (
-    'why: nothing on the way is broken. A method may be slow all the same, or its answer be lost (the log of its server says so): ' +
+    'why: nothing on the way is broken. A method may be slow all the same, or its answer be lost: ' +
     `oslo-bus tap --topic ${topic} shows each call (with the firehose on)`
   );
 }
