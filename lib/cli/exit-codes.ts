@@ -1,5 +1,6 @@
 import { ConfigurationError, InvalidTarget, InvalidTransportUrl } from '../errors/configuration.errors.js';
 import { MessageDeliveryFailure, MessageUndeliverable, PreconditionFailed } from '../errors/delivery.errors.js';
+import { OsloMessagingError } from '../errors/oslo-messaging.error.js';
 import { MessagingTimeout, NoSuchMethod, RemoteError, UnsupportedVersion } from '../errors/rpc.errors.js';
 import { chainOf } from '../errors/text-of.js';
 import { MalformedMessage } from '../errors/wire.errors.js';
@@ -41,6 +42,13 @@ export class UnreadableFile extends Error {
   override readonly name = 'UnreadableFile';
 }
 
+/** Nothing is at the place that was named: no exchange, no queue, or no consumer. */
+export class NobodyThere extends OsloMessagingError {
+  constructor(message: string) {
+    super(message, { code: 'OSLO_NO_ROUTE', fault: 'broker', retryable: true });
+  }
+}
+
 /** A command that ends with this code; what it had to say is said. */
 export class CommandEnd extends Error {
   override readonly name = 'CommandEnd';
@@ -64,7 +72,7 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof PreconditionFailed) return EXIT.configuration;
   if (error instanceof MalformedMessage && error.fault === 'caller') return EXIT.usage;
   if (error instanceof MessagingTimeout) return EXIT.timeout;
-  if (error instanceof MessageUndeliverable) return EXIT.nobody;
+  if (error instanceof MessageUndeliverable || error instanceof NobodyThere) return EXIT.nobody;
   if (error instanceof MessageDeliveryFailure) return deliveryCode(error);
   if (error instanceof ManagementFailure) return error.problem === 'refused' ? EXIT.refused : EXIT.unreachable;
   if (error instanceof Error && error.name === 'AbortError') return EXIT.interrupted;

@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { OsloMessagingError } from '../errors/oslo-messaging.error.js';
-import { textWithCause } from '../errors/text-of.js';
 import { stringifyJson } from '../wire/json/json.js';
 import { maskedValue } from '../wire/masked-value.js';
 import { maskSecrets, printable } from '../wire/redaction.js';
-import { type ColorChoice, isColored, type Line, painted } from './tone.js';
+import { reasonText } from './reason-text.js';
+import { type ColorChoice, cutLine, isColored, type Line, painted, type TonedEnd } from './tone.js';
 
 /** Shows a question, and resolves to the line that is typed; to nothing at the end of input. */
 export type AskUser = (question: string) => Promise<string>;
@@ -61,11 +61,14 @@ export class Output {
   }
 
   /** A result that takes the place of the one before, on a terminal; elsewhere they come one after the other. */
-  screen(value: object, lines: readonly string[]): void {
+  screen(value: object, lines: readonly Line[]): void {
     const { size } = this.terminal;
     if (this.json || !size) return this.result(value, lines);
     // What has left the screen above cannot be written over.
-    const shown = lines.slice(0, size.rows - 1).map((line) => this.fit(line).slice(0, size.columns - 1));
+    const shown = lines
+      .slice(0, size.rows - 1)
+      .map((line) => cutLine(line, (text) => this.fit(text), size.columns - 1))
+      .map((line) => painted(line, this.colored, (text) => text));
     const back = this.screenRows === 0 ? '' : `\u001b[${this.screenRows}A`;
     this.terminal.out(`${back}${ERASE_BELOW}${shown.map((line) => `${line}\n`).join('')}`);
     this.screenRows = shown.length;
@@ -74,8 +77,7 @@ export class Output {
   /** One result: as JSON with the version and the command's name, or as lines. */
   result(value: object, lines: readonly Line[]): void {
     if (this.json) return this.document(value);
-    const color = isColored(this.color, this.terminal.isTerminal, this.terminal.env);
-    for (const line of lines) this.terminal.out(`${painted(line, color, (text) => this.fit(text))}\n`);
+    for (const line of lines) this.terminal.out(`${painted(line, this.colored, (text) => this.fit(text))}\n`);
   }
 
   /** The same of words that are our own: nothing in them comes from peers, or is a secret. */
@@ -101,7 +103,7 @@ export class Output {
   /** How a command has failed; with JSON a document as well, as nothing else may come on stdout. */
   failure(error: unknown, exit: number): void {
     const isInterrupted = error instanceof Error && error.name === 'AbortError';
-    const message = isInterrupted ? 'interrupted' : textWithCause(error).replace(/^\w+: /, '');
+    const message = isInterrupted ? 'interrupted' : reasonText(error);
     if (this.json) this.document({ error: { ...factsOf(error), message, exit } });
     this.note({ before: '', word: 'oslo-bus:', tone: 'bad', after: ` ${message}` });
   }
@@ -115,6 +117,11 @@ export class Output {
   pretty(value: unknown): string[] {
     const text = stringifyJson(this.visible(value));
     return text.length > 60 && !/\d{16}/.test(text) ? JSON.stringify(JSON.parse(text), null, 2).split('\n') : [text];
+  }
+
+  /** Of `out`. */
+  private get colored(): boolean {
+    return isColored(this.color, this.terminal.isTerminal, this.terminal.env);
   }
 
   private document(value: object): void {
@@ -136,14 +143,33 @@ function factsOf(error: unknown): object {
 
 /** Aligned columns, two spaces apart, which `awk` can read. */
 export function columns(rows: readonly (readonly string[])[]): string[] {
-  const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, cell.length)));
+  const widths = widthsOf(rows);
   return rows.map((row) =>
     row
       .map((cell, at) => cell.padEnd(widths[at] ?? 0))
       .join('  ')
       .trimEnd(),
   );
+}
+
+/** The same where one cell of a row is toned: of several the first. */
+export function tonedColumns(rows: readonly (readonly (TonedEnd | string)[])[]): Line[] {
+  const texts = rows.map((row) => row.map((cell) => (typeof cell === 'string' ? cell : `${cell.word}${cell.after}`)));
+  const widths = widthsOf(texts);
+  return columns(texts).map((text, row) => {
+    const at = rows[row]!.findIndex((cell) => typeof cell !== 'string');
+    const cell = rows[row]![at];
+    if (cell === undefined || typeof cell === 'string') return text;
+    const { word, tone } = cell;
+    const from = widths.slice(0, at).reduce((sum, width) => sum + width + 2, 0);
+    return { before: text.slice(0, from), word, tone, after: text.slice(from + word.length) };
+  });
+}
+
+function widthsOf(rows: readonly (readonly string[])[]): number[] {
+  const widths: number[] = [];
+  for (const row of rows) row.forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, cell.length)));
+  return widths;
 }
 
 /** `TypeError: no such host`; some exceptions have no text. */

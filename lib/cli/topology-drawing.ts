@@ -1,31 +1,38 @@
 import { counted } from '../errors/counted.js';
 import type { BusTopology, TopologyExchange, TopologyQueue } from '../observe/bus/bus-topology.js';
 import { printable } from '../wire/redaction.js';
-import { columns } from './output.js';
+import { tonedColumns } from './output.js';
+import type { Line, TonedEnd } from './tone.js';
 
 export const TOPOLOGY_FORMATS = ['text', 'dot', 'mermaid', 'json'] as const;
 
-type Drawing = (topology: BusTopology) => string[];
+type Drawing<OneLine extends Line> = (topology: BusTopology) => OneLine[];
 
 /** A tree for a terminal. */
-const text: Drawing = ({ exchanges, unbound }) => [
-  ...exchanges.flatMap((exchange) => [
-    `exchange ${exchange.name}  ${exchange.type}${exchange.durable ? ', durable' : ''}${exchange.isOrphan ? '  ORPHAN: no queue is bound to it' : ''}`,
-    ...branches(exchange.queues),
-  ]),
+const text: Drawing<Line> = ({ exchanges, unbound }) => [
+  ...exchanges.flatMap((exchange) => [exchangeLine(exchange), ...branches(exchange.queues)]),
   ...(unbound.length > 0 ? ['default exchange  direct, by the names of queues', ...branches(unbound)] : []),
 ];
 
-function branches(queues: readonly TopologyQueue[]): string[] {
+function exchangeLine({ name, type, durable, isOrphan }: TopologyExchange): Line {
+  const before = `exchange ${name}  ${type}${durable ? ', durable' : ''}`;
+  return isOrphan ? { before: `${before}  `, ...orphan('no queue is bound to it') } : before;
+}
+
+function orphan(why: string): TonedEnd {
+  return { word: 'ORPHAN', tone: 'doubtful', after: `: ${why}` };
+}
+
+function branches(queues: readonly TopologyQueue[]): Line[] {
   const rows = queues.map((queue, at) => [
     `${at === queues.length - 1 ? '└' : '├'} ${queue.name}`,
     queue.kind,
     // A key that is the name tells nothing.
     queue.keys.some((key) => key !== queue.name) ? `by ${queue.keys.join(' ')}` : '',
     waiting(queue),
-    queue.isOrphan ? 'ORPHAN: nobody consumes it' : consumersOf(queue),
+    queue.isOrphan ? orphan('nobody consumes it') : consumersOf(queue),
   ]);
-  return columns(rows);
+  return tonedColumns(rows);
 }
 
 function waiting({ messages }: TopologyQueue): string {
@@ -90,7 +97,7 @@ function mermaidText(label: string): string {
 }
 
 /** For Graphviz. */
-const dot: Drawing = (topology) => {
+const dot: Drawing<string> = (topology) => {
   const { nodes, edges } = graphOf(topology);
   const shapes = { exchange: 'hexagon', program: 'ellipse', queue: 'box' };
   return [
@@ -106,7 +113,7 @@ const dot: Drawing = (topology) => {
 };
 
 /** For Markdown pages. */
-const mermaid: Drawing = (topology) => {
+const mermaid: Drawing<string> = (topology) => {
   const { nodes, edges } = graphOf(topology);
   const around = { exchange: ['{{', '}}'], program: ['([', '])'], queue: ['[', ']'] } as const;
   const orphans = nodes.filter(({ isOrphan }) => isOrphan).map(({ id }) => id);
@@ -119,8 +126,6 @@ const mermaid: Drawing = (topology) => {
   ];
 };
 
-export const TOPOLOGY_DRAWINGS: Readonly<Record<Exclude<(typeof TOPOLOGY_FORMATS)[number], 'json'>, Drawing>> = {
-  text,
-  dot,
-  mermaid,
-};
+export const TOPOLOGY_DRAWINGS = { text, dot, mermaid } satisfies Readonly<
+  Record<Exclude<(typeof TOPOLOGY_FORMATS)[number], 'json'>, Drawing<Line>>
+>;

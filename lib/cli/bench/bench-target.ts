@@ -1,12 +1,13 @@
 import type { MessageBroker } from '../../broker/broker.js';
-import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { MessagingTimeout, NoSuchMethod, RemoteError } from '../../errors/rpc.errors.js';
 import { textOf } from '../../errors/text-of.js';
 import { NotifierCore } from '../../notify/notifier/notifier-core.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 import type { RpcCallContext } from '../../rpc/client/rpc-call-context.js';
 import type { Target } from '../../wire/target.js';
+import { requireExchange } from '../bus/bus-session.js';
 import { SILENT_METHOD, silentPing } from '../bus/silent-ping.js';
+import { NobodyThere } from '../exit-codes.js';
 import type { InterruptedRequest, RequestEnd } from './load-generator.js';
 
 export const BENCH_KINDS = ['call', 'cast', 'notify'] as const;
@@ -55,9 +56,7 @@ class RpcTarget implements BenchTarget {
   /** A version that is not served would be an ERROR in the log of the service, thousands of times. */
   async check(): Promise<void> {
     const { exchange } = this.request.target;
-    if (!(await this.broker.hasExchange(exchange))) {
-      throw new MessageUndeliverable(exchange, '*', undefined, `there is no exchange '${exchange}'`);
-    }
+    await requireExchange(this.broker, exchange);
     await silentPing(this.to);
   }
 
@@ -98,9 +97,9 @@ class NotifyTarget implements BenchTarget {
     if (this.request.fill) return;
     const { consumers } = (await this.broker.inspectQueue(this.queue)) ?? { consumers: 0 };
     if (consumers > 0) return;
-    const { exchange } = this.request.target;
-    const reason = `nobody consumes '${this.queue}': notifications would fill it (--fill sends them all the same)`;
-    throw new MessageUndeliverable(exchange, this.queue, undefined, reason);
+    throw new NobodyThere(
+      `nobody consumes '${this.queue}': notifications would fill it (--fill sends them all the same)`,
+    );
   }
 
   async send(): Promise<RequestEnd> {

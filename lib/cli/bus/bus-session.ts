@@ -1,8 +1,7 @@
 import { type Broker, type MessageBroker, rpcSeamOf } from '../../broker/broker.js';
 import { createBroker } from '../../broker/connect-broker.js';
 import { parseTransportUrl } from '../../config/transport-url.js';
-import { MessageUndeliverable } from '../../errors/delivery.errors.js';
-import { ReadOnlyBus } from '../exit-codes.js';
+import { NobodyThere, ReadOnlyBus } from '../exit-codes.js';
 import type { Output } from '../output.js';
 import { chooseTransport, type TransportChoice, type TransportOptions } from './transport-choice.js';
 
@@ -45,10 +44,12 @@ export function connected(broker: Broker, { url }: TransportChoice): Promise<voi
   return broker.connected(parseTransportUrl(url).hosts.length > 1 ? CONNECT_MS : 0);
 }
 
-/** @throws MessageUndeliverable there is none of that name */
+/** Sending would make it, as services do; a wrong name would stay behind. @throws NobodyThere */
 export async function requireExchange(broker: MessageBroker, exchange: string): Promise<void> {
   if (await broker.hasExchange(exchange)) return;
-  throw new MessageUndeliverable(exchange, '*', undefined, `there is no exchange '${exchange}'`);
+  throw new NobodyThere(
+    `there is no exchange '${exchange}': no service of it has started on this virtual host, or --exchange is another one`,
+  );
 }
 
 /** Seconds: longer than a server tries to hand over an answer that comes too late. */

@@ -1,10 +1,10 @@
 import type { Delivery, MessageBroker } from '../../broker/broker.js';
-import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { entryOf } from '../../notify/listener/notification-registration.js';
 import { planTopology, queuePlans } from '../../notify/listener/queue-plan.js';
 import { tapQueue } from '../../observe/tap/tap-queue.js';
 import type { NotificationPriority } from '../../wire/notification.js';
 import type { Topology } from '../../wire/topology.js';
+import { NobodyThere } from '../exit-codes.js';
 import { requireExchange } from './bus-session.js';
 
 /** Where notifications are taken from: a queue of one's own, a pool that lasts, or the queues that all share. */
@@ -37,7 +37,7 @@ export function sharedQueues({ topics, priorities }: Pick<ListenRequest, 'priori
 /**
  * Begins to read; each delivery has to be acknowledged.
  *
- * @throws MessageUndeliverable there is no such exchange, or nothing to take from
+ * @throws NobodyThere there is no such exchange, or nothing to take from
  * @throws MessageDeliveryFailure not allowed, or not within 10 s
  */
 export async function openQueues(
@@ -92,5 +92,5 @@ async function existing(broker: MessageBroker, request: ListenRequest): Promise<
   const queues = sharedQueues(request);
   for (const queue of queues) if (await broker.inspectQueue(queue)) found.push(queue);
   if (found.length > 0) return found;
-  throw new MessageUndeliverable(request.exchange, queues.join(' '), undefined, 'there is no such queue');
+  throw new NobodyThere(`there is no queue to take from: none of ${queues.join(', ')}`);
 }

@@ -1,6 +1,5 @@
-import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { serversOf } from '../../observe/bus/bus-look.js';
-import { UsageError } from '../exit-codes.js';
+import { NobodyThere, UsageError } from '../exit-codes.js';
 import { topicAndServer } from '../option-values.js';
 import { managementOf, type ManagementOptions, virtualHostOf } from './management.js';
 import { chooseTransport, type TransportOptions } from './transport-choice.js';
@@ -22,7 +21,7 @@ export interface ServerAddress {
  * AMQP tells no names: `--all` needs the management API, or a list.
  *
  * @throws UsageError there is neither
- * @throws MessageUndeliverable the topic has no queue of a server
+ * @throws NobodyThere the topic has no queue of a server
  * @throws ManagementFailure
  */
 export async function addressesOf(
@@ -39,7 +38,7 @@ export async function addressesOf(
     throw new UsageError('--all needs names: --management-url, or --servers host1,host2; AMQP does not tell them');
   const found = serversOf(topic, await api.queues(virtualHostOf(choice).virtualHost));
   if (found.length > 0) return found.map((name) => ({ topic, server: name }));
-  throw new MessageUndeliverable(choice.exchange, `${topic}.*`, undefined, `no server of '${topic}' has a queue`);
+  throw new NobodyThere(`no server of '${topic}' has a queue on this virtual host`);
 }
 
 function nameOf(text: string): string {

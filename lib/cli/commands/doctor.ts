@@ -18,6 +18,7 @@ import { EXIT, type ExitCode, UsageError } from '../exit-codes.js';
 import { managementOf, type ManagementOptions, virtualHostOf } from '../bus/management.js';
 import { version } from '../option-values.js';
 import type { Output } from '../output.js';
+import { reasonText } from '../reason-text.js';
 import type { Line } from '../tone.js';
 import { servesVersion, silentPing } from '../bus/silent-ping.js';
 import { chooseTransport, type TransportChoice } from '../bus/transport-choice.js';
@@ -149,10 +150,9 @@ async function diagnosed(
 }
 
 function failureOf({ shownUrl }: TransportChoice, error: unknown) {
-  const chain = chainOf(error);
-  const codes = chain.map((one) => (one as { code?: unknown }).code);
+  const codes = chainOf(error).map((one) => (one as { code?: unknown }).code);
   const code = codes.find((one) => typeof one === 'number');
-  return { url: shownUrl, code, reason: chain.map(textOf).join(', caused by ') };
+  return { url: shownUrl, code, reason: reasonText(error) };
 }
 
 type Probing = 'askVersion' | 'management' | 'ping';

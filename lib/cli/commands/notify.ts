@@ -2,13 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import type { MessageBroker } from '../../broker/broker.js';
-import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { NotifierCore } from '../../notify/notifier/notifier-core.js';
 import { isRecord } from '../../wire/json/is-record.js';
 import { NOTIFICATION_PRIORITIES, type NotificationPriority } from '../../wire/notification.js';
 import { requireExchange, withBus } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
-import { UsageError } from '../exit-codes.js';
+import { NobodyThere, UsageError } from '../exit-codes.js';
 import { collect, jsonText, keyValues } from '../option-values.js';
 import { type Output, shownMs } from '../output.js';
 
@@ -122,7 +121,7 @@ async function requirePlaces(broker: MessageBroker, exchange: string, queues: re
   await requireExchange(broker, exchange);
   for (const queue of queues) {
     if (await broker.inspectQueue(queue)) continue;
-    throw new MessageUndeliverable(exchange, queue, undefined, `there is no queue '${queue}'; --declare makes it`);
+    throw new NobodyThere(`there is no queue '${queue}'; --declare makes it`);
   }
 }
 

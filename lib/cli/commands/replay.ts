@@ -3,7 +3,6 @@ import { counted } from '../../errors/counted.js';
 import type { MessageBroker } from '../../broker/broker.js';
 import { isSameBus } from '../../config/transport-identity.js';
 import { parseTransportUrl, type TransportUrl } from '../../config/transport-url.js';
-import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import type { RecordingHead } from '../../observe/traffic/recording.js';
 import { Glob } from '../../notify/filter/glob.js';
 import {
@@ -14,7 +13,7 @@ import {
 } from '../../observe/traffic/replay-plan.js';
 import { differencesOf, pathPattern, type Difference } from '../../observe/traffic/structural-diff.js';
 import { maskedValue } from '../../wire/masked-value.js';
-import { announce, withBus } from '../bus/bus-session.js';
+import { announce, requireExchange, withBus } from '../bus/bus-session.js';
 import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } from '../command.js';
 import { EXIT, type ExitCode, UsageError } from '../exit-codes.js';
 import { collect, kinds, ratePerSecond } from '../option-values.js';
@@ -189,7 +188,7 @@ async function sent(
   output: Output,
   interrupted: AbortSignal,
 ): Promise<ExitCode> {
-  await requireExchanges(broker, steps);
+  for (const exchange of new Set(steps.map((step) => step.exchange))) await requireExchange(broker, exchange);
   const tally = new Tally(options, output);
   const { speed: times, maxRate = MAX_RATE, timeout: timeoutMs = TIMEOUT_MS } = options;
   const run = new ReplayRun(broker, { speed: times, maxRate, timeoutMs }, (...ended) => tally.ended(...ended));
@@ -198,14 +197,6 @@ async function sent(
     return tally.end(count, steps.length);
   } finally {
     await run.close();
-  }
-}
-
-/** Sending would make them, as services do; a wrong name would stay behind. */
-async function requireExchanges(broker: MessageBroker, steps: readonly ReplayStep[]): Promise<void> {
-  for (const exchange of new Set(steps.map((step) => step.exchange))) {
-    if (await broker.hasExchange(exchange)) continue;
-    throw new MessageUndeliverable(exchange, '*', undefined, `there is no exchange '${exchange}'; nothing was sent`);
   }
 }
 

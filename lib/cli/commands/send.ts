@@ -125,7 +125,6 @@ async function sendAll(
   signal: AbortSignal,
 ): Promise<ExitCode> {
   const { target, options } = sending;
-  // Sending would make it, as services do; a wrong name would stay behind.
   await requireExchange(broker, target.exchange ?? '');
   const { fanout: _fanout, ...base } = target;
   const client = new RpcClient(broker, base, { transportOptions: { atLeastOnce: !options.wait } });

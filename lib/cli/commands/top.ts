@@ -4,7 +4,8 @@ import type { MessageBroker } from '../../broker/broker.js';
 import type { BusTap, TapRequest } from '../../observe/tap/bus-tap.js';
 import { type TrafficRow, TrafficStats } from '../../observe/traffic/traffic-stats.js';
 import { type CommandRun, OPTIONS, runWork } from '../command.js';
-import { columns, type Output } from '../output.js';
+import { type Output, tonedColumns } from '../output.js';
+import type { Line } from '../tone.js';
 import { StreamEnd, type StreamEndOptions, withStreamEnd } from '../traffic/stream-end.js';
 import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../traffic/tap-session.js';
 
@@ -169,7 +170,7 @@ function sorted(rows: readonly TopRow[], sort: SortKey): TopRow[] {
   return rows.toSorted((one, other) => SORTS[sort](other) - SORTS[sort](one));
 }
 
-function linesOf(rows: readonly TopRow[], headLine: string): string[] {
+function linesOf(rows: readonly TopRow[], headLine: string): Line[] {
   const cells = rows.map((row) => [
     row.topic,
     row.name,
@@ -177,13 +178,13 @@ function linesOf(rows: readonly TopRow[], headLine: string): string[] {
     row.rate.toFixed(1),
     row.p50Ms?.toFixed(1) ?? '-',
     row.p99Ms?.toFixed(1) ?? '-',
-    numberIn(row.errors),
+    (row.errors ?? 0) > 0 ? { word: String(row.errors), tone: 'bad' as const, after: '' } : numberIn(row.errors),
     numberIn(row.inFlight),
     numberIn(row.backlog),
-    numberIn(row.consumers),
+    row.consumers === 0 ? { word: '0', tone: 'bad' as const, after: '' } : numberIn(row.consumers),
   ]);
   const titles = ['topic', 'method', 'kind', 'rate/s', 'p50 ms', 'p99 ms', 'errors', 'flight', 'backlog', 'consumers'];
-  return [headLine, ...columns([titles, ...cells])];
+  return [headLine, ...tonedColumns([titles, ...cells])];
 }
 
 function numberIn(value: number | undefined): string {

@@ -9,6 +9,7 @@ import type { Output } from '../output.js';
 import { openRecording } from '../traffic/recorded-traffic.js';
 import { StreamEnd } from '../traffic/stream-end.js';
 import { lossesOf, newWatchCommand, type WatchOptions, withTap, withWatchedBus } from '../traffic/tap-session.js';
+import type { Line } from '../tone.js';
 import { timelineData, timelineLines } from '../traffic/timeline-drawing.js';
 
 interface TraceOptions extends WatchOptions {
@@ -107,7 +108,7 @@ async function fromBus(
   draw();
 }
 
-function drawingOf(timeline: RequestTimeline, { columns }: Output): [object, string[]] {
+function drawingOf(timeline: RequestTimeline, { columns }: Output): [object, Line[]] {
   const data = timeline.timeline();
   return [timelineData(data), timelineLines(data, columns)];
 }

@@ -10,7 +10,8 @@ import { type CommandRun, type CommonOptions, newCommand, OPTIONS, runWork } fro
 import { confirm } from '../confirm.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { collect, version } from '../option-values.js';
-import { columns, type Output } from '../output.js';
+import { type Output, tonedColumns } from '../output.js';
+import type { TonedEnd } from '../tone.js';
 import { addressesOf, type ServerAddress, type ServersOptions, shownAddress } from '../bus/server-addresses.js';
 import { servesVersion } from '../bus/silent-ping.js';
 
@@ -48,6 +49,12 @@ const TIMEOUT_MS = 5_000;
 /** More than a service with two majors takes; nova-compute's 5 and 6 take a dozen. */
 const MOST_REFUSED = 20;
 const NOTHING: VersionsServed = { served: [], calls: 0, refused: 0, state: 'complete' };
+
+const NOT_SERVED: Readonly<Record<Exclude<VersionsRow['answer'], 'served'>, TonedEnd>> = {
+  nobody: { word: 'NOBODY', tone: 'bad', after: '' },
+  silent: { word: 'SILENT', tone: 'bad', after: '' },
+  nothing: { word: 'nothing', tone: 'doubtful', after: '' },
+};
 
 const EXIT_OF_ANSWER: Readonly<Record<VersionsRow['answer'], ExitCode>> = {
   served: EXIT.done,
@@ -125,7 +132,7 @@ async function outcomeOf(search: () => Promise<VersionsServed>): Promise<Pick<Ve
 }
 
 function tell(rows: readonly VersionsRow[], exchange: string, output: Output): ExitCode {
-  const lines = columns([
+  const lines = tonedColumns([
     ['topic', 'server', 'namespace', 'serves', 'calls', ''],
     ...rows.map((row) => cellsOf(row, aheadOf(row, rows))),
   ]);
@@ -142,12 +149,12 @@ function tell(rows: readonly VersionsRow[], exchange: string, output: Output): E
   return rows.map(({ answer }) => EXIT_OF_ANSWER[answer]).find((code) => code !== EXIT.done) ?? EXIT.done;
 }
 
-function cellsOf(row: VersionsRow, ahead: string | undefined): string[] {
+function cellsOf(row: VersionsRow, ahead: string | undefined): (TonedEnd | string)[] {
   const { topic, server = '-', namespace, answer, found } = row;
   const atLeast = found.state === 'bounded' ? 'at least ' : '';
-  const serves = { nobody: 'NOBODY', silent: 'SILENT', nothing: 'nothing', served: atLeast + found.served.join(' ') };
-  const remark = ahead === undefined ? '' : `behind: ${ahead}`;
-  return [topic, server, namespace ?? '-', serves[answer], String(found.calls), remark];
+  const served = answer === 'served' ? `${atLeast}${found.served.join(' ')}` : NOT_SERVED[answer];
+  const remark = ahead === undefined ? '' : ({ word: 'behind', tone: 'doubtful', after: `: ${ahead}` } as const);
+  return [topic, server, namespace ?? '-', served, String(found.calls), remark];
 }
 
 /** The version of another server of the same interface, where that is higher. */

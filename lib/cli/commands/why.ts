@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { rpcSeamOf } from '../../broker/broker.js';
-import { chainOf, textOf } from '../../errors/text-of.js';
 import { consumedServers, uncountedServers } from '../../observe/bus/bus-look.js';
 import { type WalkFinding, walkCall } from '../../observe/bus/call-walk.js';
 import { searchVersions } from '../../observe/bus/version-probe.js';
@@ -14,7 +13,9 @@ import { EXIT, exitCodeOf, type ExitCode } from '../exit-codes.js';
 import { managementOf, type ManagementOptions, virtualHostOf } from '../bus/management.js';
 import { topicAndServer, version } from '../option-values.js';
 import type { Output } from '../output.js';
+import { reasonText } from '../reason-text.js';
 import type { Line } from '../tone.js';
+import { type ServerAddress, shownAddress } from '../bus/server-addresses.js';
 import { servesVersion, silentPing } from '../bus/silent-ping.js';
 import { chooseTransport, type TransportChoice } from '../bus/transport-choice.js';
 
@@ -68,10 +69,11 @@ export function whyCommand(run: CommandRun): Command {
         const api = managementOf(options, choice);
         const others = (finding: WalkFinding): Promise<WalkFinding> =>
           api
-            ? withServers(finding, api, choice, topicAndServer(topic, options.server).topic, output)
+            ? withListed(finding, api, choice, topicAndServer(topic, options.server), output)
             : Promise.resolve(finding);
         const { findings, exit } = await walk(choice, topic, options, others, (one) => printed(one, output));
         if (output.json) output.result({ findings, exit }, []);
+        else if (findings.every(({ state }) => state === 'ok')) output.note(unbroken(topic));
         return exit;
       }),
     );
@@ -122,6 +124,14 @@ async function walk(
   return { findings, exit: failure ? EXIT_OF_STEP[failure.step] : EXIT.done };
 }
 
+/** A way that is free says nothing about the method itself. */
+function unbroken(topic: string): string {
+  return (
+    'why: nothing on the way is broken. A method may be slow all the same, or its answer be lost: ' +
+    `oslo-bus tap --topic ${topic} shows each call (with the firehose on)`
+  );
+}
+
 /** Where the version that is called was refused already. */
 async function versionsServed(client: RpcClient, refused: string | undefined): Promise<readonly string[]> {
   const ask = async (version: string): Promise<boolean> =>
@@ -130,35 +140,40 @@ async function versionsServed(client: RpcClient, refused: string | undefined): P
   return served;
 }
 
-/** Where a server is missing, those that are there tell most. */
-async function withServers(
+/** Where a server is missing, those that are there tell most; where a binding is missing, those of its queue. */
+async function withListed(
   finding: WalkFinding,
   api: ManagementApi,
   choice: TransportChoice,
-  topic: string,
+  { topic, server }: ServerAddress,
   output: Output,
 ): Promise<WalkFinding> {
-  if (finding.state !== 'fail' || !['queue', 'consumers'].includes(finding.step)) return finding;
+  if (finding.state !== 'fail' || !['binding', 'consumers', 'queue'].includes(finding.step)) return finding;
+  const { virtualHost } = virtualHostOf(choice);
   try {
-    const queues = await api.queues(virtualHostOf(choice).virtualHost);
+    if (finding.step === 'binding') {
+      const own = shownAddress({ topic, ...(server !== undefined && { server }) });
+      const bindings = (await api.bindings(virtualHost)).filter(({ queue }) => queue === own);
+      return { ...finding, boundTo: [...new Set(bindings.map(({ exchange }) => exchange))] };
+    }
+    const queues = await api.queues(virtualHost);
     const [servers, uncounted] = [consumedServers(topic, queues), uncountedServers(topic, queues)];
     if (uncounted.length === 0) return { ...finding, servers };
     output.note(`why: the broker has not counted the consumers of these servers yet: ${uncounted.join(', ')}`);
     return servers.length === 0 ? finding : { ...finding, servers };
   } catch (error) {
     if (!(error instanceof ManagementFailure)) throw error;
-    output.note(`why: other servers are not known: ${error.message}`);
+    output.note(`why: what else is there is not known: ${error.message}`);
     return finding;
   }
 }
 
 function unreachable({ shownUrl }: TransportChoice, error: unknown): WalkFinding {
-  const reason = chainOf(error).map(textOf).join(', caused by ');
   const isRefused = exitCodeOf(error) === EXIT.refused;
   return {
     step: 'bus',
     state: 'fail',
-    seen: `${shownUrl} ${isRefused ? 'does not let us in' : 'cannot be reached'}: ${reason}`,
+    seen: `${shownUrl} ${isRefused ? 'does not let us in' : 'cannot be reached'}: ${reasonText(error)}`,
     cause: isRefused
       ? 'User, password or virtual host are wrong, or the user has no permission there.'
       : 'The broker is down, the host or the port is another one, or a firewall is in between.',
@@ -168,7 +183,7 @@ function unreachable({ shownUrl }: TransportChoice, error: unknown): WalkFinding
   };
 }
 
-function printed({ step, state, seen, cause, next, servers }: WalkFinding, output: Output): void {
+function printed({ step, state, seen, cause, next, servers, boundTo }: WalkFinding, output: Output): void {
   if (output.json) return;
   const mark = state === 'fail' ? 'FAIL' : state;
   const tone = ({ ok: 'good', warn: 'doubtful', fail: 'bad' } as const)[state];
@@ -178,6 +193,8 @@ function printed({ step, state, seen, cause, next, servers }: WalkFinding, outpu
   if (cause !== undefined) lines.push(`        ${cause}`);
   if (servers)
     lines.push(`        Consumed servers of this topic: ${servers.length === 0 ? 'none' : servers.join(', ')}`);
+  if (boundTo)
+    lines.push(`        The queue is bound to: ${boundTo.length === 0 ? 'no exchange' : boundTo.join(', ')}`);
   if (next !== undefined) lines.push(`        Next: ${next}`);
   output.result({}, lines);
 }

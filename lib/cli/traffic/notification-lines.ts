@@ -8,6 +8,7 @@ import {
   VersionedObject,
   type VersionedObjectHead,
 } from '../../wire/versioned-object.js';
+import { type Line, toneOfPriority } from '../tone.js';
 import { clock } from './traffic-lines.js';
 import { valueAt } from './where.js';
 
@@ -62,7 +63,7 @@ export function fieldsOf(payload: unknown, paths: readonly (readonly string[])[]
 }
 
 /** One line for people; `payload`: what is shown of it. The time is the publisher's, where it can be understood. */
-export function notificationLine(seen: SeenNotification, payload: unknown, length = LONGEST_PAYLOAD): string {
+export function notificationLine(seen: SeenNotification, payload: unknown, length = LONGEST_PAYLOAD): Line {
   const { event_type: eventType, publisher_id: publisher, priority, timestamp, context } = seen;
   const sentAt = (timestamp === null ? undefined : parseTimestamp(timestamp)) ?? new Date();
   const requestId = typeof context.request_id === 'string' ? context.request_id : '';
@@ -71,15 +72,18 @@ export function notificationLine(seen: SeenNotification, payload: unknown, lengt
         .map(([key, value]) => `${key}=${shortText(value)}`)
         .join(' ')
     : stringifyJson(payload);
+  const time = `${clock(sentAt.getTime())}  `;
+  const word = priority.toUpperCase();
   const cells = [
-    clock(sentAt.getTime()),
-    priority.toUpperCase().padEnd(8),
+    ' '.repeat(Math.max(0, 8 - word.length)),
     eventType.padEnd(32),
     publisher.padEnd(16),
     requestId.slice(0, SHORT_ID).padEnd(SHORT_ID),
     text.length <= length ? text : `${text.slice(0, length)}…`,
   ];
-  return cells.join('  ').trimEnd();
+  const after = cells.join('  ').trimEnd();
+  const tone = toneOfPriority(priority);
+  return tone === undefined ? `${time}${word}${after}` : { before: time, word, tone, after };
 }
 
 /** The same as data. */

@@ -1,7 +1,6 @@
 import type { MessageBroker } from '../../broker/broker.js';
 import { MessageUndeliverable } from '../../errors/delivery.errors.js';
 import { MessagingTimeout, NoSuchMethod, RemoteError, UnsupportedVersion } from '../../errors/rpc.errors.js';
-import { textWithCause } from '../../errors/text-of.js';
 import { NotifierCore } from '../../notify/notifier/notifier-core.js';
 import type { SeenFailure } from '../../observe/traffic/call-pairing.js';
 import {
@@ -12,6 +11,7 @@ import {
 } from '../../observe/traffic/replay-plan.js';
 import { RpcClient } from '../../rpc/client/rpc-client.js';
 import { pauseUnless } from '../pause-unless.js';
+import { reasonText } from '../reason-text.js';
 
 /** The outcome of one message that was sent again. */
 export type ReplayOutcome =
@@ -116,5 +116,5 @@ function outcomeOf(error: unknown): ReplayOutcome {
   if (error instanceof MessageUndeliverable) return { name: 'nobody', reason: error.message };
   if (error instanceof MessagingTimeout) return { name: 'timeout', reason: error.diagnosis?.summary ?? error.message };
   if (error instanceof Error && error.name === 'AbortError') return { name: 'interrupted', reason: error.message };
-  return { name: 'not sent', reason: textWithCause(error) };
+  return { name: 'not sent', reason: reasonText(error) };
 }

@@ -1,6 +1,7 @@
 import { counted } from '../../errors/counted.js';
 import type { Timeline, TimelineSpan } from '../../observe/traffic/request-timeline.js';
 import { failureText, shownMs } from '../output.js';
+import type { Line, TonedEnd } from '../tone.js';
 
 /** Columns of what has no terminal. */
 const PIPE_COLUMNS = 120;
@@ -12,7 +13,7 @@ const TAIL = 22;
 const EIGHTHS = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
 /** One request as lines for people: a bar for each message, scaled to so many columns. */
-export function timelineLines(timeline: Timeline, columns = PIPE_COLUMNS): string[] {
+export function timelineLines(timeline: Timeline, columns = PIPE_COLUMNS): Line[] {
   const { spans, durationMs, omitted } = timeline;
   if (spans.length === 0) return [`${timeline.requestId}  nothing was seen of it`];
   const names = spans.map((span) => nameCells(span));
@@ -27,7 +28,11 @@ export function timelineLines(timeline: Timeline, columns = PIPE_COLUMNS): strin
       const [to, what] = names[at]!;
       const mark = at === spans.length - 1 && omitted === 0 ? '└' : '├';
       const cells = [cut(to, widths[0]!).padEnd(widths[0]!), cut(what, widths[1]!).padEnd(widths[1]!)];
-      return `${mark} ${cells.join('  ')}  ${barOf(span, durationMs, room)} ${tailOf(span)}`.trimEnd();
+      const took = span.endMs === undefined ? '' : tookOf(span.endMs - span.startMs);
+      const before = `${mark} ${cells.join('  ')}  ${barOf(span, durationMs, room)} ${took}`;
+      const end = endTextOf(span);
+      if (typeof end === 'string') return `${before}${end}`.trimEnd();
+      return { before: took === '' ? before : `${before}  `, ...end };
     }),
     ...(omitted > 0 ? [`└ and ${omitted} more messages`] : []),
   ];
@@ -82,22 +87,24 @@ function endOf({ startMs, takenMs, endMs, deadlineMs, state }: TimelineSpan): nu
   return state === 'expired' && deadlineMs !== undefined ? deadlineMs : (takenMs ?? startMs);
 }
 
-function tailOf(span: TimelineSpan): string {
-  const { startMs, endMs, deadlineMs, failure, kind, queue } = span;
-  const took = endMs === undefined ? '' : tookOf(endMs - startMs);
-  switch (span.state) {
+function endTextOf({ endMs, deadlineMs, failure, kind, queue, state }: TimelineSpan): TonedEnd | string {
+  switch (state) {
     case 'answered':
-      return took;
+      return '';
     case 'failed':
-      return `${took}  FAIL${failure ? ` ${failureText(failure)}` : ''}`;
-    case 'late':
-      return `${took}  LATE by ${shownMs(endMs! - (deadlineMs ?? endMs!))}${failure ? `, FAIL ${failure.excType}` : ''}`;
-    case 'expired':
-      return `DEADLINE, ${queue === undefined ? 'taken by nobody that was seen' : `taken from '${queue}' and not answered`}`;
+      return { word: 'FAIL', tone: 'bad', after: failure ? ` ${failureText(failure)}` : '' };
+    case 'late': {
+      const failed = failure ? `, FAIL ${failure.excType}` : '';
+      return { word: 'LATE', tone: 'doubtful', after: ` by ${shownMs(endMs! - (deadlineMs ?? endMs!))}${failed}` };
+    }
+    case 'expired': {
+      const by = queue === undefined ? 'taken by nobody that was seen' : `taken from '${queue}' and not answered`;
+      return { word: 'DEADLINE', tone: 'bad', after: `, ${by}` };
+    }
     case 'unseen':
       return 'no answer seen; it may be among what was skipped';
     case 'unroutable':
-      return 'NOBODY: routed to no queue';
+      return { word: 'NOBODY', tone: 'bad', after: ': routed to no queue' };
     case 'waiting':
       return 'no answer seen';
     case 'sent':

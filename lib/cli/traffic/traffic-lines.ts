@@ -3,7 +3,7 @@ import { kindOf, pairingIdOf, requestIdOf, type TrafficRecord } from '../../obse
 import { stringifyJson } from '../../wire/json/json.js';
 import { maskedValue } from '../../wire/masked-value.js';
 import { failureText } from '../output.js';
-import type { Line, TonedLine } from '../tone.js';
+import { type Line, type TonedEnd, toneOfPriority } from '../tone.js';
 
 const LONGEST_ARGUMENTS = 60;
 const SHORT_ID = 12;
@@ -30,11 +30,13 @@ export function requestLine(request: SeenRequest): Line {
 }
 
 /** One notification as a line for people. */
-export function notificationLine(record: TrafficRecord): string {
+export function notificationLine(record: TrafficRecord): Line {
   const { event_type: eventType, publisher_id: publisher, priority } = record.message ?? {};
   const requestId = requestIdOf(record.message ?? {}) ?? '';
-  const result = `${String(priority)} of ${String(publisher)}`;
-  return line(clock(record.t), record.key, String(eventType), requestId.slice(0, SHORT_ID), '', '', result);
+  const before = line(clock(record.t), record.key, String(eventType), requestId.slice(0, SHORT_ID), '', '', '');
+  const [word, after] = [String(priority), ` of ${String(publisher)}`];
+  const tone = toneOfPriority(word);
+  return tone === undefined ? `${before}${word}${after}` : { before, word, tone, after };
 }
 
 /** A server or listener gets a message, as a line for people. */
@@ -116,7 +118,7 @@ export function isTrouble({ state }: SeenRequest): boolean {
   return ['expired', 'failed', 'late', 'unroutable'].includes(state.name);
 }
 
-function resultOf({ kind, state, record, deadline, taken }: SeenRequest): Omit<TonedLine, 'before'> | string {
+function resultOf({ kind, state, record, deadline, taken }: SeenRequest): TonedEnd | string {
   switch (state.name) {
     case 'answered':
       return { word: 'ok', tone: 'good', after: '' };

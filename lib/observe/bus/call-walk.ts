@@ -31,6 +31,8 @@ export interface WalkFinding {
   readonly next?: string;
   /** Other servers of the topic that are consumed, where the management API was asked. */
   readonly servers?: readonly string[];
+  /** Exchanges that the queue is bound to, where it is not bound to the one of the call and the management API was asked. */
+  readonly boundTo?: readonly string[];
 }
 
 /** What the way of a call leads to. */
@@ -65,7 +67,7 @@ export async function* walkCall(
   const { exchange, topic, server } = target;
   const queue = server === undefined ? topic : `${topic}.${server}`;
   yield { step: 'bus', state: 'ok', seen: `${broker.url} is there and lets us in` };
-  const looks = [() => alarm(broker), () => exchangeLook(broker, exchange), () => queueLook(broker, queue, exchange)];
+  const looks = [() => alarm(broker), () => exchangeLook(broker, exchange), () => queueLook(broker, queue)];
   for (const look of looks) {
     const finding = await look();
     yield finding;
@@ -113,7 +115,7 @@ async function exchangeLook(broker: MessageBroker, exchange: string): Promise<Wa
   };
 }
 
-async function queueLook(broker: MessageBroker, queue: string, exchange: string): Promise<WalkFinding> {
+async function queueLook(broker: MessageBroker, queue: string): Promise<WalkFinding> {
   try {
     const seen = await broker.inspectQueue(queue);
     if (seen)
@@ -125,7 +127,7 @@ async function queueLook(broker: MessageBroker, queue: string, exchange: string)
     step: 'queue',
     state: 'fail',
     seen: `there is no queue '${queue}'`,
-    cause: `No server has ever served it on exchange '${exchange}', or its queue was deleted. Calls to it reach nobody.`,
+    cause: 'No server of it has started on this virtual host, or its queue was deleted. Calls to it reach nobody.',
     next: `start the service, or check the name: topics and servers are case-sensitive`,
   };
 }
@@ -224,7 +226,7 @@ function unanswered(error: unknown, queue: string, seen?: string): WalkFinding {
       state: 'fail',
       seen: `the broker has returned a message for '${queue}': the queue is not bound to the exchange`,
       cause: 'Its servers run on another exchange, or the exchange was deleted and made anew without them.',
-      next: 'check --exchange; restart the service, which binds its queues when it starts',
+      next: 'check --exchange (`rabbitmqctl list_bindings` has what the queue is bound to); restart the service, which binds its queues when it starts',
     };
   }
   if (!(error instanceof MessagingTimeout)) return refused(error, 'the call was not sent');

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fieldsOf, notificationLine, seenNotification } from '../../../lib/cli/traffic/notification-lines.js';
+import { painted } from '../../../lib/cli/tone.js';
 import { decodeNotification } from '../../../lib/wire/notification.js';
 
 const flavor = {
@@ -45,7 +46,7 @@ describe('what is seen of a notification', () => {
 
   it('as a line has the publisher’s time, and words without quotes', () => {
     const { payload, ...seen } = seenNotification(received(versioned), 'unwrapped');
-    expect(notificationLine({ ...seen, payload }, payload).split(/ {2,}/)).toEqual([
+    expect(painted(notificationLine({ ...seen, payload }, payload), false, String).split(/ {2,}/)).toEqual([
       '12:34:56.789',
       'INFO',
       'instance.create.end',
@@ -53,6 +54,19 @@ describe('what is seen of a notification', () => {
       'req-1111aaaa',
       'uuid=i1 flavor={"name":"m1.small","vcpus":1}',
     ]);
+  });
+
+  it.each([
+    ['CRITICAL', 'bad'],
+    ['ERROR', 'bad'],
+    ['WARN', 'doubtful'],
+  ])('the priority %s is toned', (priority, tone) => {
+    const seen = { ...seenNotification(received({ n: 1 }), 'raw'), priority };
+    const line = notificationLine(seen, seen.payload);
+    expect(line).toMatchObject({ before: '12:34:56.789  ', word: priority, tone });
+    const ofInfo = notificationLine({ ...seen, priority: 'INFO' }, seen.payload);
+    const untoned = painted(line, false, String).replace(priority.padEnd(8), 'INFO    ');
+    expect(untoned).toBe(ofInfo);
   });
 
   it('a long payload is cut, fields that were asked for are not', () => {

@@ -7,7 +7,7 @@ import {
   RemoteError,
 } from '../../../lib/index.js';
 import { exitCodeOf, UnreadableFile, UsageError } from '../../../lib/cli/exit-codes.js';
-import { columns, Output, shownMs, type Terminal } from '../../../lib/cli/output.js';
+import { columns, Output, shownMs, type Terminal, tonedColumns } from '../../../lib/cli/output.js';
 import type { ColorChoice } from '../../../lib/cli/tone.js';
 import { oslo } from '../../support/command-line.js';
 
@@ -121,7 +121,7 @@ describe('colours', () => {
 });
 
 describe('output that is written over', () => {
-  const terminal = (size?: { columns: number; rows: number }) => {
+  const terminal = (size?: { columns: number; rows: number }, color: ColorChoice = 'auto') => {
     const written = { out: '', err: '' };
     const output = new Output(
       {
@@ -135,6 +135,8 @@ describe('output that is written over', () => {
       },
       'top',
       false,
+      'masked',
+      color,
     );
     return { output, written };
   };
@@ -144,6 +146,24 @@ describe('output that is written over', () => {
     output.screen({}, ['a', 'long line']);
     output.screen({}, ['b', 'c', 'd', 'e']);
     expect(written.out).toBe('\u001b[Ja\nlong\n\u001b[2A\u001b[Jb\nc\n');
+  });
+
+  it('its toned words are coloured, and colours take no room', () => {
+    const { output, written } = terminal({ columns: 9, rows: 5 }, 'always');
+    const line = (before: string) => ({ before, word: 'FAIL', tone: 'bad', after: ' ValueError' }) as const;
+    output.screen({}, [line('a '), line('123456 ')]);
+    const [red, plain] = ['\u001b[31m\u001b[1m', '\u001b[22m\u001b[39m'];
+    expect(written.out).toBe(`\u001b[Ja ${red}FAIL${plain} V\n123456 ${red}F${plain}\n`);
+  });
+
+  it('of a row with toned cells the first is, at its place', () => {
+    const bad = { word: '3', tone: 'bad', after: ' of 9' } as const;
+    expect(
+      tonedColumns([
+        ['topic', 'errors', 'n'],
+        ['a', bad, { ...bad, tone: 'good' }],
+      ]),
+    ).toEqual(['topic  errors  n', { before: 'a      ', word: '3', tone: 'bad', after: ' of 9  3 of 9' }]);
   });
 
   it('a line of progress goes before the next note, and text of a peer cannot move the cursor', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { timelineLines } from '../../../lib/cli/traffic/timeline-drawing.js';
+import { type Line, painted } from '../../../lib/cli/tone.js';
 import type { TimelineSpan } from '../../../lib/observe/traffic/request-timeline.js';
 
 function span(changes: Partial<TimelineSpan>): TimelineSpan {
@@ -14,8 +15,12 @@ function span(changes: Partial<TimelineSpan>): TimelineSpan {
   };
 }
 
-function lines(spans: TimelineSpan[], durationMs: number, columns?: number, omitted = 0): string[] {
+function toned(spans: TimelineSpan[], durationMs: number, columns?: number, omitted = 0): Line[] {
   return timelineLines({ requestId: 'req-1', at: 1_000, durationMs, spans, omitted }, columns);
+}
+
+function lines(spans: TimelineSpan[], durationMs: number, columns?: number, omitted = 0): string[] {
+  return toned(spans, durationMs, columns, omitted).map((line) => painted(line, false, String));
 }
 
 describe('a request is drawn', () => {
@@ -55,6 +60,15 @@ describe('a request is drawn', () => {
   it.each([1, 40, 200])('in %i columns nothing is wider than a long tail makes it', (columns) => {
     const spans = [span({ name: 'x'.repeat(100), topic: 'y'.repeat(100), endMs: 1_000 })];
     for (const line of lines(spans, 1_000, columns)) expect(line.length).toBeLessThanOrEqual(Math.max(columns, 126));
+  });
+
+  it.each([
+    ['unroutable', 'NOBODY', 'bad'],
+    ['expired', 'DEADLINE', 'bad'],
+    ['failed', 'FAIL', 'bad'],
+    ['late', 'LATE', 'doubtful'],
+  ] as const)('%s is toned as %s', (state, word, tone) => {
+    expect(toned([span({ state, endMs: 10, deadlineMs: 5 })], 10)[2]).toMatchObject({ word, tone });
   });
 
   it('says that there is more, and that there is nothing', () => {
