@@ -192,6 +192,7 @@ function securedProperties({ keyAndCertificate, authority, users }: NonNullable<
     `ssl.keystore.location=${keyAndCertificate}`,
     'ssl.truststore.type=PEM',
     `ssl.truststore.location=${authority}`,
-    'ssl.client.auth=required',
+    // Without the listener's name it would not count where there is a login.
+    'listener.name.sasl_ssl.ssl.client.auth=required',
   ];
 }

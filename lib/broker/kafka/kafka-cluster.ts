@@ -1,8 +1,9 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import zlib from 'node:zlib';
-import type { BaseOptions } from '@platformatic/kafka';
+import type { BaseOptions, Connection } from '@platformatic/kafka';
 import type { ResolvedKafkaOptions } from '../../config/kafka-options.js';
 import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import { labelOf } from '../../config/option-origins.js';
@@ -15,8 +16,22 @@ export type KafkaClient = typeof import('@platformatic/kafka');
 
 const PEER = '@platformatic/kafka';
 
+/** Marks our connections among those of an application that uses the client itself. */
+const OURS = Symbol('nestjs-oslo-messaging');
+
+/**
+ * The client listens to the first error of a connection, and tells it to all who wait. A connection that breaks while it
+ * logs in has a second one, which would end the process.
+ */
+function hearLaterErrors(message: unknown): void {
+  const { type, instance } = message as { type: string; instance: Connection };
+  if (type === 'connection' && instance.context === OURS) instance.on('error', () => undefined);
+}
+
 /** Loaded when a `kafka://` URL is used. @throws ConfigurationError it is not installed */
 export async function loadKafkaClient(): Promise<KafkaClient> {
+  unsubscribe('plt:kafka:instances', hearLaterErrors);
+  subscribe('plt:kafka:instances', hearLaterErrors);
   try {
     return await import('@platformatic/kafka');
   } catch (error) {
@@ -64,6 +79,15 @@ export class KafkaCluster {
     return this.#options.livenessTimeoutMs;
   }
 
+  get isTls(): boolean {
+    return this.kafka.securityProtocol.endsWith('SSL');
+  }
+
+  /** Who logs in; undefined: nobody does. */
+  get user(): string | undefined {
+    return this.kafka.securityProtocol.startsWith('SASL') ? this.login?.username : undefined;
+  }
+
   /** @throws ConfigurationError */
   client(): Promise<KafkaClient> {
     return (this.#loading ??= this.load());
@@ -78,6 +102,7 @@ export class KafkaCluster {
   clientOptions(): BaseOptions {
     const { connectionName, livenessTimeoutMs } = this.#options;
     return {
+      context: OURS,
       clientId: connectionName.replaceAll(/\s+/g, '-'),
       bootstrapBrokers: this.#hosts.map(({ hostname: host, port }) => ({ host, port })),
       retries: 0,
@@ -89,15 +114,18 @@ export class KafkaCluster {
     };
   }
 
+  /** As in Python: the first that names a user. */
+  private get login(): TransportHost | undefined {
+    return this.#hosts.find(({ username }) => username !== undefined);
+  }
+
   private security(): Pick<BaseOptions, 'sasl' | 'tls' | 'tlsServerName'> {
     const { securityProtocol, saslMechanism: mechanism } = this.kafka;
-    const isTls = securityProtocol === 'SSL' || securityProtocol === 'SASL_SSL';
     // An address is no name to be asked for.
     const hasNames = this.#hosts.every(({ hostname }) => isIP(hostname) === 0);
-    const tls = isTls ? { tls: tlsOf(this.kafka), tlsServerName: hasNames } : {};
+    const tls = this.isTls ? { tls: tlsOf(this.kafka), tlsServerName: hasNames } : {};
     if (!securityProtocol.startsWith('SASL')) return tls;
-    // As in Python: the first that names a user.
-    const login = this.#hosts.find(({ username }) => username !== undefined);
+    const { login } = this;
     const password = login?.password;
     if (!login || password === undefined) {
       const text = `Option ${labelOf(this.kafka, 'securityProtocol')}: ${securityProtocol} needs a user and a password in the URL`;

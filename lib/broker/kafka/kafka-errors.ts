@@ -1,3 +1,5 @@
+import { type TlsOptionNames, tlsFault } from '../tls-errors.js';
+
 /** Kafka's codes for what does not pass by itself: somebody has to do something about it. */
 const REFUSALS: ReadonlySet<unknown> = new Set([
   'CLUSTER_AUTHORIZATION_FAILED',
@@ -23,6 +25,12 @@ const PASSING: ReadonlySet<unknown> = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
 ]);
 const TRANSPORT_CODES: ReadonlySet<unknown> = new Set(['PLT_KFK_NETWORK', 'PLT_KFK_TIMEOUT']);
+const TLS_OPTIONS: TlsOptionNames = {
+  authority: 'sslCafile',
+  certificate: 'sslClientCertFile',
+  key: 'sslClientKeyFile',
+  noTls: 'set securityProtocol to PLAINTEXT or SASL_PLAINTEXT',
+};
 /** As many reasons make one text. */
 const MOST_REASONS = 3;
 
@@ -86,7 +94,7 @@ export function reasonOf(error: unknown): string {
 function collect(error: unknown, reasons: Set<string>): void {
   const inner = innerOf(error);
   if (inner.length > 0) return inner.forEach((one) => collect(one, reasons));
-  const text = error instanceof Error ? error.message || error.name : String(error);
+  const text = error instanceof Error ? (tlsFault(error, TLS_OPTIONS) ?? (error.message || error.name)) : String(error);
   reasons.add(text.replace(/\.$/, ''));
 }
 

@@ -6,12 +6,12 @@ import type { ResolvedRabbitOptions } from '../../config/rabbit-options.js';
 import type { TransportHost } from '../../config/transport-url.js';
 import { shown } from '../../wire/shown.js';
 import { BrokerRefusal, type Link, type LinkProvider, type LinkRequest, ReplyCode } from '../link.js';
+import { type TlsOptionNames, tlsFault } from '../tls-errors.js';
 import { compressionOf, type Dialect } from './dialect.js';
 import { HandshakeReader } from './handshake-reader.js';
 import { Instrumentation } from './instrumentation.js';
 import { inOneLine } from './rabbit-channel.js';
 import { RabbitLink } from './rabbit-link.js';
-import { explainTls } from './tls-errors.js';
 import { TlsSettings } from './tls-settings.js';
 
 const channelMax = 2_047;
@@ -19,6 +19,16 @@ const frameMax = 131_072;
 const shortestConnectTimeoutMs = 1_000;
 /** RabbitMQ itself ends a handshake after 10 s unless told otherwise. */
 const longestConnectTimeoutMs = 15_000;
+
+const TLS_OPTIONS: TlsOptionNames = {
+  authority: 'sslCaFile',
+  certificate: 'sslCertFile',
+  key: 'sslKeyFile',
+  serverName: 'sslServerName',
+  version: 'sslVersion',
+  ciphers: 'sslCiphers',
+  noTls: 'RabbitMQ does on port 5671',
+};
 
 /** amqplib does not show its socket before the end of the handshake. */
 function watchingSockets<T>(begin: () => T, told: (socket: Socket) => void): T {
@@ -101,8 +111,7 @@ export class RabbitLinks implements LinkProvider {
       this.#tooSlow.delete(host);
       return link;
     } catch (error) {
-      if (this.tls) throw this.explained(explainTls(error, host.hostname), host, reader);
-      throw this.explained(error, host, reader);
+      throw this.explained(this.tls ? withTlsFault(error, host.hostname) : error, host, reader);
     } finally {
       clearTimeout(timer);
     }
@@ -166,6 +175,11 @@ export class RabbitLinks implements LinkProvider {
     };
     return options;
   }
+}
+
+function withTlsFault(error: unknown, hostname: string): unknown {
+  const reason = error instanceof Error ? tlsFault(error, TLS_OPTIONS, hostname) : undefined;
+  return reason === undefined ? error : new Error(reason, { cause: error });
 }
 
 interface SaslResponse {

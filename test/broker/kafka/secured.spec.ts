@@ -1,8 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectBroker, type IncomingNotification, NotificationListener, NotifierCore } from '../../../lib/index.js';
 import { type CertificateFiles, Certificates } from '../../support/certificates.js';
+import { TlsFront } from '../../support/tls-front.js';
 import { type KafkaServer, startKafka } from '../../support/kafka-server.js';
 
 const PASSWORD = 'geheim-4711';
@@ -60,7 +61,46 @@ it.each(['PLAIN', 'SCRAM-SHA-256'])('a wrong password says so: %s', async (mecha
   await expect(connecting).rejects.not.toThrow(/wrong-1/);
 });
 
-it('a certificate that nobody knows is refused', async () => {
-  const url = urlOf(PASSWORD, 'PLAIN').replace(/ssl_cafile=[^&]*&/, '');
-  await expect(connectBroker(url, { startupTimeoutMs: 0 })).rejects.toThrow(/certificate/);
+it.each(['PLAIN', 'SCRAM-SHA-256'])('a wrong password names the user: %s', async (mechanism) => {
+  const connecting = connectBroker(urlOf('wrong-1', mechanism), { startupTimeoutMs: 0 });
+  await expect(connecting).rejects.toThrow(/The user is 'alice': check its password/);
 });
+
+describe('a broker that does not fit tells what to set:', () => {
+  const without = (url: string, option: string): string => url.replace(new RegExp(`${option}=[^&]*&`), '');
+  const url = (): string => urlOf(PASSWORD, 'PLAIN');
+
+  it('an authority that nobody knows', async () => {
+    const connecting = connectBroker(without(url(), 'ssl_cafile'), { startupTimeoutMs: 0 });
+    await expect(connecting).rejects.toThrow(/authority that is not trusted: name .* in sslCafile/);
+  });
+
+  // The connection ends in the middle of the login: twice the client tells of it, and the second time to nobody.
+  it('it wants a certificate of ours', async () => {
+    const none = without(without(url(), 'ssl_client_cert_file'), 'ssl_client_key_file');
+    const connecting = connectBroker(none, { startupTimeoutMs: 0 });
+    await expect(connecting).rejects.toThrow(/set sslClientCertFile and sslClientKeyFile/);
+  });
+
+  it('a certificate for another name', async () => {
+    const other = await certificates.leaf('other', authority, { names: 'DNS:elsewhere' });
+    const front = await TlsFront.start({ host: '127.0.0.1', port: portOf(kafka.address) }, other);
+    const connecting = connectBroker(url().replace(/@[^/]*/, `@localhost:${front.port}`), { startupTimeoutMs: 0 });
+    await expect(connecting).rejects.toThrow(/not for 'localhost', but for DNS:elsewhere/);
+    await front.close();
+  });
+
+  it('TLS, to a port without', async () => {
+    const connecting = connectBroker(url().replace(kafka.securedAddress, kafka.address), { startupTimeoutMs: 0 });
+    await expect(connecting).rejects.toThrow(/set securityProtocol to PLAINTEXT or SASL_PLAINTEXT/);
+  });
+
+  it('no TLS, to a port with it', async () => {
+    const connecting = connectBroker(`kafka://${kafka.securedAddress}/`, { startupTimeoutMs: 0 });
+    await expect(connecting).rejects.toThrow(/set securityProtocol to SSL or SASL_SSL/);
+  });
+});
+
+function portOf(address: string): number {
+  return Number(address.split(':')[1]);
+}
