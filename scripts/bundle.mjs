@@ -6,16 +6,28 @@
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
+import { minify } from 'rolldown/experimental';
 import { dts } from 'rolldown-plugin-dts';
 import { root } from './install.mjs';
 
 const dist = join(root, 'dist');
+const COMMAND_LINE = 'oslo-bus';
 const doors = ['index', 'core', 'testing/index', 'observe/tracing', 'observe/metrics'];
 const files = readdirSync(dist, { recursive: true }).map((file) => join(dist, file));
 
-async function bundle() {
+/** The version that the command line prints. */
+const versioned = ({ version }) => ({ define: { OSLO_BUS_VERSION: JSON.stringify(version) } });
+
+async function bundle(manifest) {
   const input = Object.fromEntries(doors.map((door) => [door, join(dist, `${door}.js`)]));
-  const built = await rolldown({ input, external: (id) => !/^[./]/.test(id), platform: 'node' });
+  // The command line of the package runs the code of the library, which is beside it.
+  input[COMMAND_LINE] = join(dist, 'cli/main.js');
+  const built = await rolldown({
+    input,
+    external: (id) => !/^[./]|^commander$/.test(id),
+    platform: 'node',
+    transform: versioned(manifest),
+  });
   const { output } = await built.write({
     dir: dist,
     format: 'cjs',
@@ -26,7 +38,24 @@ async function bundle() {
     chunkFileNames: 'shared/[name].cjs',
   });
   await built.close();
+  await makeCommandSmall();
   return output;
+}
+
+/** Nobody reads its code. Names of functions and classes stay, for the stack of a fault. */
+async function makeCommandSmall() {
+  const file = join(dist, `${COMMAND_LINE}.cjs`);
+  const keepNames = { function: true, class: true };
+  const settings = {
+    module: false,
+    mangle: { keepNames },
+    compress: { keepNames },
+    codegen: { removeWhitespace: true },
+  };
+  const { code, errors } = await minify(file, readFileSync(file, 'utf8'), settings);
+  if (errors.length > 0) throw new AggregateError(errors, `${file} cannot be minified`);
+  writeFileSync(file, code);
+  chmodSync(file, 0o755);
 }
 
 /** What a file of the bundle imports, by way of others, too. */
@@ -70,20 +99,22 @@ async function bundleTypes() {
   return output;
 }
 
-/** The command line in one file, with all that it needs: it is copied to hosts that have Node and nothing else. */
+/**
+ * The command line in one file, with all that it needs: it is copied to hosts that have Node and nothing else. It is a
+ * package of its own: nobody who wants a tool installs Nest with it, and nobody who wants the library loads its code twice.
+ */
 async function bundleCommandLine({ version, license, engines }) {
   const bundled = await rolldown({
     input: join(dist, 'cli/main.js'),
     // Optional peers stay where they are, as for the library.
     external: (id) => /^(node:|@platformatic\/kafka|seek-bzip)/.test(id),
     platform: 'node',
-    transform: { define: { OSLO_BUS_VERSION: JSON.stringify(version) } },
+    transform: versioned({ version }),
   });
   const file = join(dist, 'oslo-bus.mjs');
   await bundled.write({ file, codeSplitting: false, minify: true, keepNames: true });
   await bundled.close();
   chmodSync(file, 0o755);
-  // A package that holds only this file: nobody who wants a tool installs Nest with it.
   const alone = join(root, '.cache/oslo-bus');
   mkdirSync(alone, { recursive: true });
   copyFileSync(file, join(alone, 'oslo-bus.mjs'));
@@ -102,8 +133,9 @@ async function bundleCommandLine({ version, license, engines }) {
   return file;
 }
 
-const commandLine = await bundleCommandLine(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')));
-const output = await bundle();
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const commandLine = await bundleCommandLine(manifest);
+const output = await bundle(manifest);
 const chunks = new Map(output.map((chunk) => [chunk.fileName, chunk]));
 const types = await bundleTypes();
 for (const file of files) if (/\.js(\.map)?$|\.d\.ts$/.test(file)) rmSync(file);

@@ -35,7 +35,9 @@ process.on('SIGTERM', interrupted);
 // Who reads us may leave first, as head does.
 process.stdout.on('error', () => process.exit(EXIT.done));
 
-process.exitCode = await runCommandLine(process.argv.slice(2), {
+// A command that stops without an end is our fault.
+process.exitCode = EXIT.bug;
+const running = runCommandLine(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   isTerminal: process.stdout.isTTY,
@@ -52,3 +54,4 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   env: process.env,
   interrupted: interruption.signal,
 });
+void running.then((code) => (process.exitCode = code));

@@ -29,6 +29,7 @@ export class ApplicationCheck implements OnApplicationBootstrap {
   private readonly said = new Set<string>();
   private readonly enhancers: GlobalEnhancers;
   private readonly inherited = new Map<ServerOsloRpc, InheritedEnhancers>();
+  private readonly unstarted = new Set<ServerOsloRpc>();
 
   constructor(
     private readonly modules: ModulesContainer,
@@ -43,7 +44,8 @@ export class ApplicationCheck implements OnApplicationBootstrap {
   watcherOf(server: ServerOsloRpc): ServerWatcher {
     const inherited = this.enhancers.watch();
     this.inherited.set(server, inherited);
-    return { handlerAdded: () => inherited.handlerAdded(), listening: () => this.checkServed() };
+    this.unstarted.add(server);
+    return { handlerAdded: () => inherited.handlerAdded(), listening: () => this.started(server) };
   }
 
   /** Microservices are connected until an application listens; one that never does serves nothing on purpose. */
@@ -54,7 +56,21 @@ export class ApplicationCheck implements OnApplicationBootstrap {
     for (const method of this.methods(providers)) this.checkProviderMethod(method);
     for (const provider of providers) if (isOsloEndpoint(provider)) this.checkProviderClass(provider);
     if (this.targets().length > 0) this.checkServed();
-    else if (this.http.httpAdapter) this.http.listen$.subscribe(() => this.checkServed());
+    if (this.http.httpAdapter) this.http.listen$.subscribe(() => this.applicationListens());
+  }
+
+  private started(server: ServerOsloRpc): void {
+    this.unstarted.delete(server);
+    this.checkServed();
+  }
+
+  private applicationListens(): void {
+    this.checkServed();
+    if (this.unstarted.size === 0) return;
+    this.say(
+      'The application listens, and its ServerOsloRpc is not started, so that it serves nothing: ' +
+        'await app.startAllMicroservices() before app.listen()',
+    );
   }
 
   private checkServed(): void {
@@ -121,7 +137,7 @@ export class ApplicationCheck implements OnApplicationBootstrap {
     if (missing.length === 0) return;
     const numbers = missing.map((index) => index + 1).join(', ');
     this.say(
-      `${place(method)} declares ${count} parameters, and number ${numbers} will be undefined: keyword arguments have names, ` +
+      `${place(method)} declares ${count} parameters, and number ${numbers} will be undefined: keyword arguments come as one object, ` +
         "so write @Payload('name') before each, or @Payload() for all of them, and @Ctx() for the context",
     );
   }
@@ -143,7 +159,7 @@ export class ApplicationCheck implements OnApplicationBootstrap {
     const remedyFor = inherited.areInherited
       ? 'call useGlobalGuards() and the like before connectMicroservice()'
       : 'app.connectMicroservice({ strategy }, { inheritAppConfig: true }) applies them here as well; or put the guards on the controllers';
-    this.say(`Requests from the bus pass by global ${missing.join('; ')} of this application: ${remedyFor}`);
+    this.say(`Requests from the bus do not go through global ${missing.join('; ')} of this application: ${remedyFor}`);
   }
 
   /** For those of request-scoped controllers Nest reads nothing before they are called. */
@@ -204,7 +220,12 @@ function isServedBy(target: Target, pattern: unknown, transport: unknown): boole
 }
 
 function remedy(pattern: unknown, transport: unknown, targets: readonly Target[]): string {
-  if (targets.length === 0) return '. Connect one: app.connectMicroservice({ strategy: OsloRpcModule.strategy() })';
+  if (targets.length === 0) {
+    return (
+      '. Write OsloRpcModule.forRoot({ …, serve: { topic } }), app.connectMicroservice({ strategy: OsloRpcModule.strategy() }), ' +
+      'and await app.startAllMicroservices() before app.listen()'
+    );
+  }
   if (transport === undefined) {
     return '. For oslo.messaging it must be an identifier, or an object with a method: @MessagePattern({ method, namespace, version })';
   }

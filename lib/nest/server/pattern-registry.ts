@@ -69,7 +69,7 @@ function interfaceKey(handler: ServedHandler, defaults: PatternDefaults): string
   const { exchange = defaults.exchange, topic = defaults.topic, namespace, method } = pattern;
   if (!topic) {
     throw new InvalidTarget(
-      `${describeHandler(handler)} has no topic: name one in its @OsloEndpoint() or its pattern, or for all in ServerOsloRpc`,
+      `${describeHandler(handler)} has no topic: name one in its @OsloEndpoint() or its pattern, or for all: new ServerOsloRpc({ topic }), OsloRpcModule.forRoot({ serve: { topic } })`,
     );
   }
   const { major } = checkApiVersion(pattern.version ?? DEFAULT_VERSION);

@@ -173,6 +173,17 @@ it('an HTTP application without a microservice', async () => {
   onTestFinished(() => app.close());
   await app.listen(0, '127.0.0.1');
   expect(logger.warn.mock.calls.map(([line]) => String(line))).toEqual([
-    expect.stringMatching(/^PingEndpoint\.ping: no transport .*connectMicroservice/),
+    expect.stringMatching(/^PingEndpoint\.ping: no transport .*connectMicroservice.*startAllMicroservices/),
+  ]);
+});
+
+it('a microservice that is connected, and not started when the application listens', async () => {
+  const logger = newRecordingLogger();
+  const app = await NestFactory.create(moduleOf({ imports: [bus()], controllers: [PingEndpoint] }), { logger });
+  onTestFinished(() => app.close());
+  app.connectMicroservice<MicroserviceOptions>({ strategy: OsloRpcModule.strategy() });
+  await app.listen(0, '127.0.0.1');
+  expect(logger.warn.mock.calls.map(([line]) => String(line))).toEqual([
+    expect.stringMatching(/ServerOsloRpc is not started.*startAllMicroservices\(\) before app\.listen\(\)/),
   ]);
 });

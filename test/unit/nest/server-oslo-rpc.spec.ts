@@ -194,7 +194,7 @@ describe('versions', () => {
     const error = await listenFailure(HomelessController, { topic: undefined });
     expect(error).toMatchObject({ name: 'InvalidTarget' });
     expect(error.message).toBe(
-      'HomelessController.ping (ping 1.0) has no topic: name one in its @OsloEndpoint() or its pattern, or for all in ServerOsloRpc',
+      'HomelessController.ping (ping 1.0) has no topic: name one in its @OsloEndpoint() or its pattern, or for all: new ServerOsloRpc({ topic }), OsloRpcModule.forRoot({ serve: { topic } })',
     );
   });
 });
