@@ -79,8 +79,9 @@ async function compete(parties) {
   }
 }
 
+/** V8 goes on optimising for some thousands of calls: the first cell would measure its compiler. */
 async function warmUp({ client, name }) {
-  for (const inFlight of [16, 1, 128]) await client.ask('call', { bytes: 100, inFlight, ms: 500 });
+  for (const inFlight of [16, 1, 128]) await client.ask('call', { bytes: 100, inFlight, count: 5_000, ms: 3_000 });
   if (cells['notify 1 KiB x1'].takesPart(name)) await client.ask('notify', { bytes: 1_024, inFlight: 16, count: 500 });
 }
 

@@ -1,6 +1,18 @@
 /** The text that Python's `str(datetime)` writes; also with `T` and a zone, as other services have it. */
 const TIMESTAMP = /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):?(\d\d))?$/;
 
+let lastMs = NaN;
+let lastText = '';
+
+/** `timestampOf` of now; many are made in one millisecond. */
+export function timestampOfNow(): string {
+  const now = Date.now();
+  if (now === lastMs) return lastText;
+  lastMs = now;
+  lastText = timestampOf(new Date(now));
+  return lastText;
+}
+
 /** `YYYY-MM-DD HH:MM:SS.ffffff` in UTC; as in Python without a fraction that is exactly zero. */
 export function timestampOf(date: Date): string {
   // From the end: a year of more than four digits has a sign.

@@ -13,7 +13,7 @@ import {
 } from './client-oslo-rpc-options.js';
 import { listenTo, type OsloEvents } from '../shared/oslo-events.js';
 import { requirePattern } from '../shared/oslo-rpc.pattern.js';
-import { OsloRpcRecord } from './oslo-rpc.record.js';
+import { OsloRpcRecord, type OsloRpcRecordOptions } from './oslo-rpc.record.js';
 import { PreparedCalls } from './prepared-calls.js';
 import { inCurrentContext } from '../shared/request-context.store.js';
 import { SharedBrokers } from '../module/shared-brokers.js';
@@ -89,8 +89,7 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
     // The user's line, which has to be taken here: rxjs subscribes from lines of its own.
     const site = this.callSites.capture(this.send);
     return new Observable<Result>((observer) => {
-      const packet = { ...this.packetOf(pattern, data), site };
-      return this.publish(packet, inCurrentContext(this.createObserver(observer)));
+      return this.publish(this.packetOf(pattern, data, site), inCurrentContext(this.createObserver(observer)));
     });
   }
 
@@ -98,7 +97,7 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
   override emit<Result = unknown, Input = unknown>(pattern: unknown, data: Input): Observable<Result> {
     const site = this.callSites.capture(this.emit);
     const sent = connectable(
-      defer(() => this.dispatchEvent<Result>({ ...this.packetOf(pattern, data), site })),
+      defer(() => this.dispatchEvent<Result>(this.packetOf(pattern, data, site))),
       { connector: () => new Subject<Result>(), resetOnDisconnect: false },
     );
     sent.connect();
@@ -118,13 +117,16 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
   protected publish(packet: SitedPacket, callback: (packet: WritePacket) => void): () => void {
     const fail = (error: unknown): void => callback({ err: error, isDisposed: true });
     try {
-      const { call, method, args, context, isMulticall } = this.requestOf(packet);
+      const { call, method, args, options, isMulticall } = this.requestOf(packet);
+      const { site } = packet;
+      if (isMulticall) {
+        const next = (value: unknown): void => callback({ response: value });
+        const resolve = (): void => callback({ isDisposed: true });
+        return call.openCall(method, args, options, { next, resolve, reject: fail, site });
+      }
       // Nest takes `undefined` for no answer at all.
       const resolve = (response: unknown): void => callback({ response: response ?? null, isDisposed: true });
-      const ends = isMulticall
-        ? { next: (value: unknown) => callback({ response: value }), resolve: () => callback({ isDisposed: true }) }
-        : { resolve };
-      return call.openCall(method, args, { context }, { ...ends, reject: fail, site: packet.site });
+      return call.openCall(method, args, options, { resolve, reject: fail, site });
     } catch (error) {
       fail(showCallSite(error, packet.site));
       return () => undefined;
@@ -133,30 +135,30 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
 
   protected async dispatchEvent<T>(packet: SitedPacket): Promise<T> {
     try {
-      const { call, method, args, context } = this.requestOf(packet);
-      return (await call.cast(method, args, { context })) as T;
+      const { call, method, args, options } = this.requestOf(packet);
+      return (await call.cast(method, args, options)) as T;
     } catch (error) {
       throw showCallSite(error, packet.site);
     }
   }
 
   /** Nest 12's `createPacket`; its hook is never set in Nest 11. */
-  private packetOf(pattern: unknown, data: unknown): ReadPacket {
-    const packet = { pattern, data };
+  private packetOf(pattern: unknown, data: unknown, site: CallSite | undefined): SitedPacket {
+    const packet: SitedPacket = { pattern, data };
     this.onDispatchHook?.(packet);
+    packet.site = site;
     return packet;
   }
 
   private requestOf({ pattern, data }: ReadPacket) {
     const read = requirePattern(pattern);
-    const record = data instanceof OsloRpcRecord ? data : new OsloRpcRecord(data);
-    const { context } = record.options;
-    const call = this.prepared.for(read, record.options);
+    const isRecord = data instanceof OsloRpcRecord;
+    const { context, timeout }: OsloRpcRecordOptions = isRecord ? data.options : NO_OPTIONS;
     return {
-      call,
+      call: this.prepared.for(read, timeout),
       method: read.method,
-      args: record.args as RpcArguments,
-      context,
+      args: (isRecord ? data.args : data) as RpcArguments,
+      options: context === undefined ? NO_OPTIONS : { context },
       isMulticall: read.multicall === true,
     };
   }
@@ -169,4 +171,6 @@ export class ClientOsloRpc extends ClientProxy<OsloEvents> {
 }
 
 /** A packet that remembers who sent it. */
-type SitedPacket = ReadPacket & { site?: CallSite };
+type SitedPacket = ReadPacket & { site?: CallSite | undefined };
+
+const NO_OPTIONS = {};

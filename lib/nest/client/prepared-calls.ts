@@ -1,6 +1,5 @@
 import type { RpcCallContext } from '../../rpc/client/rpc-call-context.js';
 import { changesOf, type OsloRpcPattern } from '../shared/oslo-rpc.pattern.js';
-import type { OsloRpcRecordOptions } from './oslo-rpc.record.js';
 
 /** Patterns are few; what makes them many (a server's name, a timeout) must not grow without bound. */
 const MOST_KEPT = 500;
@@ -12,7 +11,7 @@ export class PreparedCalls {
   constructor(private readonly client: RpcCallContext) {}
 
   /** @throws ConfigurationError for settings that make no sense */
-  for(pattern: OsloRpcPattern, { timeout }: OsloRpcRecordOptions): RpcCallContext {
+  for(pattern: OsloRpcPattern, timeout?: number): RpcCallContext {
     const ofPattern = changesOf(pattern);
     if (!ofPattern && timeout === undefined) return this.client;
     const changes = timeout === undefined ? ofPattern! : { ...ofPattern, timeout };

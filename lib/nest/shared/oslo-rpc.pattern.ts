@@ -52,12 +52,26 @@ export function requirePattern(pattern: unknown): OsloRpcPattern {
   throw new InvalidTarget(`${shown} names no method: it must be an identifier or an object with a 'method'`);
 }
 
+const SETTINGS = [
+  'atLeastOnce',
+  'callMonitorTimeout',
+  'exchange',
+  'fanout',
+  'namespace',
+  'retry',
+  'server',
+  'timeout',
+  'topic',
+  'version',
+] as const;
+
 /** The settings that a pattern of a client changes; `undefined` for nothing. */
 export function changesOf(pattern: OsloRpcPattern): PrepareOptions | undefined {
+  if (SETTINGS.every((name) => pattern[name] === undefined)) return undefined;
   const { atLeastOnce, callMonitorTimeout, exchange, fanout, namespace, retry, server, timeout, topic, version } =
     pattern;
   const transportOptions = atLeastOnce === undefined ? undefined : { atLeastOnce };
-  const changes: PrepareOptions = {
+  return {
     callMonitorTimeout,
     exchange,
     fanout,
@@ -69,5 +83,4 @@ export function changesOf(pattern: OsloRpcPattern): PrepareOptions | undefined {
     transportOptions,
     version,
   };
-  return Object.values(changes).some((change) => change !== undefined) ? changes : undefined;
 }

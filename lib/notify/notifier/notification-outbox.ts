@@ -7,7 +7,7 @@ import { EventChannel } from '../../events/event-channel.js';
 import { flushed } from '../../events/flushed.js';
 import { newMessageId } from '../../wire/message-id.js';
 import type { Notification, NotificationPriority } from '../../wire/notification.js';
-import { timestampOf } from '../../wire/notification-timestamp.js';
+import { timestampOfNow } from '../../wire/notification-timestamp.js';
 import { redactedContext } from '../../wire/redacted-context.js';
 import { type RequestContext, requestIdOf } from '../../wire/request-context.js';
 import { shown } from '../../wire/shown.js';
@@ -120,7 +120,7 @@ export class NotificationOutbox {
       eventType,
       priority,
       payload: serializer ? serializer.serializeEntity(context, payload) : payload,
-      timestamp: timestampOf(new Date()),
+      timestamp: timestampOfNow(),
       // Reduced last: a context may be an instance of the user's own class until then.
       context: redactedContext(serializer ? serializer.serializeContext(context) : (context as RequestContext)),
     };
@@ -161,6 +161,9 @@ export class NotificationOutbox {
 function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
   let resolve!: () => void;
   let reject!: (error: unknown) => void;
-  const promise = new Promise<void>((...settle) => ([resolve, reject] = settle));
+  const promise = new Promise<void>((settle, fail) => {
+    resolve = settle;
+    reject = fail;
+  });
   return { promise, resolve, reject };
 }
