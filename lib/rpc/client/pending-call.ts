@@ -63,7 +63,7 @@ const REMEMBERED_VALUES = 1_000;
 const LONGEST_LEAD_MS = 1000;
 
 /** The timer of a process that runs is not so late. Ours stood still, and the answer may lie in its socket, unread. */
-const STALL_MS = 50;
+const STALL_MS = 500;
 
 /**
  * One call that waits for its answer: one timer, whatever monitors and heartbeats there are. It fires

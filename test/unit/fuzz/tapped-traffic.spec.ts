@@ -17,7 +17,7 @@ import { TrafficStats } from '../../../lib/observe/traffic/traffic-stats.js';
 import { stringifyJson } from '../../../lib/wire/json/json.js';
 import { maskedValue } from '../../../lib/wire/masked-value.js';
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 const RUNS = { numRuns: 400, endOnFailure: true };
 const SECRET = 'Pa55-never-shown';
