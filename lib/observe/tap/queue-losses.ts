@@ -1,3 +1,4 @@
+import { counted } from '../../errors/counted.js';
 import type { Delivery, MessageBroker } from '../../broker/broker.js';
 import { isNearlyFull } from './tap-queue.js';
 
@@ -65,6 +66,8 @@ export class QueueLosses implements LossCounters {
 export function lossTexts({ droppedAtLeast, interruptions }: LossCounters): string[] {
   return [
     ...(droppedAtLeast > 0 ? [`at least ${droppedAtLeast} dropped by the broker, as we were too slow`] : []),
-    ...(interruptions > 0 ? [`connection lost ${interruptions} times: what passed meanwhile was not seen`] : []),
+    ...(interruptions > 0
+      ? [`connection lost ${counted(interruptions, 'time')}: what passed meanwhile was not seen`]
+      : []),
   ];
 }
