@@ -48,7 +48,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
   private readonly onSettled = (settled: PendingMessage): void => {
     this.inFlight.release(settled.message, settled.bytes);
     this.pending.delete(settled);
-    if (this.pending.size === 0) this.deadlines.rest();
+    if (this.pending.size === 0) this.deadlines.stop();
   };
   private state: 'ending' | 'open' = 'open';
 
@@ -318,12 +318,6 @@ class DeadlineTimer {
 
   watch(deadline: number): void {
     if (deadline < this.earliest) this.arm(deadline, 0);
-    else this.timer?.ref();
-  }
-
-  /** Nothing is left that is due: it stays, for whatever comes next, and keeps no process alive. */
-  rest(): void {
-    this.timer?.unref();
   }
 
   stop(): void {
