@@ -91,7 +91,8 @@ it.each(['draining', 'full'])('a subscription that is %s keeps nothing back', as
   else await advanced(Promise.all(['first', 'second'].map((each) => publish(each.padEnd(5_000)))));
   const [publishing] = bus.connections as BusConnection[];
   await fallSilent([publishing!]);
-  const published = publish('now').then(() => 'published');
+  const published = vi.fn<() => void>();
+  void publish('now').then(published);
   await ms(2_000);
-  expect(await Promise.race([published, 'kept back'])).toBe('published');
+  expect(published).toHaveBeenCalledTimes(1);
 });

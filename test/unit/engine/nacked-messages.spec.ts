@@ -35,7 +35,7 @@ it('a full queue beside one that confirms nothing takes a bounded number of chan
   };
   const destination = { links, hosts: [{ hostname: 'bus', port: 0 }], url: 'memory://' };
   const engine = new Engine(destination, resolveRabbitOptions({}));
-  const published = vi.fn();
+  const published = vi.fn<() => void>();
   void engine.publish({ exchange: '', routingKey: 'full', body: '{}' }).then(published);
   const openChannels = (): number => (bus.connections[0] as BusConnection).openChannels.length;
   let most = 0;
