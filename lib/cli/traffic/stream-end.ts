@@ -55,7 +55,7 @@ export class StreamEnd {
     this.lastAt = Date.now();
     const endsAt = this.lastAt + forMs;
     let lookedAt = this.lastAt;
-    let postponed = 0;
+    let state: 'looking' | 'reading' = 'looking';
     return new Promise((resolve) => {
       const end = (): void => {
         clearInterval(timer);
@@ -68,8 +68,8 @@ export class StreamEnd {
         const stoodStillMs = Math.max(0, now - lookedAt - TICK_MS);
         this.lastAt += stoodStillMs;
         lookedAt = now;
-        postponed = stoodStillMs >= TICK_MS && postponed === 0 ? 1 : 0;
-        if (postponed > 0) return;
+        state = stoodStillMs >= TICK_MS && state === 'looking' ? 'reading' : 'looking';
+        if (state === 'reading') return;
         passTime(now);
         if (this.isFull || now >= endsAt || now - this.lastAt >= untilIdle) end();
       };
