@@ -143,29 +143,39 @@ export class PartitionReader {
   }
 
   private feed(partition: AssignedPartition): Promise<void> {
-    return (partition.feeding ??= this.handOver(partition)
-      .catch((error: unknown) => {
-        if (isRebalance(error)) this.#parts.onRebalance();
-        else this.#parts.onFailed(error);
-      })
-      .finally(() => (partition.feeding = undefined)));
+    return (partition.feeding ??= this.handOver(partition));
   }
 
   private async handOver(partition: AssignedPartition): Promise<void> {
-    const { backlog, subscription, topic } = partition;
-    while (this.state === 'reading' && backlog.length > 0 && subscription.hasRoom) {
-      const reservation = subscription.reserve(topic, backlog);
-      const taken = backlog.splice(0, reservation.tagged.size);
-      const last = taken.at(-1);
-      if (!last) return;
-      try {
-        await this.committed(partition, last.offset + 1n);
-      } catch (error) {
-        subscription.giveBack(reservation);
-        throw error;
-      }
-      subscription.deliver(reservation);
+    // `feeding` is there before it ends, and ends with the last look for room: whoever gives room after that feeds anew.
+    await Promise.resolve();
+    try {
+      while (this.mayHandOver(partition)) await this.handOverSome(partition);
+    } catch (error) {
+      if (isRebalance(error)) this.#parts.onRebalance();
+      else this.#parts.onFailed(error);
+    } finally {
+      partition.feeding = undefined;
     }
+  }
+
+  private mayHandOver({ backlog, subscription }: AssignedPartition): boolean {
+    return this.state === 'reading' && backlog.length > 0 && subscription.hasRoom;
+  }
+
+  /** Without room for the next one that is noted, and nothing handed over. */
+  private async handOverSome(partition: AssignedPartition): Promise<void> {
+    const { backlog, subscription, topic } = partition;
+    const reservation = subscription.reserve(topic, backlog);
+    const last = backlog.splice(0, reservation.tagged.size).at(-1);
+    if (!last) return;
+    try {
+      await this.committed(partition, last.offset + 1n);
+    } catch (error) {
+      subscription.giveBack(reservation);
+      throw error;
+    }
+    subscription.deliver(reservation);
   }
 
   private async committed(partition: AssignedPartition, position: bigint): Promise<void> {
