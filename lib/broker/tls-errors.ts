@@ -45,7 +45,7 @@ const handshakeFaults: readonly (readonly [RegExp, Fault])[] = [
     ({ certificate, key }) => `the broker wants a certificate of ours: set ${certificate} and ${key}`,
   ],
   [
-    // Java's, where there is none.
+    // Brokers in Java send this where the client has none.
     /ALERT_BAD_CERTIFICATE/,
     ({ certificate, key }) => `the broker refuses our certificate, or wants one: set ${certificate} and ${key}`,
   ],

@@ -7,7 +7,7 @@ import { FirstTime } from '../engine/connection/first-time.js';
 import { State, type Transitions } from '../engine/state.js';
 import { GroupSession } from './group-session.js';
 import type { KafkaCluster } from './kafka-cluster.js';
-import { isRefusal, reasonOf } from './kafka-errors.js';
+import { isRefusal } from './kafka-errors.js';
 import type { Membership, TopicSubscription } from './topic-subscription.js';
 
 export interface GroupMemberParts {
@@ -130,7 +130,7 @@ export class GroupMember implements Membership {
   }
 
   private lost(error: unknown): void {
-    const reason = reasonOf(error);
+    const reason = this.parts.cluster.explained(error);
     const refused = isRefusal(error) || error instanceof ConfigurationError;
     const isKnown = this.failure === reason;
     this.failure = reason;

@@ -10,11 +10,16 @@ import { labelOf } from '../../config/option-origins.js';
 import type { TransportHost, TransportUrl } from '../../config/transport-url.js';
 import { ConfigurationError } from '../../errors/configuration.errors.js';
 import { textOf } from '../../errors/text-of.js';
+import { shown } from '../../wire/shown.js';
+import { reasonOf } from './kafka-errors.js';
 
 /** The client library, an optional peer. */
 export type KafkaClient = typeof import('@platformatic/kafka');
 
 const PEER = '@platformatic/kafka';
+
+const loginRefused = /authentication failed|invalid credentials/i;
+const connectionClosed = /^Connection closed$/;
 
 /** Marks our connections among those of an application that uses the client itself. */
 const OURS = Symbol('nestjs-oslo-messaging');
@@ -30,6 +35,7 @@ function hearLaterErrors(message: unknown): void {
 
 /** Loaded when a `kafka://` URL is used. @throws ConfigurationError it is not installed */
 export async function loadKafkaClient(): Promise<KafkaClient> {
+  // Once, however often it is loaded.
   unsubscribe('plt:kafka:instances', hearLaterErrors);
   subscribe('plt:kafka:instances', hearLaterErrors);
   try {
@@ -79,13 +85,23 @@ export class KafkaCluster {
     return this.#options.livenessTimeoutMs;
   }
 
-  get isTls(): boolean {
+  /** Why it could not be used. Kafka says neither who was refused nor that it would have liked TLS. */
+  explained(error: unknown): string {
+    const reason = reasonOf(error);
+    const user = this.logsIn ? this.login?.username : undefined;
+    if (user !== undefined && loginRefused.test(reason))
+      return `${reason}. The user is '${shown(user)}': check its password`;
+    if (!this.isTls && connectionClosed.test(reason))
+      return `${reason}: if this port speaks TLS, set securityProtocol to SSL or SASL_SSL`;
+    return reason;
+  }
+
+  private get isTls(): boolean {
     return this.kafka.securityProtocol.endsWith('SSL');
   }
 
-  /** Who logs in; undefined: nobody does. */
-  get user(): string | undefined {
-    return this.kafka.securityProtocol.startsWith('SASL') ? this.login?.username : undefined;
+  private get logsIn(): boolean {
+    return this.kafka.securityProtocol.startsWith('SASL');
   }
 
   /** @throws ConfigurationError */
@@ -124,7 +140,7 @@ export class KafkaCluster {
     // An address is no name to be asked for.
     const hasNames = this.#hosts.every(({ hostname }) => isIP(hostname) === 0);
     const tls = this.isTls ? { tls: tlsOf(this.kafka), tlsServerName: hasNames } : {};
-    if (!securityProtocol.startsWith('SASL')) return tls;
+    if (!this.logsIn) return tls;
     const { login } = this;
     const password = login?.password;
     if (!login || password === undefined) {

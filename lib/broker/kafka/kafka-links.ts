@@ -1,7 +1,6 @@
 import type { Producer } from '@platformatic/kafka';
 import type { TransportHost } from '../../config/transport-url.js';
 import { within } from '../../events/within.js';
-import { shown } from '../../wire/shown.js';
 import {
   BrokerRefusal,
   type ChannelObserver,
@@ -18,8 +17,6 @@ import type { ProducerLink } from './topic-outbox.js';
 import { isRefusal, reasonOf } from './kafka-errors.js';
 
 const goodbyeMs = 1_000;
-const closedText = 'Connection closed';
-const isLoginText = /authentication failed|invalid credentials/i;
 
 /** Connects to a Kafka cluster, for the engine to publish; the client finds its nodes itself. */
 export class KafkaLinks implements LinkProvider {
@@ -42,23 +39,13 @@ export class KafkaLinks implements LinkProvider {
       onGreeting();
       return link;
     } catch (error) {
-      const reason = this.explained(reasonOf(error));
+      const reason = this.cluster.explained(error);
       link.destroy(new Error(reason));
       if (isRefusal(error)) throw new BrokerRefusal(ReplyCode.accessRefused, reason, { cause: error });
       throw new Error(reason, { cause: error });
     } finally {
       signal.removeEventListener('abort', abort);
     }
-  }
-
-  /** Kafka says neither who was refused nor that it would have liked TLS. */
-  private explained(reason: string): string {
-    const { user, isTls } = this.cluster;
-    if (user !== undefined && isLoginText.test(reason))
-      return `${reason}. The user is '${shown(user)}': check its password`;
-    if (!isTls && reason === closedText)
-      return `${reason}: if this port speaks TLS, set securityProtocol to SSL or SASL_SSL`;
-    return reason;
   }
 }
 

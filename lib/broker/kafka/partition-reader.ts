@@ -147,7 +147,7 @@ export class PartitionReader {
   }
 
   private async handOver(partition: AssignedPartition): Promise<void> {
-    // `feeding` is there before it ends, and ends with the last look for room: whoever gives room after that feeds anew.
+    // `feed` notes this promise first. It is cleared in the turn of the last look for room, so that no wake-up is lost.
     await Promise.resolve();
     try {
       while (this.mayHandOver(partition)) await this.handOverSome(partition);
@@ -163,7 +163,7 @@ export class PartitionReader {
     return this.state === 'reading' && backlog.length > 0 && subscription.hasRoom;
   }
 
-  /** Without room for the next one that is noted, and nothing handed over. */
+  /** When the next record does not fit, the subscription becomes full, and nothing is handed over. */
   private async handOverSome(partition: AssignedPartition): Promise<void> {
     const { backlog, subscription, topic } = partition;
     const reservation = subscription.reserve(topic, backlog);

@@ -27,7 +27,7 @@ const TLS_OPTIONS: TlsOptionNames = {
   serverName: 'sslServerName',
   version: 'sslVersion',
   ciphers: 'sslCiphers',
-  noTls: 'RabbitMQ does on port 5671',
+  noTls: 'name the one that does, 5671 as a rule',
 };
 
 /** amqplib does not show its socket before the end of the handshake. */

@@ -1,7 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connectBroker, type IncomingNotification, NotificationListener, NotifierCore } from '../../../lib/index.js';
+import {
+  connectBroker,
+  createBroker,
+  type IncomingNotification,
+  NotificationListener,
+  NotifierCore,
+} from '../../../lib/index.js';
 import { type CertificateFiles, Certificates } from '../../support/certificates.js';
 import { TlsFront } from '../../support/tls-front.js';
 import { type KafkaServer, startKafka } from '../../support/kafka-server.js';
@@ -64,6 +70,15 @@ it.each(['PLAIN', 'SCRAM-SHA-256'])('a wrong password says so: %s', async (mecha
 it.each(['PLAIN', 'SCRAM-SHA-256'])('a wrong password names the user: %s', async (mechanism) => {
   const connecting = connectBroker(urlOf('wrong-1', mechanism), { startupTimeoutMs: 0 });
   await expect(connecting).rejects.toThrow(/The user is 'alice': check its password/);
+});
+
+it('a wrong password names the user to a listener, too', async () => {
+  const broker = createBroker(urlOf('wrong-1', 'PLAIN'));
+  const listener = new NotificationListener(broker, [{ priorities: 'info', handler: () => undefined }], {
+    topics: ['t'],
+  });
+  await expect(listener.start()).rejects.toThrow(/The user is 'alice': check its password/);
+  await broker.close();
 });
 
 describe('a broker that does not fit tells what to set:', () => {
