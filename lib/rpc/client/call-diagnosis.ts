@@ -22,6 +22,7 @@ export interface CallEvidence {
   readonly seen: TargetSeen | undefined;
   /** For so long the broker was asked; undefined: it was not. */
   readonly inspectedForMs: number | undefined;
+  readonly inspectionFailure: string | undefined;
   readonly outages: readonly ConnectionOutage[];
 }
 
@@ -79,10 +80,11 @@ const words: Readonly<Record<TimeoutReason, (evidence: CallEvidence) => string>>
   'no-consumers': ({ queue, seen }) => `queue '${queue}' has no consumers and ${waiting(seen)}`,
   'not-answered': ({ queue, seen }) =>
     `queue '${queue}' has ${counted(seen?.queue?.consumers ?? 0, 'consumer')} and ${waiting(seen)}, but none has answered`,
-  unknown: ({ queue, inspectedForMs }) =>
-    inspectedForMs === undefined
-      ? `our process stood still, and did not inspect queue '${queue}'`
-      : `the broker did not answer an inspection of queue '${queue}' within ${inspectedForMs} ms`,
+  unknown: ({ queue, inspectedForMs, inspectionFailure }) => {
+    if (inspectedForMs === undefined) return `our process stood still, and did not inspect queue '${queue}'`;
+    if (inspectionFailure !== undefined) return `nothing is known of queue '${queue}': ${inspectionFailure}`;
+    return `the broker did not answer an inspection of queue '${queue}' within ${inspectedForMs} ms`;
+  },
 };
 
 function heartbeatWords({ lastHeartbeatMsAgo }: CallEvidence): string[] {

@@ -4,8 +4,10 @@ import type { MessageBroker, QueueInspection } from '../../broker/broker.js';
 export interface TargetInspection {
   /** On the clock of `performance.now()`. */
   readonly begunAt: number;
-  /** Undefined: the broker has not answered, or cannot be asked. */
+  /** Undefined: the broker has not answered, or could not be asked. */
   seen?: TargetSeen;
+  /** Why it could not be asked. */
+  failure?: string;
 }
 
 export interface TargetSeen {
@@ -38,8 +40,8 @@ export class TargetInspections {
         this.broker.inspectQueue(queue),
       ]);
       inspection.seen = { hasExchange, queue: seen };
-    } catch {
-      // Without a line there is nothing to see, and the outage is known.
+    } catch (error) {
+      inspection.failure = (error as Error).message;
     }
   }
 }

@@ -327,6 +327,15 @@ describe('the diagnosis of a timeout', () => {
       expect((await timeoutOf(calling)).diagnosis).toMatchObject({ reason: 'no-consumers', waitedFor: 'heartbeat' });
     });
 
+    it('that fail are told with their reason, and blame nobody', async () => {
+      vi.spyOn(broker, 'inspectQueue').mockRejectedValue(new Error('no channel is left'));
+      const calling = begin();
+      await ms(10_000);
+      const { diagnosis, message } = await timeoutOf(calling);
+      expect(diagnosis.reason).toBe('unknown');
+      expect(message).toContain("nothing is known of queue 'conductor': no channel is left");
+    });
+
     it('are not made for calls that are answered in time', async () => {
       const calling = begin({ timeout: 1 });
       await ms(700);

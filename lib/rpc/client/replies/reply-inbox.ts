@@ -161,6 +161,7 @@ export class ReplyInbox implements CallKeeper {
       replyQueueAlive: this.isConsuming === true && facts.replyQueue === this.queue,
       rejectedReplies: this.rejectedAt.filter((at) => at >= startedAt).length,
       seen: inspection?.seen,
+      inspectionFailure: inspection?.failure,
       inspectedForMs: inspection && Math.round(performance.now() - inspection.begunAt),
       outages: this.outages.since(startedAt),
     });
