@@ -48,7 +48,10 @@ export class PublishChannels {
         void this.open(session);
       },
       // Its channel tells of its own end, and of what that leaves behind.
-      disconnected: () => this.enter({ name: 'waiting' }),
+      disconnected: () => {
+        this.replaced = [];
+        this.enter({ name: 'waiting' });
+      },
     });
   }
 

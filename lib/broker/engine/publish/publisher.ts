@@ -200,6 +200,7 @@ export class Publisher implements MissingQueuesObserver, PublishChannelsObserver
   private publishOnNewChannel(messages: PendingMessage[]): void {
     this.queue.putBack(messages);
     if (this.channels.renew()) return;
+    // Without another channel they go out on the one that has refused them.
     for (const pending of messages) pending.refusedOn = undefined;
     this.pump();
   }
