@@ -94,7 +94,10 @@ export async function openLookout(broker: MessageBroker): Promise<() => Promise<
   }
 }
 
-/** Only those who publish are told of an alarm, and their messages are not confirmed then. A broker that is slow has no alarm. */
+/**
+ * Only those who publish are told of an alarm, and their messages are not confirmed then. A second message, which waits longer, tells
+ * a broker that is slow from one that is blocked.
+ */
 export async function lookForAlarm(broker: MessageBroker): Promise<Acceptance> {
   let late: unknown;
   for (const giveUpMs of [ALARM_MS, GIVE_UP_MS]) {

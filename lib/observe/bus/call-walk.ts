@@ -235,7 +235,7 @@ function unanswered(error: unknown, queue: string, seen?: string): WalkFinding {
       step: 'answers',
       state: 'fail',
       seen: `no answer, and it is not known whether a server had the request: ${error.diagnosis?.summary ?? textOf(error)}`,
-      cause: 'The broker, or the way to it, was too slow or was interrupted.',
+      cause: 'The broker, the way to it, or this process was too slow or was interrupted.',
       next: 'try again, with a longer --timeout',
     };
   }
@@ -248,9 +248,9 @@ function unanswered(error: unknown, queue: string, seen?: string): WalkFinding {
   };
 }
 
-/** True when the broker, or the way to it, is known to have been in between. */
+/** True when the broker, or the way to it, was in between, or when nobody has looked. */
 export function tellsNothingOfServers({ fault, diagnosis }: MessagingTimeout): boolean {
-  return fault === 'broker' && diagnosis?.reason !== 'unknown';
+  return fault === 'broker' || diagnosis?.reason === 'unknown';
 }
 
 function unconfirmed(error: MessagingTimeout): WalkFinding {

@@ -46,7 +46,7 @@ export async function probeFirehose(broker: MessageBroker, giveUpMs = GIVE_UP_MS
     if (error instanceof MessageDeliveryFailure) return { name: 'refused', reason: textOf(error) };
     throw error;
   } finally {
-    for (const inbox of inboxes.toReversed()) await inbox.close();
+    await Promise.allSettled(inboxes.map((inbox) => inbox.close()));
   }
 }
 
@@ -79,7 +79,7 @@ async function openInbox(
 async function inTime<T>(answer: Promise<T>, giveUpMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    const text = `The broker did not tell within ${giveUpMs / 1_000} s whether the firehose is on`;
+    const text = `The broker did not tell within ${giveUpMs / 1_000} s whether the firehose is on: name a source, and nobody asks`;
     timer = setTimeout(() => reject(new MessagingTimeout(text, { fault: 'broker' })), giveUpMs);
   });
   try {
