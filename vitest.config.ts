@@ -15,7 +15,7 @@ const onNest11 = (which: 'lowest' | 'newest'): Alias[] => [
 /** These take minutes. If they began last, one worker would have work, and the others none. */
 const LONGEST = ['test/docs/site', 'test/package/getting-started', 'test/simulation/simulation'];
 
-/** Some find by it that nobody waits for a broker that is silent: that would take the minute of their options. */
+/** A fault that some look for is a wait of 60 s for a broker that is silent. */
 const LESS_THAN_A_MINUTE = 50_000;
 
 const isLong = ({ moduleId }: TestSpecification): boolean => LONGEST.some((path) => moduleId.includes(path));

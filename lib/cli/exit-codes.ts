@@ -45,7 +45,7 @@ export class UnreadableFile extends Error {
 /** Nothing is at the place that was named: no exchange, no queue, or no consumer. */
 export class NobodyThere extends OsloMessagingError {
   constructor(message: string) {
-    super(message, { code: 'OSLO_NO_ROUTE', fault: 'broker', retryable: true });
+    super(message, { code: 'OSLO_NO_ROUTE', fault: 'peer', retryable: true });
   }
 }
 

@@ -37,6 +37,9 @@ process.stdout.on('error', () => process.exit(EXIT.done));
 
 // A command that stops without an end is our fault.
 process.exitCode = EXIT.bug;
+const stopped = (): void =>
+  void process.stderr.write('oslo-bus: ended without a result, which is a fault of oslo-bus\n');
+process.once('beforeExit', stopped);
 const running = runCommandLine(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
@@ -54,4 +57,8 @@ const running = runCommandLine(process.argv.slice(2), {
   env: process.env,
   interrupted: interruption.signal,
 });
-void running.then((code) => (process.exitCode = code));
+async function end(): Promise<void> {
+  process.exitCode = await running;
+  process.off('beforeExit', stopped);
+}
+void end();

@@ -73,7 +73,8 @@ export function whyCommand(run: CommandRun): Command {
             : Promise.resolve(finding);
         const { findings, exit } = await walk(choice, topic, options, others, (one) => printed(one, output));
         if (output.json) output.result({ findings, exit }, []);
-        else if (findings.every(({ state }) => state === 'ok')) output.note(unbroken(topic));
+        else if (findings.every(({ state }) => state === 'ok'))
+          output.note(unbroken(topicAndServer(topic, options.server), choice));
         return exit;
       }),
     );
@@ -125,10 +126,10 @@ async function walk(
 }
 
 /** A way that is free says nothing about the method itself. */
-function unbroken(topic: string): string {
+function unbroken({ topic }: ServerAddress, { exchange }: TransportChoice): string {
   return (
-    'why: nothing on the way is broken. A method may be slow all the same, or its answer be lost: ' +
-    `oslo-bus tap --topic ${topic} shows each call (with the firehose on)`
+    'why: nothing on the way is broken. The method itself may be slow: its log says so, or ' +
+    `oslo-bus tap --topic ${topic} --exchange ${exchange}, which shows each call (with the firehose on)`
   );
 }
 

@@ -68,8 +68,8 @@ export class ApplicationCheck implements OnApplicationBootstrap {
     this.checkServed();
     if (this.unstarted.size === 0) return;
     this.say(
-      'The application listens, and its ServerOsloRpc is not started, so that it serves nothing: ' +
-        'await app.startAllMicroservices() before app.listen()',
+      'The application listens, and its ServerOsloRpc is not started yet: it serves nothing before app.startAllMicroservices(). ' +
+        'Write await app.startAllMicroservices() before app.listen()',
     );
   }
 

@@ -52,18 +52,22 @@ export function requirePattern(pattern: unknown): OsloRpcPattern {
   throw new InvalidTarget(`${shown} names no method: it must be an identifier or an object with a 'method'`);
 }
 
-const SETTINGS = [
-  'atLeastOnce',
-  'callMonitorTimeout',
-  'exchange',
-  'fanout',
-  'namespace',
-  'retry',
-  'server',
-  'timeout',
-  'topic',
-  'version',
-] as const;
+type Setting = Exclude<keyof OsloRpcPattern, 'method' | 'multicall'>;
+
+/** All of them, as the compiler sees to. */
+const IS_SETTING: Readonly<Record<Setting, true>> = {
+  atLeastOnce: true,
+  callMonitorTimeout: true,
+  exchange: true,
+  fanout: true,
+  namespace: true,
+  retry: true,
+  server: true,
+  timeout: true,
+  topic: true,
+  version: true,
+};
+const SETTINGS = Object.keys(IS_SETTING) as Setting[];
 
 /** The settings that a pattern of a client changes; `undefined` for nothing. */
 export function changesOf(pattern: OsloRpcPattern): PrepareOptions | undefined {

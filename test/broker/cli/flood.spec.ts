@@ -110,7 +110,7 @@ it('record writes whole lines, as many as it says', () => {
   expect(JSON.parse(lines.at(-1)!)).toMatchObject({ ev: 'publish', key: 'conductor' });
 });
 
-it('top counts all of them, and says what it has not seen', () => {
+it('top has in its rows all that its last table says to have come', () => {
   const tables = results.top!.documents as { rows: { messages: number }[]; received: number; skipped: number }[];
   const counted = tables.flatMap(({ rows }) => rows).reduce((sum, { messages }) => sum + messages, 0);
   const { received, skipped, droppedAtLeast } = last('top');
