@@ -49,6 +49,14 @@ export class HeldBudget {
   }
 }
 
+/** `full`: waits for room. `emptying`: there is room, and what was on its way is still to come, and to go back. */
+type Room =
+  | { readonly name: 'emptying' }
+  | { readonly name: 'full'; readonly stopWaiting: () => void; readonly lastHasCome?: Promise<void> }
+  | { readonly name: 'roomy' };
+
+const ROOMY: Room = { name: 'roomy' };
+
 /**
  * How much the deliveries of one channel hold that are not settled.
  *
@@ -61,8 +69,7 @@ export class HeldMessages {
   /** How huge ones are recognised when they come again, by delivery tag. */
   private readonly marks = new Map<number, string>();
   private largest = 0;
-  private stopWaiting: (() => void) | undefined;
-  private lastOnItsWay: Promise<void> = Promise.resolve();
+  private room: Room = ROOMY;
 
   constructor(
     private readonly budget: HeldBudget,
@@ -71,7 +78,7 @@ export class HeldMessages {
 
   /** Takes nothing more until there is room. */
   get isFull(): boolean {
-    return this.stopWaiting !== undefined;
+    return this.room !== ROOMY;
   }
 
   /** True when a message of so many bytes is one too many; then nothing is taken until there is room. */
@@ -79,7 +86,7 @@ export class HeldMessages {
     this.largest = Math.max(this.largest, bytes);
     if (this.isFull) return true;
     if (this.weights.size === 0 || bytes <= this.budget.free) return false;
-    this.stopWaiting = this.budget.whenRoomy(() => void this.resume());
+    this.room = { name: 'full', stopWaiting: this.budget.whenRoomy(() => this.resume()) };
     return true;
   }
 
@@ -118,7 +125,7 @@ export class HeldMessages {
     if (bytes === undefined) return;
     this.weights.delete(deliveryTag);
     this.budget.add(-bytes);
-    if (this.isFull && this.weights.size === 0) void this.resume();
+    if (this.weights.size === 0) this.resume();
   }
 
   /** It will be delivered again. */
@@ -129,8 +136,8 @@ export class HeldMessages {
   }
 
   giveAllBack(): void {
-    this.stopWaiting?.();
-    this.stopWaiting = undefined;
+    if (this.room.name === 'full') this.room.stopWaiting();
+    this.room = ROOMY;
     for (const deliveryTag of new Set([...this.weights.keys(), ...this.marks.keys()])) this.giveBack(deliveryTag);
   }
 
@@ -143,16 +150,26 @@ export class HeldMessages {
 
   /** Until then room does not count: what is still on its way would pass what went back. */
   stayFullUntil(lastHasCome: Promise<void>): void {
-    this.lastOnItsWay = lastHasCome;
+    if (this.room.name === 'full') this.room = { ...this.room, lastHasCome };
   }
 
-  private async resume(): Promise<void> {
-    const { stopWaiting } = this;
-    stopWaiting?.();
-    await this.lastOnItsWay;
-    // All was given back meanwhile.
-    if (this.stopWaiting !== stopWaiting) return;
-    this.stopWaiting = undefined;
+  private resume(): void {
+    if (this.room.name !== 'full') return;
+    const { stopWaiting, lastHasCome } = this.room;
+    stopWaiting();
+    if (!lastHasCome) return this.roomy();
+    const emptying: Room = { name: 'emptying' };
+    this.room = emptying;
+    void lastHasCome.then(() => this.emptied(emptying));
+  }
+
+  private emptied(emptying: Room): void {
+    // All may have been given back meanwhile.
+    if (this.room === emptying) this.roomy();
+  }
+
+  private roomy(): void {
+    this.room = ROOMY;
     this.onRoomy();
   }
 }
