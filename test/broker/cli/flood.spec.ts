@@ -18,6 +18,7 @@ const results: Record<string, CommandResult> = {};
 /** Runs commands beside each other, from before the first message to after the last one. */
 async function besideFlood(commandLines: readonly string[], send: () => Promise<void>): Promise<void> {
   const interruption = new AbortController();
+  let tables = 0;
   const running = commandLines.map((commandLine) => {
     let begun: () => void = () => undefined;
     const begins = new Promise<void>((resolve) => (begun = resolve));
@@ -25,6 +26,7 @@ async function besideFlood(commandLines: readonly string[], send: () => Promise<
     const ended = oslo(`${commandLine} --json`, {
       env: { OSLO_TRANSPORT_URL: vhost.url },
       signal: interruption.signal,
+      onOut: () => void (name === 'top' && (tables += 1)),
       onErr: (text) => void (/^(tap: binding|listen: a queue)/.test(text) && begun()),
     });
     return { begins, ended: ended.then((result) => (results[name] = result)) };
@@ -40,6 +42,9 @@ async function besideFlood(commandLines: readonly string[], send: () => Promise<
     'all being taken',
     120_000,
   );
+  // The next one may have been begun before.
+  const before = tables;
+  await eventually(() => tables >= before + 2, 'a table of all', 60_000);
   interruption.abort();
   await Promise.all(running.map(({ ended }) => ended));
 }
@@ -110,14 +115,12 @@ it('record writes whole lines, as many as it says', () => {
   expect(JSON.parse(lines.at(-1)!)).toMatchObject({ ev: 'publish', key: 'conductor' });
 });
 
-it('top has in its rows all that its last table says to have come', () => {
+it('top counts all of them, and says what it has not seen', () => {
   const tables = results.top!.documents as { rows: { messages: number }[]; received: number; skipped: number }[];
   const counted = tables.flatMap(({ rows }) => rows).reduce((sum, { messages }) => sum + messages, 0);
   const { received, skipped, droppedAtLeast } = last('top');
-  expect(received).toBeGreaterThan(0);
   expect(counted + skipped!).toBe(received);
-  // What has come since the last table stands in none.
-  expect(received! + droppedAtLeast!).toBeLessThanOrEqual(REQUESTS);
+  expect(received === REQUESTS || droppedAtLeast! > 0).toBe(true);
 });
 
 it('trace draws a thousand of a request, and counts the rest', () => {
